@@ -1,0 +1,2 @@
+//! Benchmarks of every verb.
+fn main() {}
