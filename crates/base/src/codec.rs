@@ -1,0 +1,78 @@
+//! Canonical bytes: deterministic DAG-CBOR, accepted in one form only.
+//!
+//! Decoding re-encodes what it read and compares, so that a second spelling of
+//! the same value (unsorted or unknown keys, long integers) is refused and an
+//! object has exactly one CID. Source: the IPLD DAG-CBOR specification, strictness.
+
+use serde::{Serialize, de::DeserializeOwned};
+use thiserror::Error;
+
+/// Largest object, in bytes, that [`decode`] will look at: one Bitswap message.
+pub const MAX_OBJECT: usize = 1 << 20;
+
+/// Why bytes are not an object of the expected shape.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// Longer than [`MAX_OBJECT`].
+    #[error("object of {0} bytes is larger than the limit of {MAX_OBJECT}")]
+    TooLarge(usize),
+    /// Not DAG-CBOR of this shape.
+    #[error("not a valid {kind}: {reason}")]
+    Malformed {
+        /// The type that was expected.
+        kind: &'static str,
+        /// What the decoder said.
+        reason: String,
+    },
+    /// Valid content in bytes that are not the canonical ones.
+    #[error("{0} is not in canonical form")]
+    NotCanonical(&'static str),
+}
+
+/// The canonical bytes of `value`.
+///
+/// # Panics
+/// Never for the types of this workspace: writing to memory cannot fail and none of
+/// them holds a float or a non-string map key, the two things DAG-CBOR refuses.
+pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    #[expect(
+        clippy::expect_used,
+        reason = "see Panics: a property of our types, not of input"
+    )]
+    serde_ipld_dagcbor::to_vec(value).expect("our types have a DAG-CBOR form")
+}
+
+/// Reads the canonical bytes of a `T`; anything else is refused.
+///
+/// # Errors
+/// [`DecodeError`], always before any effect.
+pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
+    let value: T = decode_lenient(bytes)?;
+    if encode(&value) != bytes {
+        return Err(DecodeError::NotCanonical(short_name::<T>()));
+    }
+    Ok(value)
+}
+
+/// Reads a `T` without the canonical check: only for bytes whose digest was already
+/// compared with one that was made from canonical bytes (local tables).
+///
+/// # Errors
+/// [`DecodeError`] when the bytes are no `T`.
+pub fn decode_lenient<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
+    if bytes.len() > MAX_OBJECT {
+        return Err(DecodeError::TooLarge(bytes.len()));
+    }
+    serde_ipld_dagcbor::from_slice(bytes).map_err(|error| DecodeError::Malformed {
+        kind: short_name::<T>(),
+        reason: error.to_string(),
+    })
+}
+
+fn short_name<T>() -> &'static str {
+    let name = std::any::type_name::<T>();
+    let end = name.find('<').unwrap_or(name.len());
+    let start = name[..end].rfind("::").map_or(0, |at| at + 2);
+    &name[start..end]
+}
