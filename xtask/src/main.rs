@@ -1,2 +1,60 @@
-//! x
-fn main(){}
+//! `cargo xtask`: the project's chores, without any tool that cargo does not bring.
+//!
+//! Refuses to know what the product does: it runs commands, checks the house rules and
+//! prints figures.
+
+mod advisories;
+mod bench;
+mod fuzz;
+mod licences;
+mod run;
+mod setup;
+mod stages;
+mod tidy;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask <chore>
+
+  setup        look for what the tests need, install what can be installed
+  test         setup, fmt, tidy, licences, clippy, tests, doc tests, the demo (what CI runs)
+  tidy         the house rules: edges, sizes, module docs, names, domain tags
+  licences     every dependency against the lists in deny.toml
+  advisories   known vulnerabilities (needs the advisory database)
+  fuzz [SECONDS] [TARGET]   every decoder under libFuzzer, 60 s each by default
+  bench [--json] [FILTER]   every figure beside its yardstick and target
+  package      builds the publishable crate from its package file
+
+Exit codes: 0 all well, 1 a check failed, 2 usage.
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["setup"] => setup::run().map(|_| ()),
+        ["test"] => stages::run(),
+        ["tidy"] => tidy::run(),
+        ["licences"] => licences::run(),
+        ["advisories"] => advisories::run(),
+        ["fuzz", rest @ ..] => fuzz::run(rest),
+        ["bench", rest @ ..] => bench::run(rest),
+        ["package"] => stages::package(),
+        ["--help" | "-h" | "help"] => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprint!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
