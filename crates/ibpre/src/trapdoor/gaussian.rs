@@ -1,0 +1,44 @@
+//! The coefficients of f and g: a discrete Gaussian about 0 of fixed width.
+//!
+//! By inversion of a cumulative table of 64-bit thresholds. The table is made from `f64` densities
+//! summed from the tail up, so every threshold keeps 50 bits of its own; the statistical distance
+//! from the exact distribution is below 2^-49 a coefficient, and only keys are drawn with it. A
+//! binary search: not constant time.
+
+use super::keystream::Keystream;
+
+/// Thresholds of |x|.
+pub(super) struct Table {
+    /// tail[k] = 2^64 · P(|x| > k).
+    tail: Vec<u64>,
+}
+
+impl Table {
+    /// The table of width `sigma`.
+    pub(super) fn new(sigma: f64) -> Self {
+        // Beyond 9.5 σ the probability is below 2^-64.
+        let last = (9.5 * sigma) as i32;
+        let mut sums = Vec::new();
+        let mut sum = 0.0;
+        for k in (0..=last).rev() {
+            sums.push(sum);
+            let density = libm::exp(-f64::from(k * k) / (2.0 * sigma * sigma));
+            sum += if k == 0 { density } else { 2.0 * density };
+        }
+        let scale = libm::ldexp(1.0, 64) / sum;
+        let tail = sums.iter().rev().map(|s| (s * scale) as u64).collect();
+        Self { tail }
+    }
+
+    /// n coefficients.
+    pub(super) fn sample(&self, n: usize, keystream: &mut Keystream) -> Vec<i16> {
+        (0..n)
+            .map(|_| {
+                let (uniform, sign) = keystream.pair();
+                let magnitude = self.tail.partition_point(|&t| uniform < t) as i16;
+                let sign = -((sign & 1) as i16);
+                (magnitude ^ sign) - sign
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,59 @@
+//! Random words for the samplers: ChaCha20 keystream under a 32-byte seed, read in blocks.
+//!
+//! One preimage takes about 50 kB of it, too much to ask of the caller's generator word by word.
+
+use chacha20::ChaCha20;
+use chacha20::cipher::{KeyIvInit, StreamCipher};
+use rand_core::CryptoRng;
+use zeroize::{Zeroize, Zeroizing};
+
+/// Bytes made at a time.
+const BUFFER: usize = 2048;
+
+/// A secret, endless sequence of uniform words; wiped on drop.
+pub(crate) struct Keystream {
+    cipher: ChaCha20,
+    buffer: [u8; BUFFER],
+    used: usize,
+}
+
+impl Keystream {
+    /// The stream under a fresh seed drawn from `rng`.
+    pub(crate) fn new(rng: &mut impl CryptoRng) -> Self {
+        let mut seed = Zeroizing::new([0; 32]);
+        rng.fill_bytes(seed.as_mut());
+        // The counter has 32 bits: 256 GiB under one seed, six orders more than a key takes.
+        let cipher = ChaCha20::new((&*seed).into(), &[0; 12].into());
+        Self {
+            cipher,
+            buffer: [0; BUFFER],
+            used: BUFFER,
+        }
+    }
+
+    /// The next two uniform words.
+    #[inline]
+    pub(crate) fn pair(&mut self) -> (u64, u64) {
+        if self.used == BUFFER {
+            self.refill();
+        }
+        let mut words = [0; 16];
+        words.copy_from_slice(&self.buffer[self.used..self.used + 16]);
+        self.used += 16;
+        let pair = u128::from_le_bytes(words);
+        (pair as u64, (pair >> 64) as u64)
+    }
+
+    #[cold]
+    fn refill(&mut self) {
+        self.buffer.fill(0);
+        self.cipher.apply_keystream(&mut self.buffer);
+        self.used = 0;
+    }
+}
+
+impl Drop for Keystream {
+    fn drop(&mut self) {
+        self.buffer.zeroize();
+    }
+}
