@@ -3,8 +3,16 @@
 //! Figures and their derivation: `docs/scheme.md`, section "Parameters". This module knows numbers
 //! only, no arithmetic.
 
-mod sealed {
-    pub trait Sealed {}
+use crate::ring::ntt::{Tables, Twiddle};
+
+pub(crate) mod sealed {
+    use super::Twiddle;
+
+    /// What a set provides inside this crate only.
+    pub trait Sealed {
+        /// Constants of the transform and of its inverse, n each.
+        fn tables() -> (&'static [Twiddle], &'static [Twiddle]);
+    }
 }
 
 /// A parameter set of the scheme, over R_q = Z_q\[X\]/(X^n + 1).
@@ -59,8 +67,20 @@ pub struct SetA;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SetB;
 
-impl sealed::Sealed for SetA {}
-impl sealed::Sealed for SetB {}
+static TABLES_A: Tables<1024> = Tables::new(SetA::Q, SetA::PSI);
+static TABLES_B: Tables<2048> = Tables::new(SetB::Q, SetB::PSI);
+
+impl sealed::Sealed for SetA {
+    fn tables() -> (&'static [Twiddle], &'static [Twiddle]) {
+        (&TABLES_A.forward, &TABLES_A.inverse)
+    }
+}
+
+impl sealed::Sealed for SetB {
+    fn tables() -> (&'static [Twiddle], &'static [Twiddle]) {
+        (&TABLES_B.forward, &TABLES_B.inverse)
+    }
+}
 
 impl ParameterSet for SetA {
     const NAME: &'static str = "A";
