@@ -23,6 +23,8 @@ pub const PREKEY: &str = "prekey";
 pub const CARD: &str = "card";
 /// An agent's word on a re-encrypted capsule.
 pub const REENCRYPTED: &str = "reencrypted";
+/// A requester's word that an agent's answer does not open.
+pub const FAILURE: &str = "failure";
 /// A short permission to use the interface.
 pub const TICKET: &str = "ticket";
 /// A validator's signature of a block.

@@ -1,0 +1,172 @@
+//! A party's own durable store, as this crate needs it.
+//!
+//! Key bag, prekeys, re-encryption keys, one-time keys, cards and the watermark live in
+//! it. The implementation encrypts; this crate refuses to know how, and where.
+
+use serde::{Serialize, de::DeserializeOwned};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use base::codec;
+
+/// A durable encrypted map from (table, key) to value. It belongs to one party.
+pub trait Vault: Send + Sync {
+    /// The value at (`table`, `key`).
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError>;
+
+    /// Puts (`Some`) and deletes (`None`) entries in one step; durable, and the deleted
+    /// values gone, when it returns.
+    ///
+    /// # Errors
+    /// [`VaultError`]; nothing is changed then.
+    fn apply(&self, changes: &[Change<'_>]) -> Result<(), VaultError>;
+
+    /// Every (key, value) of `table`, sorted by key.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    fn list(&self, table: Table) -> Result<Entries, VaultError>;
+
+    /// Puts one entry; durable when it returns.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    fn put(&self, table: Table, key: &[u8], value: &[u8]) -> Result<(), VaultError> {
+        self.apply(&[(table, key, Some(value))])
+    }
+
+    /// Deletes one entry, if it is there.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    fn delete(&self, table: Table, key: &[u8]) -> Result<(), VaultError> {
+        self.apply(&[(table, key, None)])
+    }
+}
+
+/// What [`Vault::list`] gives: keys and values, sorted by key.
+pub type Entries = Vec<(Vec<u8>, Zeroizing<Vec<u8>>)>;
+
+/// One change: table, key, and the value to put or `None` to delete.
+pub type Change<'a> = (Table, &'a [u8], Option<&'a [u8]>);
+
+/// Reads the canonical object at (`table`, `key`).
+pub(crate) fn load<T: Serialize + DeserializeOwned>(
+    vault: &dyn Vault,
+    table: Table,
+    key: &[u8],
+) -> Result<Option<T>, VaultError> {
+    vault
+        .get(table, key)?
+        .map(|bytes| parse(table, &bytes))
+        .transpose()
+}
+
+/// Every canonical object of `table`.
+pub(crate) fn load_all<T: Serialize + DeserializeOwned>(
+    vault: &dyn Vault,
+    table: Table,
+) -> Result<Vec<(Vec<u8>, T)>, VaultError> {
+    let entries = vault.list(table)?;
+    entries
+        .into_iter()
+        .map(|(key, bytes)| Ok((key, parse(table, &bytes)?)))
+        .collect()
+}
+
+/// Puts a canonical object.
+pub(crate) fn save<T: Serialize>(
+    vault: &dyn Vault,
+    table: Table,
+    key: &[u8],
+    value: &T,
+) -> Result<(), VaultError> {
+    vault.put(table, key, &Zeroizing::new(codec::encode(value)))
+}
+
+fn parse<T: Serialize + DeserializeOwned>(table: Table, bytes: &[u8]) -> Result<T, VaultError> {
+    codec::decode(bytes).map_err(|error| VaultError::Damaged {
+        table: table.name(),
+        reason: error.to_string(),
+    })
+}
+
+macro_rules! tables {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// The closed list of tables in a vault.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        pub enum Table {
+            $($(#[$doc])* $name,)*
+        }
+        impl Table {
+            /// Every table.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The table's name inside the vault; never changes.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+tables! {
+    /// Hospital: patient account -> card.
+    Cards = "cards",
+    /// Patient: hospital account -> listed since.
+    Hospitals = "hospitals",
+    /// Patient: sid -> scope, extracted key and state of the scope.
+    Scopes = "scopes",
+    /// Patient: targets for which a preimage was made.
+    Issued = "issued",
+    /// Patient: record ‖ part -> what the wallet found when it accepted.
+    Parts = "parts",
+    /// Patient: version and pages of the key bag.
+    Bag = "bag",
+    /// Patient: request id -> what was asked.
+    Asked = "asked",
+    /// Patient: grant ‖ sid ‖ agent -> what an arbiter needs to audit the agent.
+    Openings = "openings",
+    /// Patient: agent ‖ sid -> why that agent is not used for that scope.
+    Distrusted = "distrusted",
+    /// Anyone: key hash -> one-time HPKE secret.
+    OneTime = "one-time",
+    /// Requester: request id -> what was asked of whom, with which key.
+    Requests = "requests",
+    /// Requester: grant ‖ sid -> scope, salt and grant key.
+    Grants = "grants",
+    /// Requester: query id -> the agent's answer.
+    Answers = "answers",
+    /// Agent: grant ‖ sid -> re-encryption key.
+    Reencryption = "reencryption",
+    /// Agent: grant ‖ ctid -> its query and whether it was released.
+    Released = "released",
+    /// Anyone: hash -> sealed letter that still has to be sent.
+    Outbox = "outbox",
+    /// Anyone: highest head seen, frontier of its log, and whether releases stopped.
+    Watermark = "watermark",
+    /// Anyone: grant -> height at which it was revoked.
+    Revoked = "revoked",
+    /// Anyone: subject -> evidence of a dispute, with its salt.
+    Evidence = "evidence",
+}
+
+/// Why a vault did not answer.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum VaultError {
+    /// The store under it failed: disk full, lost permission.
+    #[error("the vault cannot be read or written: {0}")]
+    Storage(String),
+    /// An entry that this program cannot have written.
+    #[error("the vault's table {table} holds a damaged entry: {reason}")]
+    Damaged {
+        /// The table.
+        table: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+}
