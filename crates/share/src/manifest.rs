@@ -4,7 +4,7 @@
 //! cose-dilithium (ML-DSA-65 is algorithm -49), FIPS 204. A commitment hides everything
 //! about its part: class, media type, length, digest.
 
-use coset::{CborSerializable as _, CoseSign1, CoseSign1Builder, HeaderBuilder, TaggedCborSerializable as _, iana};
+use coset::{CoseSign1, CoseSign1Builder, HeaderBuilder, TaggedCborSerializable as _, iana};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 

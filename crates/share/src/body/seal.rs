@@ -11,7 +11,6 @@ use std::{
     thread,
 };
 use thiserror::Error;
-use zeroize::Zeroize;
 
 use super::{BUFFERS, BodyHeader, SEGMENT, cipher};
 
@@ -229,12 +228,6 @@ impl Read for SegmentReader {
         out[..count].copy_from_slice(&from[..count]);
         self.at += count;
         Ok(count)
-    }
-}
-
-impl Drop for Producer<'_> {
-    fn drop(&mut self) {
-        self.aad.zeroize();
     }
 }
 
