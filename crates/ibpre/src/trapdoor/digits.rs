@@ -13,9 +13,9 @@ pub(super) const DIGIT_BITS: u32 = 42;
 const HALF: i64 = 1 << (DIGIT_BITS - 1);
 const MASK: i64 = (1 << DIGIT_BITS) - 1;
 
-/// Products whose coefficients stay below this go through the floating-point transform: its error
-/// there, by Percival's bound, is below 2^-8 for n ≤ 2048.
-const EXACT_PRODUCT: f64 = (1_u64 << 36) as f64;
+/// Products whose coefficients stay below this go through the floating-point transform. Its error
+/// is at most 2^-46 of ‖a‖·‖b‖ for n ≤ 2048 (Percival 2003, theorem 5.1), so below 1/8 here.
+const EXACT_PRODUCT: f64 = (1_u64 << 43) as f64;
 
 /// A polynomial of degree below n, digit plane by digit plane: digit l of coefficient i at l·n + i.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
@@ -118,8 +118,44 @@ impl Wide {
         (values, bottom)
     }
 
+    /// Whether every coefficient is 0.
+    pub(super) fn is_zero(&self) -> bool {
+        self.digits.iter().all(|&d| d == 0)
+    }
+
+    /// The integer itself, if there is one coefficient of one digit.
+    pub(super) fn as_small(&self) -> Option<i64> {
+        match self.digits[..] {
+            [digit] => Some(digit),
+            _ => None,
+        }
+    }
+
+    /// x·self + y·other for integers, |x| and |y| at most 2^31.
+    pub(super) fn combine(&self, x: i64, other: &Self, y: i64) -> Self {
+        let mut carry = 0;
+        let length = self.digits.len().max(other.digits.len()) + 1;
+        let digit = |number: &Self, l| number.digits.get(l).copied().unwrap_or(0);
+        let digits = (0..length)
+            .map(|l| {
+                let [a, b] = [self, other].map(|number| i128::from(digit(number, l)));
+                let (low, high) = balance(a * i128::from(x) + b * i128::from(y) + carry);
+                carry = high;
+                low
+            })
+            .collect();
+        let mut result = Self { n: 1, digits };
+        result.trim();
+        result
+    }
+
+    /// The planes of f as [`Self::subtract_multiple`] takes them.
+    pub(super) fn extend(&self) -> Extended {
+        Extended::new(self)
+    }
+
     /// self ← self − k·f·2^(42·shift), for |k_i| < 2^52.
-    pub(super) fn subtract_multiple(&mut self, k: &[i64], f: &Self, shift: usize) {
+    pub(super) fn subtract_multiple(&mut self, k: &[i64], f: &Extended, shift: usize) {
         let n = self.n;
         let needed = (shift + f.length() + 3) * n;
         if self.digits.len() < needed {
@@ -129,7 +165,7 @@ impl Wide {
         let mut carries = vec![0_i128; n];
         let mut product = vec![0_i128; n];
         let mut planes = self.digits.chunks_exact_mut(n).skip(shift);
-        for source in f.digits.chunks_exact(n) {
+        for source in f.planes() {
             product.fill(0);
             convolve(&reversed, source, &mut product);
             if let Some(plane) = planes.next() {
@@ -213,9 +249,10 @@ impl Product {
             product.zeroize();
             return;
         }
+        let factor = b.extend();
         for (p, plane) in a.digits.chunks_exact(n).enumerate() {
             let mut reversed: Vec<i64> = plane.iter().rev().map(|&d| sign * d).collect();
-            for (r, other) in b.digits.chunks_exact(n).enumerate() {
+            for (r, other) in factor.planes().enumerate() {
                 convolve(
                     &reversed,
                     other,
@@ -251,20 +288,43 @@ fn balance(t: i128) -> (i64, i128) {
     (digit, (t - i128::from(digit)) >> DIGIT_BITS)
 }
 
-/// sums[c] += Σ_j k_j · f_(c−j) modulo X^n + 1, k given in reverse.
-fn convolve(reversed_k: &[i64], f: &[i64], sums: &mut [i128]) {
-    let n = f.len();
-    // extended = −f ‖ f: the factors of coefficient c are a window of it.
-    let mut extended: Vec<i64> = f.iter().map(|&d| -d).chain(f.iter().copied()).collect();
-    for (c, sum) in sums.iter_mut().enumerate() {
-        let window = &extended[c + 1..c + 1 + n];
+/// A polynomial for use as a factor: −f ‖ f for each digit plane, so that the factors of one
+/// coefficient of a negacyclic product are a window.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub(super) struct Extended {
+    n: usize,
+    digits: Vec<i64>,
+}
+
+impl Extended {
+    fn new(f: &Wide) -> Self {
+        let mut digits = Vec::with_capacity(2 * f.digits.len());
+        for plane in f.digits.chunks_exact(f.n) {
+            digits.extend(plane.iter().map(|&d| -d));
+            digits.extend_from_slice(plane);
+        }
+        Self { n: f.n, digits }
+    }
+
+    fn length(&self) -> usize {
+        self.digits.len() / (2 * self.n)
+    }
+
+    fn planes(&self) -> impl Iterator<Item = &[i64]> {
+        self.digits.chunks_exact(2 * self.n)
+    }
+}
+
+/// sums[c] += Σ_j k_j · f_(c−j) modulo X^n + 1, k given in reverse, f extended.
+fn convolve(reversed_k: &[i64], extended: &[i64], sums: &mut [i128]) {
+    let windows = extended[1..].windows(reversed_k.len());
+    for (sum, window) in sums.iter_mut().zip(windows) {
         *sum += reversed_k
             .iter()
             .zip(window)
             .map(|(&a, &b)| i128::from(a) * i128::from(b))
             .sum::<i128>();
     }
-    extended.zeroize();
 }
 
 /// a·b modulo X^n + 1 by the floating-point transform, for results below `EXACT_PRODUCT`.

@@ -113,8 +113,8 @@ impl<P: ParameterSet> Basis<P> {
 
     /// f·G − g·F = q, exactly.
     fn determinant_is_q(&self) -> bool {
-        // Coefficients of the products are below 2^31; the transform's error is then below 2^-11
-        // (Percival 2003, theorem 5.1), so that rounding gives the integers themselves.
+        // ‖f‖ ≤ 1.17·√q < 2^11 and ‖G‖ < 2^18, so the transform's error is below 2^-17 (Percival
+        // 2003, theorem 5.1) and rounding gives the integers themselves.
         let mut sum = Zeroizing::new(vec![0.0; P::N]);
         let [f, g, big_f, big_g] =
             [&self.f, &self.g, &self.big_f, &self.big_g].map(|x| Zeroizing::new(transform(x)));

@@ -35,6 +35,7 @@ pub(super) fn ntru_solve(f: &[i16], g: &[i16], q: u32) -> Option<(Vec<i16>, Vec<
 /// (F, G) ← (F, G) − k·(f, g), k = ⌊(F·adj f + G·adj g)/(f·adj f + g·adj g)⌉, until k = 0.
 fn reduce(f: &Wide, g: &Wide, big_f: &mut Wide, big_g: &mut Wide) -> Option<()> {
     let divisor = Divisor::new(f, g);
+    let (f, g) = (f.extend(), g.extend());
     // Each pass takes at least some ten bits, or the pair is one to be given up.
     let passes = 16 + 4 * big_f.length().max(big_g.length());
     for _ in 0..passes {
@@ -56,8 +57,8 @@ fn reduce(f: &Wide, g: &Wide, big_f: &mut Wide, big_g: &mut Wide) -> Option<()> 
             return Some(());
         }
         let shift = usize::try_from(shift).ok()?;
-        big_f.subtract_multiple(&k, f, shift);
-        big_g.subtract_multiple(&k, g, shift);
+        big_f.subtract_multiple(&k, &f, shift);
+        big_g.subtract_multiple(&k, &g, shift);
         k.zeroize();
     }
     None
