@@ -151,7 +151,7 @@ impl<S: Sink> Builder<S> {
                 (cid, size)
             }
             Leaves::Wrapped => {
-                self.node(&[], &node::encode_file(node::RAW_TYPE, chunk, size, &[]))?
+                self.node(&[], &node::encode_file(node::FILE_TYPE, chunk, size, &[]))?
             }
         };
         self.size += size;
@@ -187,13 +187,13 @@ impl<S: Sink> Builder<S> {
     fn node(&mut self, links: &[Link], message: &[u8]) -> Result<(Cid, u64), S::Error> {
         let bytes = node::encode(links, message);
         let cid = cid::of_block(cid::DAG_PB, &bytes);
-        self.sink.put(&cid, &bytes)?;
-        let below: u64 = links.iter().map(|link| link.total).sum();
         let cid = match self.profile.leaves {
             Leaves::Raw => cid,
             // Of dag-pb with SHA2-256 every CID has the form of version 0.
             Leaves::Wrapped => Cid::new_v0(*cid.hash()).unwrap_or(cid),
         };
+        self.sink.put(&cid, &bytes)?;
+        let below: u64 = links.iter().map(|link| link.total).sum();
         Ok((cid, below + bytes.len() as u64))
     }
 }

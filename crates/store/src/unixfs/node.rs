@@ -100,9 +100,9 @@ pub(crate) fn encode_file(kind: u64, data: &[u8], size: u64, block_sizes: &[u64]
     out
 }
 
-/// UnixFS type of a leaf inside a tree of version 0.
-pub(crate) const RAW_TYPE: u64 = 0;
-/// UnixFS type of a file.
+/// UnixFS type that some writers give to leaves; read, never written.
+const RAW_TYPE: u64 = 0;
+/// UnixFS type of a file, its inner nodes and its leaves.
 pub(crate) const FILE_TYPE: u64 = 2;
 
 fn put_varint(field: u64, value: u64, out: &mut Vec<u8>) {

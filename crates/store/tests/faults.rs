@@ -1,0 +1,172 @@
+//! A full disk and lost power, at every operation of the store in turn.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use base::cid::{self, Cid};
+use common::{FaultDisk, content};
+use proptest::{collection::vec, prelude::*};
+use std::{path::Path, sync::Arc};
+use store::{
+    BlockStore, Embedded, GetError, PutError, car,
+    unixfs::{Profile, add},
+    walk,
+};
+
+fn profile() -> Profile {
+    Profile::UNIXFS_V1_2025.resized(64, 3).unwrap()
+}
+
+fn put_file(store: &Embedded, bytes: &[u8]) -> Result<Cid, PutError> {
+    let mut batch = store.batch();
+    let built = add(profile(), bytes, &mut *batch)
+        .map_err(|error| *error.into_inner().unwrap().downcast::<PutError>().unwrap())?;
+    batch.commit()?;
+    Ok(built.cid)
+}
+
+/// Every file under `blocks` is a whole block: nothing is half-written.
+fn all_blocks_whole(disk: &FaultDisk) -> bool {
+    disk.files().iter().all(|(path, bytes)| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        !path.starts_with("/store/blocks")
+            || store::check(&Cid::try_from(name).unwrap(), bytes).is_ok()
+    })
+}
+
+/// A new store and a first file in it; how many operations `work` takes.
+fn prepared() -> (Arc<FaultDisk>, Embedded, Cid) {
+    let disk = Arc::new(FaultDisk::default());
+    let store = Embedded::open_on(disk.clone(), "/store").unwrap();
+    let root = put_file(&store, &content(500)).unwrap();
+    store.pin(&root).unwrap();
+    (disk, store, root)
+}
+
+type Work = fn(&Embedded, Cid) -> Result<(), PutError>;
+
+const WORKS: [(&str, Work); 4] = [
+    ("put", |store, _| {
+        store.put(&cid::of_block(cid::RAW, b"new"), b"new")
+    }),
+    ("file", |store, _| put_file(store, &content(2000)).map(drop)),
+    ("pin", |store, root| store.pin(&root).map(drop)),
+    ("unpin", |store, root| store.unpin(&root).map(drop)),
+];
+
+#[test]
+fn a_full_disk_leaves_nothing_half_written() {
+    for (name, work) in WORKS {
+        for fail in 0.. {
+            let (disk, store, root) = prepared();
+            disk.full_from(Some(disk.operations() + fail));
+            let pins = store.pins();
+            let done = work(&store, root);
+            assert!(all_blocks_whole(&disk), "{name} {fail}");
+            assert!(
+                walk::verify(&store, root).faults.is_empty(),
+                "{name} {fail}"
+            );
+            let Err(error) = done else {
+                assert!(fail > 0 || name == "unpin", "{name} was never stopped");
+                break;
+            };
+            assert!(matches!(error, PutError::Full(_)), "{name} {fail}: {error}");
+            assert_eq!(store.pins(), pins, "{name} {fail}");
+            let left = disk
+                .files()
+                .keys()
+                .any(|path| path.starts_with("/store/tmp"));
+            assert!(!left, "{name} {fail}: temporary files stay");
+            // With room again the same work succeeds.
+            disk.full_from(None);
+            work(&store, root).unwrap();
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// The power goes at any operation: what was acknowledged before is there, what was
+    /// under way is whole or absent, and the store opens again.
+    #[test]
+    fn lost_power(which in 0..WORKS.len(), fail in 0..90u64, keep in vec(any::<bool>(), 64)) {
+        let (name, work) = WORKS[which];
+        let (disk, store, root) = prepared();
+        let pins = store.pins()[0].1;
+        disk.dead_from(Some(disk.operations() + fail));
+        let done = work(&store, root);
+        drop(store);
+        let mut keep = keep.iter().cycle().copied();
+        disk.crash(|| keep.next().unwrap());
+        prop_assert!(all_blocks_whole(&disk), "{} {}", name, fail);
+        let store = Embedded::open_on(disk.clone(), "/store").unwrap();
+        prop_assert!(walk::verify(&store, root).faults.is_empty());
+        let pins_now = store.pins().first().map_or(0, |(_, count)| *count);
+        match (name, done.is_ok()) {
+            ("pin", true) => prop_assert_eq!(pins_now, pins + 1),
+            ("unpin", true) => prop_assert_eq!(pins_now, pins - 1),
+            ("pin" | "unpin", false) => prop_assert!(pins_now.abs_diff(pins) <= 1),
+            (_, _) => prop_assert_eq!(pins_now, pins),
+        }
+        if done.is_ok() && name == "file" {
+            let root = add(profile(), &content(2000)[..], store::unixfs::HashOnly).unwrap().cid;
+            prop_assert!(walk::verify(&store, root).faults.is_empty());
+        }
+    }
+}
+
+/// The same while the store is first laid out.
+#[test]
+fn lost_power_at_the_first_start() {
+    for fail in 0..12 {
+        let disk = Arc::new(FaultDisk::default());
+        disk.dead_from(Some(fail));
+        let opened = Embedded::open_on(disk.clone(), "/store").is_ok();
+        disk.crash(|| fail % 2 == 0);
+        let store = Embedded::open_on(disk.clone(), "/store").unwrap();
+        put_file(&store, &content(300)).unwrap();
+        assert!(all_blocks_whole(&disk));
+        if opened {
+            return;
+        }
+    }
+    panic!("the store never opened");
+}
+
+#[test]
+fn a_failed_import_stores_nothing() {
+    let (_, source, root) = prepared();
+    let mut bytes = Vec::new();
+    car::export(&source, root, &mut bytes).unwrap();
+    let disk = Arc::new(FaultDisk::default());
+    let store = Embedded::open_on(disk.clone(), "/store").unwrap();
+    disk.full_from(Some(disk.operations() + 5));
+    let error = car::import(&store, &bytes[..], u64::MAX).unwrap_err();
+    assert!(
+        matches!(error, car::ImportError::Store(PutError::Full(_))),
+        "{error}"
+    );
+    assert!(
+        !disk
+            .files()
+            .keys()
+            .any(|path| path.starts_with("/store/blocks"))
+    );
+    assert!(matches!(store.get(&root), Err(GetError::Missing(_))));
+}
+
+/// A disk that hands back other bytes than it took is found out by the read.
+#[test]
+fn rot_is_found() {
+    let (disk, store, root) = prepared();
+    let path = disk
+        .files()
+        .into_keys()
+        .find(|path| path.file_name().unwrap().to_str() == Some(&root.to_string()))
+        .unwrap();
+    assert!(path.starts_with(Path::new("/store/blocks")));
+    disk.damage(&path, |bytes| bytes[3] ^= 1);
+    assert!(matches!(store.get(&root), Err(GetError::Damaged(cid)) if cid == root));
+}
