@@ -1,0 +1,73 @@
+//! A block that is built but not committed.
+
+use base::{Digest, OperationId};
+use serde_bytes::ByteBuf;
+
+use crate::{
+    block::{Block, Certificate, Head, Header},
+    leaf::{Outcome, Refusal},
+    state::{Changes, StateHash},
+};
+
+/// What [`crate::Ledger::propose`] built: a header, its leaves, and everything that a
+/// commit writes. It fits one head only; committing after another block is refused.
+#[derive(Clone, Debug)]
+pub struct Pending {
+    pub(super) header: Header,
+    pub(super) leaves: Vec<PendingLeaf>,
+    pub(super) changes: Changes,
+    pub(super) nodes: Vec<(u8, u64, Digest)>,
+    pub(super) state_hash: StateHash,
+    pub(super) refused: Vec<(OperationId, Refusal)>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct PendingLeaf {
+    pub(super) id: OperationId,
+    pub(super) key: [u8; 32],
+    pub(super) outcome: Outcome,
+    pub(super) bytes: Vec<u8>,
+    pub(super) hash: Digest,
+}
+
+impl Pending {
+    /// The header that validators sign.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Operations in the block.
+    pub fn len(&self) -> usize {
+        self.leaves.len()
+    }
+
+    /// Whether nothing was taken in: such a block is not worth committing.
+    pub fn is_empty(&self) -> bool {
+        self.leaves.is_empty()
+    }
+
+    /// Operations that were given but leave no leaf, with the reason.
+    pub fn refused(&self) -> &[(OperationId, Refusal)] {
+        &self.refused
+    }
+
+    /// Id and outcome of each operation taken in, in log order.
+    pub fn outcomes(&self) -> impl Iterator<Item = (OperationId, Outcome)> + '_ {
+        self.leaves.iter().map(|leaf| (leaf.id, leaf.outcome))
+    }
+
+    /// The block as another node receives it.
+    pub fn to_block(&self, certificate: Certificate) -> Block {
+        Block {
+            head: Head {
+                header: self.header.clone(),
+                certificate,
+            },
+            leaves: self
+                .leaves
+                .iter()
+                .map(|leaf| ByteBuf::from(leaf.bytes.clone()))
+                .collect(),
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! Checking incoming operations: bytes in, [`Checked`] or a [`Refusal`] out.
+//!
+//! Signatures are verified in batches under ZIP 215, whose single and batch rules agree
+//! on every input. The batch's coefficients come from a hash of the whole batch, so the
+//! result depends on nothing but the input and a sender cannot steer them.
+
+use base::{
+    AccountId, Action, ChainId, Operation, OperationId, SignedOperation, Statement, codec, domain,
+    key::{BadSignature, OperationKey, Signature},
+    operation::{NewKey, Query},
+};
+use ed25519_zebra::batch;
+use rand_core::{TryCryptoRng, TryRng};
+use std::{collections::HashMap, convert::Infallible};
+
+use crate::{
+    MAX_OPERATION,
+    leaf::Refusal,
+    state::{
+        Asked, Fault, Overlay, Read,
+        entry::{Account, Grant},
+        opening_key,
+    },
+};
+
+/// An operation in canonical bytes whose signature verifies under a key that the sender's
+/// account had when it was checked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Checked {
+    signed: SignedOperation,
+    bytes: Vec<u8>,
+    id: OperationId,
+    key: OperationKey,
+    asked: Asked,
+}
+
+impl Checked {
+    /// What is done.
+    pub fn operation(&self) -> &Operation {
+        &self.signed.body
+    }
+
+    /// Its id.
+    pub fn id(&self) -> OperationId {
+        self.id
+    }
+
+    /// The canonical bytes of the signed operation.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// With its signature.
+    pub fn signed(&self) -> &SignedOperation {
+        &self.signed
+    }
+
+    pub(crate) fn asked(&self) -> Asked {
+        self.asked
+    }
+
+    pub(crate) fn is_under(&self, key: &OperationKey) -> bool {
+        self.key == *key
+    }
+
+    pub(crate) fn verify_under(&self, key: &OperationKey) -> Result<(), BadSignature> {
+        key.verify(&preimage(&self.bytes), &self.signed.signature)
+    }
+}
+
+/// Checks one operation against a state (a [`crate::View`], for example).
+///
+/// # Errors
+/// The outer [`Fault`] when the state cannot be read; the inner [`Refusal`] says what is
+/// wrong with the operation.
+pub fn check(
+    bytes: Vec<u8>,
+    chain: ChainId,
+    state: &dyn Read,
+) -> Result<Result<Checked, Refusal>, Fault> {
+    let mut results = check_batch(vec![bytes], chain, state)?;
+    Ok(results
+        .pop()
+        .unwrap_or_else(|| Err(Refusal::Malformed("nothing to check".into()))))
+}
+
+/// Checks many operations at once, results in their order. An operation may rest on an
+/// earlier one of the batch that opens its account or rotates its key.
+///
+/// # Errors
+/// [`Fault`] when the state cannot be read.
+pub fn check_batch(
+    batch: Vec<Vec<u8>>,
+    chain: ChainId,
+    state: &dyn Read,
+) -> Result<Vec<Result<Checked, Refusal>>, Fault> {
+    let mut keys = Keys::new(state);
+    let mut results = Vec::with_capacity(batch.len());
+    let mut claims = Vec::with_capacity(batch.len());
+    for (at, bytes) in batch.into_iter().enumerate() {
+        let result = match decode(bytes, chain) {
+            Ok(decoded) => keys.choose(decoded)?,
+            Err(refusal) => Err(refusal),
+        };
+        if let Ok(checked) = &result {
+            claims.push(Claim::sender(at, checked));
+            claims.extend(keys.ask(at, chain, checked)?);
+        }
+        results.push(result);
+    }
+    for chunk in claims.chunks(BATCH) {
+        settle(chunk, &mut results);
+    }
+    Ok(results)
+}
+
+/// Signatures verified together: more gain little and make a forged one costlier to find.
+const BATCH: usize = 256;
+
+/// Bytes to an operation in canonical form, for this chain.
+fn decode(bytes: Vec<u8>, chain: ChainId) -> Result<Decoded, Refusal> {
+    if bytes.len() > MAX_OPERATION {
+        return Err(Refusal::TooLarge {
+            found: bytes.len() as u64,
+            limit: MAX_OPERATION as u64,
+        });
+    }
+    let signed: SignedOperation =
+        codec::decode(&bytes).map_err(|error| Refusal::Malformed(error.to_string()))?;
+    if signed.body.chain != chain {
+        return Err(Refusal::WrongChain);
+    }
+    let id = OperationId::of(&bytes);
+    Ok(Decoded { signed, bytes, id })
+}
+
+struct Decoded {
+    signed: SignedOperation,
+    bytes: Vec<u8>,
+    id: OperationId,
+}
+
+/// The signed bytes: canonical form puts the body at a fixed place, between the map head
+/// with the key "body" and the signature's key and value.
+fn preimage(signed: &[u8]) -> Vec<u8> {
+    const HEAD: usize = 6; // map(2), text(4) "body"
+    const TAIL: usize = 10 + 2 + 64; // text(9) "signature", bytes(64)
+    let mut bytes = domain::preamble(<Operation as Statement>::DOMAIN);
+    let end = signed.len().saturating_sub(TAIL);
+    bytes.extend_from_slice(signed.get(HEAD..end).unwrap_or_default());
+    bytes
+}
+
+/// Keys of senders and queriers: from the state, and from earlier operations of the batch.
+struct Keys<'a> {
+    state: Overlay<'a>,
+    /// Per account, oldest first: the stored or opening key, then rotations in the batch.
+    senders: HashMap<AccountId, Vec<OperationKey>>,
+    queriers: HashMap<OperationId, Option<OperationKey>>,
+}
+
+impl<'a> Keys<'a> {
+    fn new(state: &'a dyn Read) -> Self {
+        Self {
+            state: Overlay::new(state),
+            senders: HashMap::new(),
+            queriers: HashMap::new(),
+        }
+    }
+
+    /// Fixes the key that an operation is to be verified under.
+    fn choose(&mut self, decoded: Decoded) -> Result<Result<Checked, Refusal>, Fault> {
+        let operation = &decoded.signed.body;
+        if !self.senders.contains_key(&operation.account) {
+            let account = self.state.get::<Account>(&operation.account)?;
+            let key = account
+                .and_then(|account| account.operation_key())
+                .or_else(|| opening_key(operation.account, &operation.action));
+            let Some(key) = key else {
+                return Ok(Err(Refusal::UnknownAccount));
+            };
+            self.senders.insert(operation.account, vec![key]);
+        }
+        let known = self.senders.entry(operation.account).or_default();
+        // After a rotation in the batch nobody knows yet which key will count.
+        let key = match known.as_slice() {
+            [only] => Some(*only),
+            several => {
+                let message = preimage(&decoded.bytes);
+                let signature = &decoded.signed.signature;
+                let fits = |key: &&OperationKey| key.verify(&message, signature).is_ok();
+                several.iter().rev().find(fits).copied()
+            }
+        };
+        if let Action::RotateKey(rotate) = &operation.action
+            && let NewKey::Operation(new, _) = &rotate.new
+            && known.len() < 8
+        {
+            known.push(*new);
+        }
+        Ok(key.map_or(Err(Refusal::BadSignature), |key| {
+            Ok(Checked {
+                signed: decoded.signed,
+                bytes: decoded.bytes,
+                id: decoded.id,
+                key,
+                asked: Asked::default(),
+            })
+        }))
+    }
+
+    /// The ask inside a query, to be verified along with its sender's signature.
+    fn ask(
+        &mut self,
+        at: usize,
+        chain: ChainId,
+        checked: &Checked,
+    ) -> Result<Option<Claim>, Fault> {
+        let Action::Query(query) = &checked.operation().action else {
+            return Ok(None);
+        };
+        let key = self.querier(query)?;
+        Ok(key.map(|key| {
+            let ask = query.ask(chain, checked.operation().account);
+            Claim::new(at, Part::Ask, key, ask.signature, &ask.body.preimage())
+        }))
+    }
+
+    fn querier(&mut self, query: &Query) -> Result<Option<OperationKey>, Fault> {
+        if let Some(key) = self.queriers.get(&query.grant) {
+            return Ok(*key);
+        }
+        let key = match self.state.get::<Grant>(&query.grant)? {
+            Some(grant) => self.state.get::<Account>(&grant.requester)?,
+            None => None,
+        }
+        .and_then(|account| account.operation_key());
+        self.queriers.insert(query.grant, key);
+        Ok(key)
+    }
+}
+
+/// One signature to verify.
+#[derive(Clone)]
+struct Claim {
+    at: usize,
+    part: Part,
+    key: OperationKey,
+    seed: [u8; 32],
+    item: batch::Item,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Sender,
+    Ask,
+}
+
+impl Claim {
+    fn sender(at: usize, checked: &Checked) -> Self {
+        let message = preimage(&checked.bytes);
+        Self::new(
+            at,
+            Part::Sender,
+            checked.key,
+            checked.signed.signature,
+            &message,
+        )
+    }
+
+    fn new(at: usize, part: Part, key: OperationKey, signature: Signature, message: &[u8]) -> Self {
+        let seed = blake3::Hasher::new()
+            .update(&key.0)
+            .update(&signature.0)
+            .update(message)
+            .finalize();
+        Self {
+            at,
+            part,
+            key,
+            seed: *seed.as_bytes(),
+            item: batch::Item::from((key.0.into(), signature.0.into(), message)),
+        }
+    }
+}
+
+/// Verifies claims together; when that fails, halves, until the bad ones are found.
+fn settle(claims: &[Claim], results: &mut [Result<Checked, Refusal>]) {
+    if holds(claims) {
+        for claim in claims.iter().filter(|claim| claim.part == Part::Ask) {
+            if let Some(Ok(checked)) = results.get_mut(claim.at) {
+                checked.asked = Asked(Some(claim.key));
+            }
+        }
+        return;
+    }
+    match claims {
+        [] => {}
+        [bad] => {
+            // A bad ask is judged by the state machine, which logs it.
+            if bad.part == Part::Sender
+                && let Some(result) = results.get_mut(bad.at)
+            {
+                *result = Err(Refusal::BadSignature);
+            }
+        }
+        several => {
+            let (left, right) = several.split_at(several.len() / 2);
+            settle(left, results);
+            settle(right, results);
+        }
+    }
+}
+
+fn holds(claims: &[Claim]) -> bool {
+    if let [one] = claims {
+        return one.item.clone().verify_single().is_ok();
+    }
+    let mut seed = blake3::Hasher::new();
+    let mut verifier = batch::Verifier::new();
+    for claim in claims {
+        seed.update(&claim.seed);
+        verifier.queue(claim.item.clone());
+    }
+    verifier.verify(Coefficients(seed.finalize_xof())).is_ok()
+}
+
+/// Coefficients of a batch: a BLAKE3 stream over everything in it.
+struct Coefficients(blake3::OutputReader);
+
+impl TryRng for Coefficients {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        let mut bytes = [0; 4];
+        self.0.fill(&mut bytes);
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let mut bytes = [0; 8];
+        self.0.fill(&mut bytes);
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        self.0.fill(bytes);
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Coefficients {}
