@@ -1,1 +1,14 @@
-//! TODO module docs
+//! Who orders the ledger's operations. Protocol page, "Consensus as the situation
+//! demands".
+//!
+//! A [`Sequencer`] takes opaque bytes and answers with a receipt once they are durable in
+//! a certified block. It refuses to know what an operation says. [`solo`] is one node with
+//! one validator key: the embedded default.
+
+pub mod clock;
+pub mod sequencer;
+pub mod solo;
+
+pub use clock::{Clock, SystemClock};
+pub use sequencer::{Sequencer, SubmitError};
+pub use solo::{Limits, Solo, StartError};

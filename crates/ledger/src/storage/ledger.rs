@@ -20,7 +20,7 @@ use super::{
 use crate::{
     assemble::Builder,
     block::{Certificate, Head, HeadError, Header, ValidatorSet},
-    leaf::{Leaf, Refusal},
+    leaf::Refusal,
     log::{self, Appender, Memo},
     receipt::Receipt,
     state::{self, Changes, Fault, StateHash, operation_key, write_genesis},
@@ -140,7 +140,7 @@ impl Ledger {
 
     /// Builds the next block from checked operations, in their order. Nothing is written.
     /// Operations that leave no leaf (another chain or sequence number, a key that was
-    /// rotated meanwhile) are listed in [`Pending::refused`].
+    /// rotated meanwhile) are listed in [`Pending::fates`].
     ///
     /// # Errors
     /// [`ProposeError`] when the time does not increase or the tables cannot be read.
@@ -160,41 +160,32 @@ impl Ledger {
         let snapshot = view.snapshot();
         let mut builder = Builder::new(&self.validators, snapshot, &previous.header, time);
         let mut tree = Appender::resume(snapshot, previous.header.tree_size)?;
-        let mut pending = Vec::with_capacity(operations.len());
-        let mut refused = Vec::new();
+        let mut leaves = Vec::with_capacity(operations.len());
+        let mut fates = Vec::with_capacity(operations.len());
         let mut taken = HashMap::new();
         for operation in operations {
-            let Some(key) = operation_key(operation.id()) else {
-                continue; // an id that we computed always has this form
-            };
             let index = tree.size();
-            match builder.take(&operation, index)? {
+            let fate = match builder.take(&operation, index)? {
                 Err(Refusal::WrongSequence { expected, found }) => {
-                    let at = match taken.get(&key) {
+                    let at = match taken.get(&operation.id()) {
                         Some(index) => Some(*index),
                         None => view.index_of(operation.id())?,
                     };
-                    let refusal = match at {
-                        Some(index) => Refusal::Duplicate { index },
-                        None => Refusal::WrongSequence { expected, found },
-                    };
-                    refused.push((operation.id(), refusal));
+                    Err(
+                        at.map_or(Refusal::WrongSequence { expected, found }, |index| {
+                            Refusal::Duplicate { index }
+                        }),
+                    )
                 }
-                Err(refusal) => refused.push((operation.id(), refusal)),
-                Ok(outcome) => {
-                    taken.insert(key, index);
-                    let bytes = Leaf::splice(operation.bytes(), outcome);
-                    let hash = log::leaf_hash(&bytes);
-                    tree.append(hash);
-                    pending.push(PendingLeaf {
-                        id: operation.id(),
-                        key,
-                        outcome,
-                        bytes,
-                        hash,
-                    });
-                }
+                other => other,
+            };
+            if let Ok(outcome) = fate {
+                taken.insert(operation.id(), index);
+                let leaf = PendingLeaf::new(&operation, outcome);
+                tree.append(leaf.hash);
+                leaves.push(leaf);
             }
+            fates.push(fate);
         }
         let changes = builder.finish()?;
         let mut state_hash = view.state_hash()?;
@@ -212,11 +203,11 @@ impl Ledger {
         };
         Ok(Pending {
             header,
-            leaves: pending,
+            leaves,
             changes,
             nodes: tree.into_added(),
             state_hash,
-            refused,
+            fates,
         })
     }
 
@@ -262,7 +253,8 @@ impl Ledger {
             let mut operations = transaction.open_table(OPERATIONS).map_err(fault)?;
             for (index, leaf) in (head.header.first_leaf..).zip(&pending.leaves) {
                 leaves.insert(index, leaf.bytes.as_slice()).map_err(fault)?;
-                operations.insert(&leaf.key, index).map_err(fault)?;
+                let key = operation_key(leaf.id).ok_or_else(|| damaged("an id of our own"))?;
+                operations.insert(&key, index).map_err(fault)?;
             }
             let mut nodes = transaction.open_table(NODES).map_err(fault)?;
             for (level, index, hash) in &pending.nodes {

@@ -5,8 +5,10 @@ use serde_bytes::ByteBuf;
 
 use crate::{
     block::{Block, Certificate, Head, Header},
-    leaf::{Outcome, Refusal},
+    leaf::{Leaf, Outcome, Refusal},
+    log,
     state::{Changes, StateHash},
+    verify::Checked,
 };
 
 /// What [`crate::Ledger::propose`] built: a header, its leaves, and everything that a
@@ -18,16 +20,27 @@ pub struct Pending {
     pub(super) changes: Changes,
     pub(super) nodes: Vec<(u8, u64, Digest)>,
     pub(super) state_hash: StateHash,
-    pub(super) refused: Vec<(OperationId, Refusal)>,
+    pub(super) fates: Vec<Result<Outcome, Refusal>>,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct PendingLeaf {
     pub(super) id: OperationId,
-    pub(super) key: [u8; 32],
     pub(super) outcome: Outcome,
     pub(super) bytes: Vec<u8>,
     pub(super) hash: Digest,
+}
+
+impl PendingLeaf {
+    pub(super) fn new(operation: &Checked, outcome: Outcome) -> Self {
+        let bytes = Leaf::splice(operation.bytes(), outcome);
+        Self {
+            id: operation.id(),
+            outcome,
+            hash: log::leaf_hash(&bytes),
+            bytes,
+        }
+    }
 }
 
 impl Pending {
@@ -46,9 +59,10 @@ impl Pending {
         self.leaves.is_empty()
     }
 
-    /// Operations that were given but leave no leaf, with the reason.
-    pub fn refused(&self) -> &[(OperationId, Refusal)] {
-        &self.refused
+    /// What became of each operation that was given, in that order: its outcome, or why it
+    /// leaves no leaf.
+    pub fn fates(&self) -> &[Result<Outcome, Refusal>] {
+        &self.fates
     }
 
     /// Id and outcome of each operation taken in, in log order.

@@ -1,0 +1,53 @@
+//! What every way of ordering operations offers.
+
+use ledger::{Fault, Head, Receipt, Refusal};
+use thiserror::Error;
+
+/// Orders operations. Shared between threads.
+pub trait Sequencer: Send + Sync {
+    /// Gives the canonical bytes of a signed operation to the ledger and waits. When this
+    /// returns a receipt, the operation is durable: with the receipt's outcome, which may
+    /// be a failure.
+    ///
+    /// # Errors
+    /// [`SubmitError`]: the operation is not in the log, except after
+    /// [`SubmitError::Stopped`], when it may be; ask for its id.
+    fn submit(&self, bytes: Vec<u8>) -> Result<Receipt, SubmitError>;
+
+    /// The newest head.
+    ///
+    /// # Errors
+    /// [`Fault`] when the tables cannot be read.
+    fn head(&self) -> Result<Head, Fault>;
+}
+
+/// Why an operation was not taken in.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SubmitError {
+    /// It may not enter the log.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Too many operations wait.
+    #[error("the ledger is busy: {waiting} operations wait; try again")]
+    Busy {
+        /// The queue's length.
+        waiting: usize,
+    },
+    /// The machine's clock is behind the last block by more than the genesis allows.
+    #[error(
+        "this node's clock is {behind} ms behind the last block, the limit is {limit} ms: set it right"
+    )]
+    Clock {
+        /// How far, milliseconds.
+        behind: u64,
+        /// How far it may be.
+        limit: u64,
+    },
+    /// The ledger cannot be written or read, a full disk for example. Nothing was taken in.
+    #[error("the ledger could not store the operation, nothing was changed: {0}")]
+    Storage(String),
+    /// The sequencer stopped before it answered.
+    #[error("the ledger is shutting down")]
+    Stopped,
+}
