@@ -7,10 +7,13 @@ use aws_lc_rs::signature::{KeyPair as _, ML_DSA_65_SIGNING, PqdsaKeyPair};
 use hpke::{Deserializable as _, Kem as _, Serializable as _};
 use ibpre::MasterKey;
 use rand_core::CryptoRng;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+use thiserror::Error;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use base::{
-    AccountId, ChainId, OperationId, Statement as _,
+    AccountId, ChainId, Digest, OperationId, Statement as _, codec,
     key::{HpkeKey, OperationSecret, RecordKey, RecordSignature},
     operation::{ProvenRecordKey, RecordKeyClaim},
     scope::ScopeSecret,
@@ -77,7 +80,8 @@ impl std::fmt::Debug for Party {
     }
 }
 
-/// What only a patient has: trapdoor, scope secret, implicit-rejection secret.
+/// What only a patient has: trapdoor, scope secret, implicit-rejection secret, and what
+/// opens her key bag.
 pub struct PatientSecrets {
     /// The trapdoor of her own key authority.
     pub master: MasterKey<Suite>,
@@ -85,17 +89,89 @@ pub struct PatientSecrets {
     pub kappa: ScopeSecret,
     /// z of the scheme.
     pub z: SecretBytes,
+    /// From the backup phrase: key and place of the bag.
+    pub bag: BagKeys,
 }
 
 impl PatientSecrets {
-    /// Fresh secrets. Takes tens of milliseconds.
-    pub fn generate(rng: &mut dyn CryptoRng) -> Self {
+    /// Fresh secrets, to be backed up under `bag`. Takes tens of milliseconds.
+    pub fn generate(bag: BagKeys, rng: &mut dyn CryptoRng) -> Self {
         let mut rng = rng;
         Self {
             master: ibpre::setup::<Suite>(&mut rng),
             kappa: ScopeSecret::new(random(rng)),
-            z: SecretBytes::new(random(rng)),
+            z: SecretBytes::generate(rng),
+            bag,
         }
+    }
+
+    /// The bytes for the patient's own encrypted home. Secret.
+    pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(codec::encode(&StoredSecrets {
+            version: 1,
+            master: ByteBuf::from(self.master.to_bytes().to_vec()),
+            kappa: *self.kappa.as_secret(),
+            z: *self.z.as_secret(),
+            bag_key: *self.bag.key.as_secret(),
+            locator: self.bag.locator,
+        }))
+    }
+
+    /// Reads what [`Self::to_bytes`] wrote.
+    ///
+    /// # Errors
+    /// [`BadSecrets`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, BadSecrets> {
+        let stored: StoredSecrets = codec::decode(bytes).map_err(|_| BadSecrets)?;
+        if stored.version != 1 {
+            return Err(BadSecrets);
+        }
+        Ok(Self {
+            master: MasterKey::from_bytes(&stored.master).map_err(|_| BadSecrets)?,
+            kappa: ScopeSecret::new(stored.kappa),
+            z: SecretBytes::new(stored.z),
+            bag: BagKeys {
+                key: SecretBytes::new(stored.bag_key),
+                locator: stored.locator,
+            },
+        })
+    }
+}
+
+/// What opens a key bag, and where it lies.
+#[derive(Clone)]
+pub struct BagKeys {
+    /// AES-256 key of the bag.
+    pub key: SecretBytes,
+    /// Its secret place at the node.
+    pub locator: Digest,
+}
+
+/// Bytes that are no patient's secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("these bytes are not a patient's secrets")]
+pub struct BadSecrets;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredSecrets {
+    version: u32,
+    master: ByteBuf,
+    #[serde(with = "serde_bytes")]
+    kappa: [u8; 32],
+    #[serde(with = "serde_bytes")]
+    z: [u8; 32],
+    #[serde(with = "serde_bytes")]
+    bag_key: [u8; 32],
+    locator: Digest,
+}
+
+impl Drop for StoredSecrets {
+    fn drop(&mut self) {
+        self.master.zeroize();
+        self.kappa.zeroize();
+        self.z.zeroize();
+        self.bag_key.zeroize();
     }
 }
 

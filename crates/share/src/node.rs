@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use base::{AccountId, Cid, Digest, OperationId, RecordId, ScopeId, Signed, SignedOperation};
 use ledger::{
-    Account, BagState, ConsistencyProof, Grant, Head, InclusionProof, Leaf, QueryState, Receipt,
+    Account, BagState, ConsistencyProof, Grant, Head, InclusionProof, Institution, Leaf, QueryState, Receipt,
     Record, Refusal, RequestState, ScopeState, StateInfo,
 };
 
@@ -56,7 +56,7 @@ pub trait Node: Send + Sync {
     ///
     /// # Errors
     /// [`NodeError`].
-    fn records_of(&self, patient: AccountId) -> Result<Vec<(RecordId, Record)>, NodeError>;
+    fn records_of(&self, patient: AccountId) -> Result<Vec<Record>, NodeError>;
 
     /// A request.
     ///
@@ -68,8 +68,7 @@ pub trait Node: Send + Sync {
     ///
     /// # Errors
     /// [`NodeError`].
-    fn requests_of(&self, account: AccountId)
-    -> Result<Vec<(OperationId, RequestState)>, NodeError>;
+    fn requests_of(&self, account: AccountId) -> Result<Vec<RequestState>, NodeError>;
 
     /// A grant.
     ///
@@ -81,13 +80,25 @@ pub trait Node: Send + Sync {
     ///
     /// # Errors
     /// [`NodeError`].
-    fn grants_of(&self, account: AccountId) -> Result<Vec<(OperationId, Grant)>, NodeError>;
+    fn grants_of(&self, account: AccountId) -> Result<Vec<Grant>, NodeError>;
 
     /// A state of a record, past or present.
     ///
     /// # Errors
     /// [`NodeError`].
     fn state(&self, record: RecordId, state: &Cid) -> Result<Option<StateInfo>, NodeError>;
+
+    /// Every state of a record, oldest first.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    fn states_of(&self, record: RecordId) -> Result<Vec<StateInfo>, NodeError>;
+
+    /// The admitted institution that an account is or belongs to.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    fn institution_of(&self, account: AccountId) -> Result<Option<Institution>, NodeError>;
 
     /// A scope of a patient, if the ledger has seen it in a grant or a rotation.
     ///
@@ -113,11 +124,11 @@ pub trait Node: Send + Sync {
     /// [`NodeError`].
     fn operation(&self, operation: OperationId) -> Result<Option<(u64, Leaf)>, NodeError>;
 
-    /// Canonical bytes of at most `limit` leaves from index `from` on.
+    /// At most `limit` leaves from index `from` on.
     ///
     /// # Errors
     /// [`NodeError`].
-    fn leaves(&self, from: u64, limit: u32) -> Result<Vec<Vec<u8>>, NodeError>;
+    fn leaves(&self, from: u64, limit: u32) -> Result<Vec<Leaf>, NodeError>;
 
     /// Proof that leaf `index` is in the log of `tree_size` leaves.
     ///

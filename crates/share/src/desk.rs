@@ -1,0 +1,253 @@
+//! A party at work: its keys, its node, its vault, and the ledger it believes.
+//!
+//! Every operation goes out here: signed with the next sequence number, its receipt
+//! checked (certificate, inclusion, leaf) and its outcome looked at, since inclusion is
+//! not permission.
+
+use base::{
+    AccountId, Action, Cid, Digest, Millis, Operation, OperationId, RecordId, Signed,
+    key::{HpkeKey, OperationKey},
+};
+use ibpre::PublicParams;
+use ledger::{Account, Failure, Leaf, Outcome, Record, Refusal, StateInfo, ValidatorSet, VerifiedHead};
+use thiserror::Error;
+
+use crate::{
+    Suite,
+    identity::Party,
+    node::{Node, NodeError},
+    vault::Vault,
+};
+
+/// What every verb needs.
+#[derive(Clone, Copy)]
+pub struct Desk<'a> {
+    /// Who acts.
+    pub party: &'a Party,
+    /// The node it speaks to.
+    pub node: &'a dyn Node,
+    /// Its own store.
+    pub vault: &'a dyn Vault,
+    /// The validators of its ledger, from the genesis object.
+    pub validators: &'a ValidatorSet,
+}
+
+/// An operation that took effect.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sent {
+    /// Its id.
+    pub id: OperationId,
+    /// Its leaf.
+    pub index: u64,
+    /// Its block, certified.
+    pub head: VerifiedHead,
+}
+
+impl Sent {
+    /// Time of its block.
+    pub fn time(&self) -> Millis {
+        self.head.header.time
+    }
+}
+
+impl Desk<'_> {
+    /// Signs and sends an operation, and checks its receipt and outcome.
+    ///
+    /// # Errors
+    /// [`SendError`]; only [`SendError::Failed`] has left a leaf.
+    pub fn send(&self, action: impl Into<Action>) -> Result<Sent, SendError> {
+        let action = action.into();
+        let sequence = self.node.sequence(self.party.account)? + 1;
+        match self.send_as(action.clone(), sequence) {
+            // another process of this party was faster
+            Err(SendError::Node(NodeError::Refused(Refusal::WrongSequence { expected, .. })))
+                if expected != sequence =>
+            {
+                self.send_as(action, expected)
+            }
+            other => other,
+        }
+    }
+
+    fn send_as(&self, action: Action, sequence: u64) -> Result<Sent, SendError> {
+        let name = action.name();
+        let operation = Operation {
+            chain: self.party.chain,
+            account: self.party.account,
+            delegation: self.party.delegation,
+            sequence,
+            action,
+        };
+        let signed = Signed::new(operation, &self.party.operation);
+        let receipt = self.node.submit(&signed)?;
+        let receipt = receipt
+            .verify(self.validators, &signed)
+            .map_err(|error| SendError::BadReceipt(error.to_string()))?;
+        match receipt.outcome {
+            Outcome::Ok => Ok(Sent {
+                id: receipt.id,
+                index: receipt.index,
+                head: receipt.head().clone(),
+            }),
+            Outcome::Failed(failure) => Err(SendError::Failed {
+                action: name,
+                failure,
+            }),
+        }
+    }
+
+    /// A logged operation that took effect, proven under `head`.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub fn proven(&self, head: &VerifiedHead, id: OperationId) -> Result<Operation, LookError> {
+        let missing = || LookError::Unknown("operation", id.to_string());
+        let (index, leaf) = self.node.operation(id)?.ok_or_else(missing)?;
+        let bytes = leaf.to_bytes();
+        if leaf.operation.to_bytes().1 != id || !leaf.outcome.is_ok() {
+            return Err(missing());
+        }
+        self.prove_leaf(head, index, &bytes)?;
+        let Leaf { operation, .. } = leaf;
+        Ok(operation.body)
+    }
+
+    fn prove_leaf(&self, head: &VerifiedHead, index: u64, leaf: &[u8]) -> Result<(), LookError> {
+        let proof = self.node.inclusion(index, head.header.tree_size)?;
+        let placed = proof.index == index && proof.tree_size == head.header.tree_size;
+        if !placed || proof.verify(leaf, &head.header.tree_root).is_err() {
+            return Err(LookError::NotProven);
+        }
+        Ok(())
+    }
+
+    /// An account, which must exist.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub fn account(&self, id: AccountId) -> Result<Account, LookError> {
+        let unknown = || LookError::Unknown("account", id.to_string());
+        let account = self.node.account(id)?.ok_or_else(unknown)?;
+        // An account is named by its first key: a node cannot invent that one.
+        let first = account.operation_keys.first().map(|period| AccountId::of(&period.key));
+        if account.id != id || first != Some(id) {
+            return Err(LookError::NotProven);
+        }
+        Ok(account)
+    }
+
+    /// The current operation key of an account.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub fn operation_key(&self, id: AccountId) -> Result<OperationKey, LookError> {
+        self.account(id)?.operation_key().ok_or(LookError::NotProven)
+    }
+
+    /// The current HPKE key of an account.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub fn hpke_key(&self, id: AccountId) -> Result<HpkeKey, LookError> {
+        self.account(id).map(|account| account.hpke_key)
+    }
+
+    /// A record, which must exist.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub fn record(&self, id: RecordId) -> Result<Record, LookError> {
+        let unknown = || LookError::Unknown("record", id.to_string());
+        self.node.record(id)?.ok_or_else(unknown)
+    }
+
+    /// A patient's public key, checked against the pkh of her account.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub fn public_params(&self, patient: AccountId) -> Result<PublicParams<Suite>, LookError> {
+        let not_a_patient = || LookError::Unknown("patient", patient.to_string());
+        let keys = self.account(patient)?.patient.ok_or_else(not_a_patient)?;
+        let bytes = self.node.read_block(&keys.h)?;
+        let public = PublicParams::from_bytes(&bytes).map_err(|_| LookError::NotProven)?;
+        if Digest(*public.pkh()) != keys.pkh {
+            return Err(LookError::NotProven);
+        }
+        Ok(public)
+    }
+
+    /// A state of a record, which must exist.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub fn state(&self, record: RecordId, state: &Cid) -> Result<StateInfo, LookError> {
+        let unknown = || LookError::Unknown("state", state.to_string());
+        self.node.state(record, state)?.ok_or_else(unknown)
+    }
+
+    /// The state that its hospital published and that `state` re-wraps, or `state`
+    /// itself if it is one.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub fn published_state(&self, record: RecordId, state: &Cid) -> Result<StateInfo, LookError> {
+        let mut info = self.state(record, state)?;
+        for _ in 0..MAX_REWRAPS {
+            let unknown = || LookError::Unknown("operation", info.by.to_string());
+            let (_, leaf) = self.node.operation(info.by)?.ok_or_else(unknown)?;
+            match (&leaf.operation.body.action, info.before) {
+                (Action::Rewrap(_), Some(before)) => info = self.state(record, &before)?,
+                _ => return Ok(info),
+            }
+        }
+        Err(LookError::NotProven)
+    }
+}
+
+/// Why an operation did not take effect.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// It is in the log, and a rule did not hold.
+    #[error("{action} failed: {failure}")]
+    Failed {
+        /// What was tried.
+        action: &'static str,
+        /// The rule.
+        failure: Failure,
+    },
+    /// It was refused, or the node did not answer.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// The node's receipt does not hold.
+    #[error("the node's receipt does not hold: {0}")]
+    BadReceipt(String),
+}
+
+impl SendError {
+    /// The rule that did not hold, if the operation is in the log.
+    pub fn failure(&self) -> Option<Failure> {
+        match self {
+            Self::Failed { failure, .. } => Some(*failure),
+            _ => None,
+        }
+    }
+}
+
+/// Why something on the ledger is not taken as it is told.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum LookError {
+    /// There is no such thing, or it is not this party's.
+    #[error("unknown {0} {1}")]
+    Unknown(&'static str, String),
+    /// The node's answer is not proven by the ledger.
+    #[error("the node's answer does not match the ledger's certified head")]
+    NotProven,
+    /// The node did not answer.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+}
+
+/// Re-wraps in a row that are followed back.
+const MAX_REWRAPS: usize = 10_000;
