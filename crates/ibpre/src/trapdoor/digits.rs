@@ -159,7 +159,12 @@ impl Wide {
         let n = self.n;
         let needed = (shift + f.length() + 3) * n;
         if self.digits.len() < needed {
-            self.digits.resize(needed, 0);
+            // Not `resize`, which would leave the old digits in freed memory.
+            let mut longer = Vec::with_capacity(needed);
+            longer.extend_from_slice(&self.digits);
+            longer.resize(needed, 0);
+            self.digits.zeroize();
+            self.digits = longer;
         }
         let mut reversed: Vec<i64> = k.iter().rev().copied().collect();
         let mut carries = vec![0_i128; n];
@@ -338,4 +343,115 @@ fn small_product(a: &[i64], b: &[i64]) -> Vec<f64> {
     fft::inverse(&mut x);
     x.iter_mut().for_each(|v| *v = v.round_ties_even());
     x
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::*;
+    use num_bigint::BigInt;
+
+    /// n coefficients of `length` digits.
+    fn wide(n: usize, length: usize, state: &mut u64) -> Wide {
+        let digits = core::iter::repeat_with(|| {
+            *state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            // The extreme digits too.
+            match *state >> 60 {
+                0 => -HALF,
+                1 => HALF - 1,
+                _ => ((*state >> 20) as i64 & MASK) - HALF,
+            }
+        });
+        let digits = digits.take(n * length).collect();
+        Wide { n, digits }
+    }
+
+    fn integers(x: &Wide) -> Vec<BigInt> {
+        let value = |i| {
+            let planes = x.digits.chunks_exact(x.n).rev();
+            planes.fold(BigInt::ZERO, |v, plane| (v << DIGIT_BITS) + plane[i])
+        };
+        (0..x.n).map(value).collect()
+    }
+
+    fn product(a: &[BigInt], b: &[BigInt]) -> Vec<BigInt> {
+        let n = a.len();
+        let mut product = vec![BigInt::ZERO; n];
+        for (i, x) in a.iter().enumerate() {
+            for (j, y) in b.iter().enumerate() {
+                if i + j < n {
+                    product[i + j] += x * y;
+                } else {
+                    product[i + j - n] -= x * y;
+                }
+            }
+        }
+        product
+    }
+
+    /// f(−X).
+    fn conjugate(f: &[BigInt]) -> Vec<BigInt> {
+        let sign = |(i, c): (usize, &BigInt)| if i % 2 == 0 { c.clone() } else { -c };
+        f.iter().enumerate().map(sign).collect()
+    }
+
+    /// f(X²).
+    fn spread(f: &[BigInt]) -> Vec<BigInt> {
+        f.iter().flat_map(|c| [c.clone(), BigInt::ZERO]).collect()
+    }
+
+    #[test]
+    fn norms_lifts_and_multiples_equal_long_integers() {
+        let mut state = 11;
+        for (n, length) in [(2, 1), (2, 30), (4, 7), (16, 5), (64, 2), (128, 1)] {
+            let f = wide(n, length, &mut state);
+            let long = integers(&f);
+            assert_eq!(
+                spread(&integers(&f.norm())),
+                product(&long, &conjugate(&long))
+            );
+
+            let half = wide(n / 2, 2 * length, &mut state);
+            let lifted = half.lift(&f);
+            let expected = product(&spread(&integers(&half)), &conjugate(&long));
+            assert_eq!(integers(&lifted), expected);
+
+            let k: Vec<i64> = wide(n, 1, &mut state)
+                .digits
+                .iter()
+                .map(|d| d << 10)
+                .collect();
+            let quotient: Vec<BigInt> = k.iter().map(|&k| k.into()).collect();
+            for shift in [0, 1, 2 * length + 3] {
+                let mut rest = lifted.clone();
+                rest.subtract_multiple(&k, &f.extend(), shift);
+                for ((old, new), kf) in integers(&lifted)
+                    .iter()
+                    .zip(integers(&rest))
+                    .zip(product(&quotient, &long))
+                {
+                    assert_eq!(new, old - (kf << (DIGIT_BITS as usize * shift)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn short_products_by_the_transform_are_exact() {
+        let mut state = 13;
+        for n in [64, 1024, 2048] {
+            // The largest sum that takes this way: n·|a|·|b| just below the limit, no cancelling.
+            let size = (EXACT_PRODUCT / n as f64).sqrt() as i64 - 1;
+            let alternate = |i: usize| if i.is_multiple_of(3) { -size } else { size };
+            let a = Wide::from_small((0..n).map(alternate));
+            let b = Wide::from_small(wide(n, 1, &mut state).digits.iter().map(|d| d % size));
+            let fast = small_product(&a.digits, &b.digits);
+            let exact = product(&integers(&a), &integers(&b));
+            for (x, y) in fast.iter().zip(exact) {
+                assert_eq!(BigInt::from(*x as i64), y);
+            }
+        }
+    }
 }

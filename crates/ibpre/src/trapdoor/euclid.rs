@@ -82,13 +82,20 @@ fn leading(a: &Wide, b: &Wide) -> (i64, i64, bool) {
     let bottom = length.saturating_sub(3);
     let value = |x: &Wide| {
         let digits = x.digits().get(bottom..).unwrap_or_default();
-        digits.iter().rev().fold(0_i128, |v, &d| (v << DIGIT_BITS) + i128::from(d))
+        digits
+            .iter()
+            .rev()
+            .fold(0_i128, |v, &d| (v << DIGIT_BITS) + i128::from(d))
     };
     // Three balanced digits: below 2^126.
     let (a, b) = (value(a), value(b));
     let bits = 128 - (a.unsigned_abs() | b.unsigned_abs()).leading_zeros();
     let shift = bits.saturating_sub(62);
-    ((a >> shift) as i64, (b >> shift) as i64, bottom == 0 && shift == 0)
+    (
+        (a >> shift) as i64,
+        (b >> shift) as i64,
+        bottom == 0 && shift == 0,
+    )
 }
 
 #[cfg(test)]
@@ -108,7 +115,9 @@ mod tests {
     /// A positive number of about `digits` digits.
     fn number(digits: usize, state: &mut u64) -> Wide {
         let mut next = || {
-            *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            *state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
             (*state >> 23) as i64 - (1 << 40)
         };
         let mut digits: Vec<i64> = (0..digits).map(|_| next()).collect();
@@ -122,7 +131,16 @@ mod tests {
     fn solves_exactly_when_the_greatest_common_divisor_is_1() {
         let mut state = 7;
         let mut solved = 0;
-        for (m, n) in [(1, 1), (1, 9), (9, 1), (3, 3), (30, 29), (236, 236), (40, 236), (470, 469)] {
+        for (m, n) in [
+            (1, 1),
+            (1, 9),
+            (9, 1),
+            (3, 3),
+            (30, 29),
+            (236, 236),
+            (40, 236),
+            (470, 469),
+        ] {
             for _ in 0..8 {
                 let (a, b) = (number(m, &mut state), number(n, &mut state));
                 let result = bezout(&a, &b, 1_032_193);

@@ -42,3 +42,41 @@ impl Table {
             .collect()
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::super::statistics::{chi_square_limit, scale};
+    use super::*;
+    use crate::params::{ParameterSet, SetA, SetB};
+    use crate::test_rng::TestRng;
+
+    #[test]
+    fn frequencies() {
+        for sigma in [SetA::SIGMA_FG, SetB::SIGMA_FG] {
+            let count = 400_000 * scale();
+            let mut rng = TestRng::new(format!("f and g {}", scale()).as_bytes());
+            let sample = Table::new(sigma).sample(count, &mut Keystream::new(&mut rng));
+            let limit = (4.0 * sigma) as i16;
+            let weight = |k: i32| libm::exp(-f64::from(k * k) / (2.0 * sigma * sigma));
+            let total: f64 = (-400..=400).map(weight).sum();
+            let mut seen = vec![0_u64; 2 * limit as usize + 1];
+            for &k in sample.iter().filter(|k| k.abs() <= limit) {
+                seen[(k + limit) as usize] += 1;
+            }
+            let statistic: f64 = seen
+                .iter()
+                .zip(-i32::from(limit)..)
+                .map(|(&seen, k)| {
+                    let expected = count as f64 * weight(k) / total;
+                    (seen as f64 - expected).powi(2) / expected
+                })
+                .sum();
+            assert!(statistic < chi_square_limit(seen.len()), "{statistic}");
+            let square: f64 = sample.iter().map(|&k| f64::from(k).powi(2)).sum();
+            let ratio = square / count as f64 / (sigma * sigma);
+            assert!((ratio - 1.0).abs() < 5.0 * (2.0 / count as f64).sqrt());
+            assert!(sample.iter().all(|k| k.abs() < 256));
+        }
+    }
+}

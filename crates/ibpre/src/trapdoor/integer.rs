@@ -9,7 +9,7 @@
 
 use super::keystream::Keystream;
 
-/// Width of the base sampler, the largest width [`SamplerZ`] serves.
+/// Width of the base sampler.
 #[cfg(test)]
 pub(super) const SIGMA_BASE: f64 = 1.8205;
 
@@ -26,7 +26,8 @@ pub(crate) struct SamplerZ {
 }
 
 impl SamplerZ {
-    /// A sampler for widths in [sigma_min, 1.8205].
+    /// A sampler for widths in \[`sigma_min`, 1.8\]: so far below the base width that the exponent
+    /// of the accepting test cannot round below 0.
     pub(crate) fn new(keystream: Keystream, sigma_min: f64) -> Self {
         Self {
             keystream,
@@ -138,3 +139,81 @@ const EXP_TABLE: [u64; 13] = [
     0x7FFF_FFFF_FFFF_4800,
     0x8000_0000_0000_0000,
 ];
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::super::statistics::{chi_square_limit, scale};
+    use super::*;
+    use crate::test_rng::TestRng;
+
+    /// Test 6: frequencies at 20 pairs of width and centre.
+    #[test]
+    fn frequencies() {
+        let sigma_min = 1.298_280_334_344_291_9;
+        let count = 200_000 * scale();
+        let mut rng = TestRng::new(format!("SamplerZ {}", scale()).as_bytes());
+        let mut sampler = SamplerZ::new(Keystream::new(&mut rng), sigma_min);
+        let widths = [sigma_min, 1.45, 1.6, 1.777_2, 1.8];
+        let centres = [0.0, 0.5, -1234.125, 8191.999_999];
+        for (width, centre) in widths.iter().flat_map(|&w| centres.map(|c| (w, c))) {
+            let first = centre as i64 - 30;
+            let mut seen = [0_u64; 61];
+            for _ in 0..count {
+                let z = sampler.sample(centre, 1.0 / width);
+                assert_eq!(z, z.floor());
+                seen[(z as i64 - first) as usize] += 1;
+            }
+            let weight = |i: usize| {
+                let distance = (first + i as i64) as f64 - centre;
+                libm::exp(-distance * distance / (2.0 * width * width))
+            };
+            let total: f64 = (0..61).map(weight).sum();
+            // Bins of ten or more expected; what is rarer goes together.
+            let (mut statistic, mut bins) = (0.0, 0);
+            let (mut rare_seen, mut rare_expected) = (0.0, 0.0);
+            for (i, &seen) in seen.iter().enumerate() {
+                let expected = count as f64 * weight(i) / total;
+                if expected >= 10.0 {
+                    statistic += (seen as f64 - expected).powi(2) / expected;
+                    bins += 1;
+                } else {
+                    rare_seen += seen as f64;
+                    rare_expected += expected;
+                }
+            }
+            statistic += (rare_seen - rare_expected).powi(2) / rare_expected;
+            assert!(
+                statistic < chi_square_limit(bins),
+                "{width} {centre}: {statistic}"
+            );
+        }
+    }
+
+    #[test]
+    fn base_table_is_the_half_gaussian() {
+        let weight = |z: u32| libm::exp(-f64::from(z * z) / (2.0 * SIGMA_BASE * SIGMA_BASE));
+        let total: f64 = (0..40).rev().map(weight).sum();
+        for (i, &entry) in BASE_TABLE.iter().enumerate() {
+            let tail: f64 = (i as u32 + 1..40).rev().map(weight).sum();
+            let exact = libm::ldexp(tail / total, 72);
+            // The published entries are up to 8 units of 2^-72 below the exact ones.
+            assert!((entry as f64 - exact).abs() <= 8.0 + exact * 1e-14, "{i}");
+        }
+        assert!((BASE_RATE * 2.0 * SIGMA_BASE * SIGMA_BASE - 1.0).abs() < 1e-15);
+        assert_eq!(base_sampler(u64::MAX, 0xff), 0);
+        assert_eq!(base_sampler(0, 0), 18);
+        assert_eq!(base_sampler(1, 0), 17);
+    }
+
+    #[test]
+    fn exponential() {
+        for i in 0..10_000 {
+            let x = f64::from(i) * core::f64::consts::LN_2 / 10_000.0;
+            let acceptance = 0.7 + f64::from(i % 301) / 1000.0;
+            let value = libm::ldexp(approximate_exp(x, acceptance) as f64, -63);
+            let exact = acceptance * libm::exp(-x);
+            assert!((value / exact - 1.0).abs() < 1e-14, "{x} {acceptance}");
+        }
+    }
+}

@@ -57,3 +57,23 @@ impl Drop for Keystream {
         self.buffer.zeroize();
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::*;
+    use crate::test_rng::TestRng;
+
+    #[test]
+    fn is_one_uninterrupted_keystream() {
+        let mut seed = [0; 32];
+        rand_core::Rng::fill_bytes(&mut TestRng::new(b"stream"), &mut seed);
+        let mut expected = vec![0; 3 * BUFFER + 16];
+        ChaCha20::new(&seed.into(), &[0; 12].into()).apply_keystream(&mut expected);
+        let mut stream = Keystream::new(&mut TestRng::new(b"stream"));
+        for words in expected.chunks_exact(16) {
+            let (low, high) = stream.pair();
+            assert_eq!([low.to_le_bytes(), high.to_le_bytes()].concat(), words);
+        }
+    }
+}

@@ -14,6 +14,11 @@ mod gaussian;
 mod integer;
 mod keystream;
 mod solve;
+#[cfg(test)]
+mod statistics;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests;
 mod tree;
 
 pub(crate) use tree::Tree;

@@ -8,7 +8,7 @@
 use super::digits::{DIGIT_BITS, Wide};
 use super::euclid::bezout;
 use crate::ring::fft;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// (F, G) with f·G − g·F = q modulo X^n + 1, reduced against (f, g); none if the resultants share
 /// a factor or the reduction does not end. f and g have n coefficients below 2^15.
@@ -65,6 +65,7 @@ fn reduce(f: &Wide, g: &Wide, big_f: &mut Wide, big_g: &mut Wide) -> Option<()> 
 }
 
 /// (f, g) prepared: transforms of the leading parts over f·adj f + g·adj g.
+#[derive(ZeroizeOnDrop)]
 struct Divisor {
     f: Vec<f64>,
     g: Vec<f64>,
@@ -114,4 +115,55 @@ fn leading_pair(a: &Wide, b: &Wide) -> ([Vec<f64>; 2], usize) {
         fft::forward(values);
     }
     ([x, y], position)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn solves_small_degrees_and_refuses_a_common_factor() {
+        let mut state = 17_u64;
+        let mut solved = 0;
+        for n in [2, 4, 8, 16, 32, 64, 128] {
+            for _ in 0..10 {
+                let mut small = || {
+                    state = state
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1);
+                    (state >> 40) as i16 % 26
+                };
+                let f: Vec<i16> = (0..n).map(|_| small()).collect();
+                let g: Vec<i16> = (0..n).map(|_| small()).collect();
+                let odd = |x: &[i16]| x.iter().sum::<i16>() % 2 != 0;
+                let Some((big_f, big_g)) = ntru_solve(&f, &g, 257) else {
+                    continue;
+                };
+                // Two even resultants have no solution for an odd q.
+                assert!(odd(&f) || odd(&g));
+                solved += 1;
+                let mut sum = vec![0_i64; n];
+                for i in 0..n {
+                    for j in 0..n {
+                        let sign = if i + j < n { 1 } else { -1 };
+                        let [f, g] = [f[i], g[i]].map(i64::from);
+                        let [big_f, big_g] = [big_f[j], big_g[j]].map(i64::from);
+                        sum[(i + j) % n] += sign * (f * big_g - g * big_f);
+                    }
+                }
+                assert!(sum[0] == 257 && sum[1..].iter().all(|&c| c == 0), "n={n}");
+            }
+        }
+        assert!(solved >= 30, "{solved}");
+    }
+
+    #[test]
+    fn zero_is_refused() {
+        let zero = vec![0; 16];
+        let mut one = zero.clone();
+        one[0] = 1;
+        assert!(ntru_solve(&zero, &zero, 257).is_none());
+        assert!(ntru_solve(&zero, &one, 257).is_some_and(|(big_f, _)| big_f[0] == -257));
+    }
 }

@@ -101,7 +101,7 @@ impl<P: ParameterSet> Tree<P> {
     }
 
     /// s1 = u − h·s2 modulo q, centred.
-    fn complete(&self, u: &[u32], s2: &[i32]) -> Vec<i32> {
+    pub(super) fn complete(&self, u: &[u32], s2: &[i32]) -> Vec<i32> {
         let transformed = ntt::transformed::<P>(
             s2.iter()
                 .map(|&c| u64::from(ntt::from_signed::<P>(c % P::Q as i32))),
