@@ -1,6 +1,8 @@
 //! The protocol of medshare for its parties: records, scopes, and one file per verb.
 #![forbid(unsafe_code)]
 
+pub mod accept;
+pub mod bag;
 pub mod body;
 pub mod card;
 pub mod desk;
@@ -9,11 +11,17 @@ pub mod identity;
 pub mod letter;
 pub mod manifest;
 pub mod node;
+pub mod outbox;
+pub mod part;
 pub mod prekey;
+pub mod publish;
 pub mod record;
+pub mod request;
 pub mod scheme;
+pub mod seal;
 pub mod sealed;
 pub mod vault;
+pub mod wallet;
 
 pub use desk::{Desk, LookError, SendError, Sent};
 pub use node::{Node, NodeError};

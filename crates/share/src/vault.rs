@@ -120,7 +120,9 @@ tables! {
     Hospitals = "hospitals",
     /// Patient: sid -> scope, extracted key and state of the scope.
     Scopes = "scopes",
-    /// Patient: targets for which a preimage was made.
+    /// Patient: sid -> height of the restore after which its key may be made once more.
+    Tainted = "tainted",
+    /// Patient: grants for which a preimage was made.
     Issued = "issued",
     /// Patient: record ‖ part -> what the wallet found when it accepted.
     Parts = "parts",

@@ -1,0 +1,163 @@
+//! Restore: phrase and bag give the wallet back; what the bag lacks is tainted.
+
+use base::{Action, Digest, OperationId, ScopeId, codec, scope::ScopeSecret};
+use ibpre::MasterKey;
+use std::collections::BTreeSet;
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::{
+    desk::{Desk, LookError},
+    follow::{self, FollowError},
+    identity::{BagKeys, HpkeSecret, PatientSecrets, SecretBytes},
+    node::NodeError,
+    vault::{self, Table, VaultError},
+};
+
+use super::{BOOK, BagEntry, Book, Head, open, open_page};
+
+/// A wallet that came back.
+pub struct Restored {
+    /// The patient's secrets.
+    pub secrets: PatientSecrets,
+    /// Opens letters to her account.
+    pub hpke: HpkeSecret,
+    /// Version of the bag that was found.
+    pub number: u64,
+    /// Newest version on the ledger, when the bag that was found is older.
+    pub newest: Option<u64>,
+    /// Scopes in use whose key is not in the bag: rotate each before granting under it.
+    pub tainted: Vec<ScopeId>,
+}
+
+/// Fetches the bag, checks it against the ledger, and fills the empty vault of `desk`,
+/// whose party has the phrase's operation key (its HPKE secret is not looked at).
+///
+/// # Errors
+/// [`RestoreError`]; the vault may be half filled then: start with a new one.
+pub fn restore(desk: &Desk<'_>, bag: BagKeys) -> Result<Restored, RestoreError> {
+    let place = (desk.party.chain, desk.party.account);
+    let sealed = desk.node.read_bag(bag.locator)?.ok_or(RestoreError::NoBag)?;
+    let plain = open(&bag.key, place, b"head", &sealed).ok_or(RestoreError::NotThisBag)?;
+    let head: Head = codec::decode(&plain).map_err(|_| RestoreError::NotThisBag)?;
+    let logged = desk.node.bag(desk.party.account)?;
+    if let Some(logged) = &logged
+        && logged.version == head.number
+        && logged.commitment != Digest::commit(&head.salt, &sealed)
+    {
+        return Err(RestoreError::NotThisBag);
+    }
+    let master = MasterKey::from_bytes(&head.master).map_err(|_| RestoreError::NotThisBag)?;
+    let known = fill(desk, &bag.key, &head)?;
+    let tainted = taint(desk, &known)?;
+    Ok(Restored {
+        secrets: PatientSecrets {
+            master,
+            kappa: ScopeSecret::new(head.kappa),
+            z: SecretBytes::new(head.z),
+            bag,
+        },
+        hpke: HpkeSecret::new(head.hpke),
+        number: head.number,
+        newest: logged.map(|bag| bag.version).filter(|&version| version > head.number),
+        tainted,
+    })
+}
+
+/// Puts every entry of the bag into the vault; the scopes that it has.
+fn fill(desk: &Desk<'_>, key: &SecretBytes, head: &Head) -> Result<BTreeSet<ScopeId>, RestoreError> {
+    let place = (desk.party.chain, desk.party.account);
+    let mut known = BTreeSet::new();
+    for page in &head.pages {
+        let bytes = desk.node.read_block(page)?;
+        let entries = open_page(key, place, &bytes).ok_or(RestoreError::NotThisBag)?;
+        put(desk, &entries, &mut known)?;
+    }
+    put(desk, &head.tail, &mut known)?;
+    let book = Book {
+        number: head.number,
+        dirty: false,
+        pages: head.pages.clone(),
+        tail: head.tail.clone(),
+    };
+    vault::save(desk.vault, Table::Bag, BOOK, &book)?;
+    Ok(known)
+}
+
+fn put(desk: &Desk<'_>, entries: &[BagEntry], scopes: &mut BTreeSet<ScopeId>) -> Result<(), VaultError> {
+    for entry in entries {
+        match entry {
+            BagEntry::Scope { sid, known } => {
+                let bytes = Zeroizing::new(codec::encode(known));
+                desk.vault.put(Table::Scopes, &sid.0, &bytes)?;
+                scopes.insert(*sid);
+            }
+            BagEntry::Grant(gid) => desk.vault.put(Table::Issued, &gid.0, &[])?,
+        }
+    }
+    Ok(())
+}
+
+/// Notes every scope of hers in the log whose key is not known.
+fn taint(desk: &Desk<'_>, known: &BTreeSet<ScopeId>) -> Result<Vec<ScopeId>, RestoreError> {
+    let head = follow::advance(desk)?;
+    let patient = desk.party.account;
+    let records: BTreeSet<_> = desk.node.records_of(patient)?.into_iter().map(|record| record.id).collect();
+    let grants: BTreeSet<OperationId> = desk.node.grants_of(patient)?.into_iter().map(|grant| grant.id).collect();
+    let mut used = BTreeSet::new();
+    let mut index = 0;
+    while index < head.header.tree_size {
+        let left = u32::try_from(head.header.tree_size - index).unwrap_or(u32::MAX);
+        let leaves = desk.node.leaves(index, left.min(1_000))?;
+        if leaves.is_empty() {
+            return Err(FollowError::WrongLeaves.into());
+        }
+        for leaf in leaves {
+            index += 1;
+            let operation = &leaf.operation.body;
+            let hers = operation.account == patient;
+            match &operation.action {
+                _ if !leaf.outcome.is_ok() => {}
+                Action::Accept(accept) if hers || records.contains(&accept.record) => {
+                    used.extend(accept.parts.iter().map(|part| part.sid));
+                }
+                Action::Rewrap(rewrap) if hers || records.contains(&rewrap.record) => {
+                    used.extend(rewrap.parts.iter().map(|part| part.sid));
+                }
+                Action::Authorize(grant) if hers || grants.contains(&leaf.operation.to_bytes().1) => {
+                    used.extend(grant.terms.sids.iter().copied());
+                }
+                _ => {}
+            }
+        }
+    }
+    let tainted: Vec<ScopeId> = used.difference(known).copied().collect();
+    for sid in &tainted {
+        vault::save(desk.vault, Table::Tainted, &sid.0, &head.header.height)?;
+    }
+    Ok(tainted)
+}
+
+/// Why a wallet did not come back.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RestoreError {
+    /// Nothing at the phrase's locator.
+    #[error("the node has no key bag for this phrase; ask the node that held it, or its replica")]
+    NoBag,
+    /// Damaged, of another phrase, or not the one that was logged.
+    #[error("the key bag is damaged, or is not the one that the ledger names")]
+    NotThisBag,
+    /// The ledger cannot be followed.
+    #[error(transparent)]
+    Follow(#[from] FollowError),
+    /// The ledger's side.
+    #[error(transparent)]
+    Look(#[from] LookError),
+    /// The node did not answer.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// The vault did not answer.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}

@@ -1,0 +1,83 @@
+//! The outbox: letters that are durable here until the mailbox has them.
+
+use base::{AccountId, Digest, codec};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+use thiserror::Error;
+
+use crate::{
+    desk::Desk,
+    node::NodeError,
+    vault::{self, Table, VaultError},
+};
+
+/// A letter on its way.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Posted {
+    pub(crate) to: AccountId,
+    pub(crate) letter: ByteBuf,
+    /// Not before the operation that it belongs to took effect.
+    pub(crate) held: bool,
+}
+
+impl Posted {
+    pub(crate) fn entry(to: AccountId, letter: &[u8], held: bool) -> (Digest, Vec<u8>) {
+        let posted = Self {
+            to,
+            letter: ByteBuf::from(letter.to_vec()),
+            held,
+        };
+        (Digest::of(letter), codec::encode(&posted))
+    }
+}
+
+/// Sends a letter; if the mailbox cannot be reached, it stays in the outbox for
+/// [`flush`] and that is no error.
+pub(crate) fn post(desk: &Desk<'_>, to: AccountId, letter: &[u8]) -> Result<(), VaultError> {
+    let (name, entry) = Posted::entry(to, letter, false);
+    desk.vault.put(Table::Outbox, &name.0, &entry)?;
+    if desk.node.send(to, letter).is_ok() {
+        desk.vault.delete(Table::Outbox, &name.0)?;
+    }
+    Ok(())
+}
+
+/// Lets letters go whose operation took effect.
+pub(crate) fn release(desk: &Desk<'_>, names: &[Digest]) -> Result<(), VaultError> {
+    for name in names {
+        if let Some(mut posted) = vault::load::<Posted>(desk.vault, Table::Outbox, &name.0)? {
+            posted.held = false;
+            vault::save(desk.vault, Table::Outbox, &name.0, &posted)?;
+        }
+    }
+    Ok(())
+}
+
+/// Sends what is left in the outbox; returns how many letters went.
+///
+/// # Errors
+/// [`OutboxError`] at the first letter that does not go; it stays.
+pub fn flush(desk: &Desk<'_>) -> Result<usize, OutboxError> {
+    let mut gone = 0;
+    for (name, posted) in vault::load_all::<Posted>(desk.vault, Table::Outbox)? {
+        if !posted.held {
+            desk.node.send(posted.to, &posted.letter)?;
+            desk.vault.delete(Table::Outbox, &name)?;
+            gone += 1;
+        }
+    }
+    Ok(gone)
+}
+
+/// Why a letter is still in the outbox.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OutboxError {
+    /// The mailbox did not take it.
+    #[error("a letter could not be delivered and stays in the outbox: {0}")]
+    Node(#[from] NodeError),
+    /// The vault did not answer.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
