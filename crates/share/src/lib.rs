@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod accept;
+pub mod authorize;
 pub mod bag;
 pub mod body;
 pub mod card;
@@ -11,12 +12,15 @@ pub mod identity;
 pub mod letter;
 pub mod manifest;
 pub mod node;
+pub mod open;
 pub mod outbox;
 pub mod part;
 pub mod prekey;
 pub mod publish;
 pub mod record;
+pub mod reencrypt;
 pub mod request;
+pub mod revoke;
 pub mod scheme;
 pub mod seal;
 pub mod sealed;

@@ -118,6 +118,12 @@ pub trait Node: Send + Sync {
     /// [`NodeError`].
     fn query(&self, query: OperationId) -> Result<Option<QueryState>, NodeError>;
 
+    /// Every query under a grant that took effect.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    fn queries_of(&self, grant: OperationId) -> Result<Vec<QueryState>, NodeError>;
+
     /// A logged operation: its index and leaf.
     ///
     /// # Errors

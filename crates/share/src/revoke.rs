@@ -1,0 +1,93 @@
+//! Deny and revoke, by the patient; and what agents and requesters destroy afterwards.
+//!
+//! Source: protocol page, "Sharing", row "deny / revoke". What was read stays read.
+
+use base::{
+    Millis, OperationId,
+    operation::{Deny, Revoke},
+};
+use thiserror::Error;
+
+use crate::{
+    desk::{Desk, SendError, Sent},
+    follow,
+    node::NodeError,
+    vault::{self, Table, VaultError},
+};
+
+/// Denies a request.
+///
+/// # Errors
+/// [`SendError`].
+pub fn deny(desk: &Desk<'_>, request: OperationId) -> Result<Sent, SendError> {
+    desk.send(Deny { request })
+}
+
+/// Ends a grant now.
+///
+/// # Errors
+/// [`SendError`].
+pub fn revoke(desk: &Desk<'_>, grant: OperationId) -> Result<Sent, SendError> {
+    desk.send(Revoke { grant })
+}
+
+/// Destroys every key that this agent or requester holds under grants that are revoked,
+/// or expired at `now`. Returns how many grants went.
+///
+/// # Errors
+/// [`TidyError`].
+pub fn tidy(desk: &Desk<'_>, now: Millis) -> Result<usize, TidyError> {
+    let mut gone = 0;
+    for grant in held_grants(desk)? {
+        let ended = match desk.node.grant(grant)? {
+            Some(state) => state.revoked.is_some() || state.terms.expires <= now,
+            None => false,
+        };
+        if ended || follow::is_revoked(desk, grant)? {
+            destroy(desk, grant)?;
+            gone += 1;
+        }
+    }
+    Ok(gone)
+}
+
+/// Destroys what this party holds under one grant.
+pub(crate) fn destroy(desk: &Desk<'_>, grant: OperationId) -> Result<(), VaultError> {
+    let prefix = grant.0.to_bytes();
+    for table in [Table::Reencryption, Table::Grants, Table::Released] {
+        let entries = desk.vault.list(table)?;
+        let changes: Vec<vault::Change<'_>> = entries
+            .iter()
+            .filter(|(key, _)| key.starts_with(&prefix))
+            .map(|(key, _)| (table, key.as_slice(), None))
+            .collect();
+        desk.vault.apply(&changes)?;
+    }
+    Ok(())
+}
+
+fn held_grants(desk: &Desk<'_>) -> Result<Vec<OperationId>, VaultError> {
+    let mut grants = Vec::new();
+    for table in [Table::Reencryption, Table::Grants] {
+        for (key, _) in desk.vault.list(table)? {
+            let name = key.len().checked_sub(32).and_then(|at| key.get(..at));
+            let grant = name.and_then(|bytes| base::Cid::try_from(bytes).ok());
+            grants.extend(grant.map(OperationId));
+        }
+    }
+    grants.sort_unstable();
+    grants.dedup();
+    Ok(grants)
+}
+
+/// Why ended grants may still have keys here.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TidyError {
+    /// The node did not answer.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// The vault did not answer.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
