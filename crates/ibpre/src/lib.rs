@@ -23,6 +23,9 @@ mod setup;
 #[cfg(test)]
 mod test_rng;
 mod trapdoor;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod vectors;
 
 pub use audit::{AuditError, AuditVerdict, Opening, Query, audit};
 pub use budget::{HINT_LIMIT, MAX_GRANTS_PER_SCOPE, hint_cost_hundredths};
