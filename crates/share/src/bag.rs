@@ -176,7 +176,8 @@ pub(crate) fn add(wallet: &Wallet<'_>, entries: Vec<BagEntry>) -> Result<(), Vau
 pub(crate) fn sync(wallet: &Wallet<'_>, rng: &mut dyn CryptoRng) -> Result<(), BagError> {
     let vault = wallet.desk.vault;
     let mut book: Book = vault::load(vault, Table::Bag, BOOK)?.unwrap_or_default();
-    if !book.dirty {
+    // A delegate makes keys for fresh grant names only: there is nothing to restore.
+    if !book.dirty || wallet.desk.party.delegation.is_some() {
         return Ok(());
     }
     write(wallet, &mut book, rng)

@@ -2,11 +2,15 @@
 #![forbid(unsafe_code)]
 
 pub mod accept;
+pub mod account;
 pub mod authorize;
 pub mod bag;
 pub mod body;
 pub mod card;
 pub mod desk;
+pub mod dispute;
+pub mod emergency;
+pub mod erase;
 pub mod follow;
 pub mod identity;
 pub mod letter;
@@ -15,12 +19,15 @@ pub mod node;
 pub mod open;
 pub mod outbox;
 pub mod part;
+pub mod post;
 pub mod prekey;
 pub mod publish;
 pub mod record;
 pub mod reencrypt;
 pub mod request;
+pub mod review;
 pub mod revoke;
+pub mod rotate;
 pub mod scheme;
 pub mod seal;
 pub mod sealed;
