@@ -1,0 +1,507 @@
+//! `medshare account` and `medshare institution`.
+
+use base::{
+    AccountId, Digest, Nonce, OperationId, Statement as _, cid,
+    key::{OperationSecret, Signature},
+    operation::{
+        Admit, Attest, ConsentToJoin, Join, KeyConsent, NewKey, PatientKeys, Register, Role,
+        RotateKey, Vote,
+    },
+};
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::json;
+use share::{
+    card::Card,
+    identity::{HpkeSecret, RecordSecret},
+    node::Node as _,
+};
+use std::path::PathBuf;
+
+use super::{
+    contact,
+    context::{Context, Entered},
+    operation::{parse_id, report, send},
+    output::usage,
+    show,
+};
+use crate::{
+    exit::{Exit, Fault, Result},
+    files,
+    home::{
+        identity::{Identity, Kind},
+        role_name,
+    },
+    system,
+};
+
+/// Verbs of accounts.
+#[derive(Subcommand, Debug)]
+pub enum AccountCommand {
+    /// Open this home's account on the ledger
+    #[command(after_help = "Example:\n  medshare account register --home ~/hospital")]
+    Register,
+    /// Print an account [default: this home's]
+    Show {
+        /// The account's id, or its name in this home's contacts
+        account: Option<String>,
+    },
+    /// Replace a key of this account
+    #[command(after_help = "\
+Example:
+  medshare account rotate-key --kind operation --compromised-after 4711")]
+    RotateKey(RotateArgs),
+    /// Let an account join this institution: prints the consent
+    #[command(after_help = "\
+Example:
+  medshare account consent 4f1c… --home ~/hospital > consent.txt")]
+    Consent {
+        /// The account that may join
+        account: String,
+    },
+    /// Tie this account to an institution, with its consent
+    #[command(after_help = "\
+Example:
+  medshare account join 9b2e… --consent-file consent.txt --home ~/agent")]
+    Join(JoinArgs),
+    /// A hospital met a patient: read her card, keep it, attest her
+    #[command(after_help = "\
+Examples:
+  medshare account attest --card card.txt --home ~/hospital
+  medshare wallet card --home ~/wallet | medshare account attest --card - --home ~/hospital")]
+    Attest {
+        /// File with the card's text, or - for standard input
+        #[arg(long, value_name = "FILE")]
+        card: PathBuf,
+        /// Keep the card, log nothing (the patient is attested already)
+        #[arg(long)]
+        keep_only: bool,
+    },
+}
+
+#[derive(Args, Debug)]
+pub struct RotateArgs {
+    /// Which key
+    #[arg(long, value_enum)]
+    kind: KindArg,
+    /// The old key is not trusted for anything logged after this height
+    #[arg(long, value_name = "HEIGHT")]
+    compromised_after: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum KindArg {
+    Operation,
+    Hpke,
+    Record,
+}
+
+#[derive(Args, Debug)]
+pub struct JoinArgs {
+    /// The institution's account
+    institution: String,
+    /// The consent that `account consent` printed
+    #[arg(long, value_name = "HEX", required_unless_present = "consent_file")]
+    consent: Option<String>,
+    /// File with the consent, or - for standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "consent")]
+    consent_file: Option<PathBuf>,
+}
+
+/// Runs a verb of `account`.
+///
+/// # Errors
+/// By the exit-code table.
+pub fn run(command: AccountCommand, context: &Context) -> Result<()> {
+    match command {
+        AccountCommand::Register => register(context),
+        AccountCommand::Show { account } => show_account(context, account.as_deref()),
+        AccountCommand::RotateKey(args) => rotate(&args, context),
+        AccountCommand::Consent { account } => consent(&account, context),
+        AccountCommand::Join(args) => join(&args, context),
+        AccountCommand::Attest { card, keep_only } => attest(&card, keep_only, context),
+    }
+}
+
+const PARTIES: [Role; 4] = [Role::Patient, Role::Hospital, Role::Agent, Role::Requester];
+
+fn register(context: &Context) -> Result<()> {
+    let entered = context.enter(&PARTIES)?;
+    let identity = &entered.session.identity;
+    let party = &identity.party;
+    let public = identity.patient.as_ref().map(|secrets| {
+        let h = secrets.master.public_params();
+        (Digest(*h.pkh()), h.to_bytes().to_vec())
+    });
+    let patient = public.as_ref().map(|(pkh, bytes)| PatientKeys {
+        pkh: *pkh,
+        h: cid::of_block(cid::RAW, bytes),
+    });
+    let known = entered.node.account(party.account)?;
+    let receipt = match &known {
+        Some(_) => None,
+        None => Some(send(
+            &entered,
+            Register {
+                role: entered.home.facts.role,
+                operation_key: party.operation.public(),
+                hpke_key: party.hpke.public(),
+                record_key: party.proven_record_key(),
+                peer: None,
+                patient,
+            },
+        )?),
+    };
+    // The public key's block can be stored only by an account that exists; an attempt that
+    // broke off between the two is completed by repeating the command.
+    if let (Some(keys), Some((_, bytes))) = (patient, &public)
+        && entered.node.read_block(&keys.h).is_err()
+    {
+        entered.node.put_block(&keys.h, bytes)?;
+        entered.node.pin(&keys.h)?;
+    }
+    let account = party.account.to_string();
+    match receipt {
+        Some(receipt) => report(
+            &context.output,
+            "registered",
+            &receipt,
+            &[
+                ("account", json!(account)),
+                ("role", json!(role_name(entered.home.facts.role))),
+            ],
+        ),
+        None => context.output.data(
+            &json!({"account": account, "outcome": "already-registered"}),
+            format!("{account} is registered already"),
+        ),
+    }
+}
+
+fn show_account(context: &Context, typed: Option<&str>) -> Result<()> {
+    let id = match typed {
+        Some(typed) => match typed.parse() {
+            Ok(id) => id,
+            Err(_) => {
+                let home = context.open_home()?;
+                let keys = home.unlock(&context.passphrase.read()?)?;
+                let session = home.enter(&keys, context.patience)?;
+                contact::resolve(&session.vault, typed)?
+            }
+        },
+        None => context.open_home()?.facts.account,
+    };
+    let node = context.anonymous_node()?;
+    let account = node.account(id)?.ok_or_else(|| unknown(id))?;
+    let value = show::json(&account);
+    let text = format!(
+        "account          {id}\nrole             {}\ninstitution      {}\nattested by      {}\nopened at        height {}",
+        role_name(account.role),
+        account.institution.map_or("-".into(), |id| id.to_string()),
+        match account.attested_by.len() {
+            0 => "nobody".to_owned(),
+            count => format!("{count} institution(s)"),
+        },
+        account.opened,
+    );
+    context.output.data(&value, text)
+}
+
+/// The line for an account that the ledger does not have.
+pub(super) fn unknown(id: AccountId) -> Fault {
+    Fault::new(
+        Exit::NotFound,
+        format!("the ledger has no account {id}; check the id, or let it register first"),
+    )
+}
+
+fn rotate(args: &RotateArgs, context: &Context) -> Result<()> {
+    let entered = context.enter(&PARTIES)?;
+    let vault = &entered.session.vault;
+    let kind = match args.kind {
+        KindArg::Operation => Kind::Operation,
+        KindArg::Hpke => Kind::Hpke,
+        KindArg::Record => Kind::Record,
+    };
+    if kind == Kind::Record {
+        entered.home.require(&[Role::Hospital])?;
+    }
+    let account = entered.session.identity.account();
+    let known = entered
+        .node
+        .account(account)?
+        .ok_or_else(|| unknown(account))?;
+    let staged = match Identity::staged(vault, kind)? {
+        Some(secret) => secret,
+        None => {
+            let secret = system::random32();
+            Identity::stage(vault, kind, &secret)?;
+            secret
+        }
+    };
+    let (new, in_force) = new_key(&entered, kind, staged, &known)?;
+    if in_force {
+        // The earlier attempt reached the ledger; only this home did not hear of it.
+        Identity::promote(vault, kind)?;
+        return context.output.data(
+            &json!({"outcome": "ok", "resumed": true}),
+            "the rotation that was begun is in force",
+        );
+    }
+    let receipt = send(
+        &entered,
+        RotateKey {
+            new,
+            compromised_after: args.compromised_after,
+        },
+    )?;
+    Identity::promote(vault, kind)?;
+    report(&context.output, "the new key is in force", &receipt, &[])
+}
+
+/// The new key as the operation carries it, and whether the ledger has it already.
+fn new_key(
+    entered: &Entered,
+    kind: Kind,
+    secret: [u8; 32],
+    known: &ledger::Account,
+) -> Result<(NewKey, bool)> {
+    let party = &entered.session.identity.party;
+    Ok(match kind {
+        Kind::Operation => {
+            let secret = OperationSecret::new(secret);
+            let key = secret.public();
+            let consent = KeyConsent {
+                chain: party.chain,
+                account: party.account,
+                sequence: entered.node.sequence(party.account)? + 1,
+            };
+            let signature = secret.sign(&consent.preimage());
+            (
+                NewKey::Operation(key, signature),
+                known.operation_key() == Some(key),
+            )
+        }
+        Kind::Hpke => {
+            let key = HpkeSecret::new(secret).public();
+            let in_force = known.hpke_key == key;
+            (NewKey::Hpke(key), in_force)
+        }
+        Kind::Record => {
+            let record = RecordSecret::new(secret);
+            let key = record.public();
+            let claim = base::operation::RecordKeyClaim {
+                chain: party.chain,
+                account: party.account,
+                key: key.clone(),
+            };
+            let in_force = known.record_keys.last().is_some_and(|last| last.key == key);
+            let proof = record.sign(&claim.preimage());
+            (
+                NewKey::Record(base::operation::ProvenRecordKey { key, proof }),
+                in_force,
+            )
+        }
+    })
+}
+
+fn consent(account: &str, context: &Context) -> Result<()> {
+    let entered = context.enter(&[Role::Hospital, Role::Requester])?;
+    let party = &entered.session.identity.party;
+    let account = contact::resolve(&entered.session.vault, account)?;
+    entered
+        .node
+        .account(account)?
+        .ok_or_else(|| unknown(account))?;
+    let consent = ConsentToJoin {
+        chain: party.chain,
+        institution: party.account,
+        account,
+    };
+    let signature = hex::encode(party.operation.sign(&consent.preimage()).0);
+    context
+        .output
+        .data(&json!({"consent": signature}), &signature)
+}
+
+fn join(args: &JoinArgs, context: &Context) -> Result<()> {
+    let entered = context.enter(&PARTIES)?;
+    let institution = contact::resolve(&entered.session.vault, &args.institution)?;
+    let text = match (&args.consent, &args.consent_file) {
+        (Some(text), _) => text.clone(),
+        (None, Some(path)) => read_text(path, 4096)?,
+        (None, None) => return Err(usage("give --consent or --consent-file")),
+    };
+    let mut signature = [0; 64];
+    hex::decode_to_slice(text.trim(), &mut signature).map_err(|_| {
+        Fault::new(
+            Exit::Invalid,
+            "this is no consent; `account consent` prints 128 hexadecimal digits",
+        )
+    })?;
+    let receipt = send(
+        &entered,
+        Join {
+            institution,
+            consent: Signature(signature),
+        },
+    )?;
+    report(
+        &context.output,
+        "joined",
+        &receipt,
+        &[("institution", json!(institution.to_string()))],
+    )
+}
+
+fn attest(path: &PathBuf, keep_only: bool, context: &Context) -> Result<()> {
+    let entered = context.enter(&[Role::Hospital])?;
+    let card = Card::read(&read_text(path, 16 << 10)?)?;
+    let patient = card.account();
+    let account = entered
+        .node
+        .account(patient)?
+        .ok_or_else(|| unknown(patient))?;
+    let (Some(key), Some(keys)) = (account.operation_key(), account.patient) else {
+        return Err(Fault::new(
+            Exit::Invalid,
+            "the card's account is not a patient's",
+        ));
+    };
+    let party = &entered.session.identity.party;
+    let vault = &entered.session.vault;
+    card.keep(party.chain, &key, keys.pkh, system::now(), vault)?;
+    if keep_only || account.attested_by.contains(&party.account) {
+        return context.output.data(
+            &json!({"patient": patient.to_string(), "attested": false, "kept": true}),
+            format!("the card of {patient} is kept; nothing was logged"),
+        );
+    }
+    let receipt = send(&entered, Attest { patient })?;
+    report(
+        &context.output,
+        "attested; the card is kept",
+        &receipt,
+        &[("patient", json!(patient.to_string()))],
+    )
+}
+
+/// A small text file, or standard input for `-`.
+pub(super) fn read_text(path: &std::path::Path, limit: usize) -> Result<String> {
+    use std::io::Read as _;
+    let bytes = if path.as_os_str() == "-" {
+        let mut bytes = Vec::new();
+        std::io::stdin()
+            .lock()
+            .take(limit as u64)
+            .read_to_end(&mut bytes)
+            .map_err(|error| Fault::io("standard input", &error))?;
+        bytes
+    } else {
+        files::read_small(path, limit)?
+    };
+    String::from_utf8(bytes)
+        .map_err(|_| Fault::new(Exit::Invalid, format!("{} is not text", path.display())))
+}
+
+/// Verbs of institutions.
+#[derive(Subcommand, Debug)]
+pub enum InstitutionCommand {
+    /// Propose to admit an account as an institution; a single validator admits at once
+    #[command(after_help = "\
+Example:
+  medshare institution admit 9b2e… --group 7 --home ~/node")]
+    Admit {
+        /// A hospital's or requester's account
+        account: String,
+        /// Institutions of one declared group count as one where separation is required
+        #[arg(long, value_name = "NUMBER")]
+        group: Option<u32>,
+    },
+    /// Vote for a proposal
+    Vote {
+        /// The proposing operation
+        #[arg(value_parser = parse_id)]
+        proposal: OperationId,
+    },
+    /// Print every institution
+    List,
+    /// Print every proposal
+    Proposals,
+}
+
+/// Runs a verb of `institution`.
+///
+/// # Errors
+/// By the exit-code table.
+pub fn run_institution(command: InstitutionCommand, context: &Context) -> Result<()> {
+    match command {
+        InstitutionCommand::Admit { account, group } => {
+            let entered = context.enter(&[Role::Node])?;
+            let institution = contact::resolve(&entered.session.vault, &account)?;
+            let receipt = send(
+                &entered,
+                Admit {
+                    institution,
+                    group,
+                    nonce: Nonce(system::random32()),
+                },
+            )?;
+            let proposal: Option<ledger::Proposal> = entered
+                .node
+                .find(&format!("/v1/proposals/{}", receipt.id))?;
+            let admitted =
+                proposal.is_some_and(|p| matches!(p.status, ledger::ProposalStatus::Enacted(_)));
+            let done = if admitted {
+                "admitted"
+            } else {
+                "proposed; more than two thirds must vote"
+            };
+            report(
+                &context.output,
+                done,
+                &receipt,
+                &[
+                    ("institution", json!(institution.to_string())),
+                    ("admitted", json!(admitted)),
+                ],
+            )
+        }
+        InstitutionCommand::Vote { proposal } => {
+            let entered = context.enter(&[Role::Node])?;
+            let receipt = send(&entered, Vote { proposal })?;
+            report(&context.output, "voted", &receipt, &[])
+        }
+        InstitutionCommand::List => {
+            let all: Vec<ledger::Institution> =
+                context.anonymous_node()?.read("/v1/institutions")?;
+            context
+                .output
+                .rows("no institutions yet", all, |institution| {
+                    let group = institution
+                        .group
+                        .map_or(String::new(), |group| format!("  group {group}"));
+                    (
+                        show::json(institution),
+                        format!(
+                            "{}  admitted {}{group}",
+                            institution.account, institution.admitted
+                        ),
+                    )
+                })
+        }
+        InstitutionCommand::Proposals => {
+            let all: Vec<ledger::Proposal> = context.anonymous_node()?.list("/v1/proposals")?;
+            context.output.rows("no proposals yet", all, |proposal| {
+                (
+                    show::json(proposal),
+                    format!(
+                        "{}  {:?}  {} vote(s)",
+                        proposal.id,
+                        proposal.status,
+                        proposal.votes.len()
+                    ),
+                )
+            })
+        }
+    }
+}

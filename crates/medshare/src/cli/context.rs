@@ -1,0 +1,223 @@
+//! What is meant: flags, environment and configuration put together.
+
+use base::{ChainId, operation::Role};
+use ledger::ValidatorSet;
+use share::desk::Desk;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::{Global, output::Output};
+use crate::{
+    config::{Config, Required},
+    exit::{Exit, Fault, Result},
+    home::{
+        Home, Session,
+        keys::Keys,
+        passphrase::{Passphrase, PassphraseSource},
+    },
+    http::{Address, Credentials, HttpNode},
+};
+
+/// Everything a command needs to know before it does anything.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The home folder, whether it exists or not.
+    pub home: PathBuf,
+    /// The settings.
+    pub config: Config,
+    /// Where the passphrase is.
+    pub passphrase: PassphraseSource,
+    /// How to print.
+    pub output: Output,
+    /// How long to wait for another command on the same home.
+    pub patience: Duration,
+    node: Option<String>,
+}
+
+impl Context {
+    /// Puts together what was typed.
+    ///
+    /// # Errors
+    /// [`Exit::Config`], [`Exit::Usage`].
+    pub fn new(global: &Global) -> Result<Self> {
+        let home = home_folder(global)?;
+        let config = match &global.config {
+            Some(path) => Config::load(path, Required::Yes)?,
+            None => Config::load(&Home::config_path(&home), Required::No)?,
+        };
+        let passphrase = match (&global.passphrase_file, global.passphrase_fd) {
+            (Some(path), _) => PassphraseSource::File(path.clone()),
+            (None, Some(number)) => PassphraseSource::Descriptor(number),
+            (None, None) => PassphraseSource::Prompt,
+        };
+        Ok(Self {
+            home,
+            passphrase,
+            output: Output {
+                json: global.json || config.output.json,
+                quiet: global.quiet || config.output.quiet,
+            },
+            patience: Duration::from_secs(global.lock_wait.into()),
+            node: global.node.clone().or_else(|| config.node.address.clone()),
+            config,
+        })
+    }
+
+    /// Opens the home's public part.
+    ///
+    /// # Errors
+    /// [`Exit::Home`].
+    pub fn open_home(&self) -> Result<Home> {
+        Home::open(&self.home)
+    }
+
+    /// The node's address: flag, environment, configuration, or the socket of the home
+    /// when it is a node's.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`] when there is none or it is none.
+    pub fn address(&self) -> Result<Address> {
+        match &self.node {
+            Some(text) => text
+                .parse()
+                .map_err(|error| Fault::new(Exit::Usage, format!("--node: {error}"))),
+            None => match Home::open(&self.home) {
+                Ok(home) if home.facts.role == Role::Node => {
+                    crate::http::listen_address(&home, &self.config)
+                }
+                _ => Err(Fault::new(
+                    Exit::Usage,
+                    "no node address; give --node unix:/path/to/socket, or set node.address in config.toml",
+                )),
+            },
+        }
+    }
+
+    /// The node, for what needs no account.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`].
+    pub fn anonymous_node(&self) -> Result<HttpNode> {
+        HttpNode::new(self.address()?, self.timeout(), None)
+    }
+
+    /// Longest wait for an answer of the node.
+    pub fn timeout(&self) -> Duration {
+        Duration::from_secs(self.config.node.timeout_seconds.into())
+    }
+
+    /// Opens the home of one of `roles` with the passphrase and the node with its keys.
+    ///
+    /// # Errors
+    /// [`Exit::Home`], [`Exit::Role`], [`Exit::Passphrase`], [`Exit::Busy`],
+    /// [`Exit::Usage`].
+    pub fn enter(&self, roles: &[Role]) -> Result<Entered> {
+        let unlocked = self.unlock(roles)?;
+        unlocked.enter(self.patience)
+    }
+
+    /// Opens the home of one of `roles` with the passphrase, without taking it yet.
+    ///
+    /// # Errors
+    /// As [`Context::enter`], [`Exit::Busy`] apart.
+    pub fn unlock(&self, roles: &[Role]) -> Result<Unlocked> {
+        let home = self.open_home()?;
+        home.require(roles)?;
+        let address = self.address()?;
+        let passphrase: Passphrase = self.passphrase.read()?;
+        let keys = home.unlock(&passphrase)?;
+        Ok(Unlocked {
+            home,
+            keys,
+            address,
+            timeout: self.timeout(),
+        })
+    }
+}
+
+/// A home whose keys are open, and where its node is.
+#[derive(Debug)]
+pub struct Unlocked {
+    /// The home.
+    pub home: Home,
+    keys: Keys,
+    address: Address,
+    timeout: Duration,
+}
+
+impl Unlocked {
+    /// Takes the home for one command.
+    ///
+    /// # Errors
+    /// [`Exit::Busy`], [`Exit::Home`], [`Exit::Storage`].
+    pub fn enter(&self, patience: Duration) -> Result<Entered> {
+        let session = self.home.enter(&self.keys, patience)?;
+        let credentials = Credentials {
+            chain: self.home.facts.chain,
+            account: self.home.facts.account,
+            secret: session.identity.party.operation.clone(),
+        };
+        let node = HttpNode::new(self.address.clone(), self.timeout, Some(credentials))?;
+        node.check_chain(self.home.facts.chain)?;
+        Ok(Entered {
+            validators: ValidatorSet::of(&self.home.genesis),
+            home: self.home.clone(),
+            session,
+            node,
+        })
+    }
+
+    /// The keys of the home.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// The ledger.
+    pub fn chain(&self) -> ChainId {
+        self.home.facts.chain
+    }
+
+    /// The node, for looks that need neither vault nor lock.
+    ///
+    /// # Errors
+    /// [`Exit::Internal`].
+    pub fn watch_node(&self) -> Result<HttpNode> {
+        HttpNode::new(self.address.clone(), self.timeout, None)
+    }
+}
+
+/// A home that is open for one command, with its node.
+#[derive(Debug)]
+pub struct Entered {
+    /// The home's public part.
+    pub home: Home,
+    /// Vault and keys, under the lock.
+    pub session: Session,
+    /// The node, with this party's tickets.
+    pub node: HttpNode,
+    validators: ValidatorSet,
+}
+
+impl Entered {
+    /// What every verb of the protocol needs.
+    pub fn desk(&self) -> Desk<'_> {
+        Desk {
+            party: &self.session.identity.party,
+            node: &self.node,
+            vault: &self.session.vault,
+            validators: &self.validators,
+        }
+    }
+}
+
+fn home_folder(global: &Global) -> Result<PathBuf> {
+    if let Some(home) = &global.home {
+        return Ok(home.clone());
+    }
+    match std::env::var_os("HOME") {
+        Some(home) => Ok(Path::new(&home).join(".medshare")),
+        None => Err(Fault::new(Exit::Usage, "no home folder; give --home DIR")),
+    }
+}

@@ -1,0 +1,262 @@
+//! `medshare init`: makes a home, once, whole or not at all.
+
+use base::{
+    AccountId, ChainId,
+    genesis::{Genesis, Institution, Policy, Validator},
+    operation::Role,
+};
+use clap::{Args, ValueEnum};
+use serde_json::json;
+use share::bag::Phrase;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+use super::{account::read_text, context::Context, output::usage};
+use crate::{
+    config::{Config, KeysConfig},
+    exit::{Exit, Fault, Result},
+    files,
+    home::{Home, Plan, identity::Identity, keys::Keys, role_name, whole_second},
+    system::{self, OsRng},
+};
+
+/// What `init` takes.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  medshare init --role node --network example --home ~/node
+  medshare init --role patient --home ~/wallet --node unix:$HOME/node/node/medshare.sock
+  medshare init --role hospital --home ~/hospital --passphrase-file pass.txt \\
+      --node http://127.0.0.1:7400
+
+The backup phrase is printed once and never again: write it down. --phrase-file puts it
+into a file of its own instead. --work-factor below 15 is for tests only.")]
+pub struct InitArgs {
+    /// The one role of this home
+    #[arg(long, value_enum)]
+    role: RoleArg,
+    /// Name of the new ledger, shown to people (role node)
+    #[arg(long, value_name = "NAME", default_value = "medshare")]
+    network: String,
+    /// An institution from the start: ACCOUNT or ACCOUNT:GROUP (role node; repeatable)
+    #[arg(long, value_name = "ACCOUNT", value_parser = institution)]
+    institution: Vec<Institution>,
+    /// The ledger's id, as the consortium gave it; another one is refused
+    #[arg(long, value_name = "ID")]
+    chain: Option<ChainId>,
+    /// scrypt work factor of keys.age: 2 to this power
+    #[arg(long, value_name = "1..22", value_parser = clap::value_parser!(u8).range(1..=22))]
+    work_factor: Option<u8>,
+    /// Write the backup phrase into this new file instead of printing it
+    #[arg(long, value_name = "FILE")]
+    phrase_file: Option<PathBuf>,
+    /// Take the operation key, and so the account, from the backup phrase in this file
+    /// (- for standard input); then replace the other keys with `account rotate-key`
+    #[arg(long, value_name = "FILE", conflicts_with = "phrase_file")]
+    recover: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum RoleArg {
+    Patient,
+    Hospital,
+    Agent,
+    Requester,
+    Node,
+}
+
+impl From<RoleArg> for Role {
+    fn from(role: RoleArg) -> Self {
+        match role {
+            RoleArg::Patient => Self::Patient,
+            RoleArg::Hospital => Self::Hospital,
+            RoleArg::Agent => Self::Agent,
+            RoleArg::Requester => Self::Requester,
+            RoleArg::Node => Self::Node,
+        }
+    }
+}
+
+/// Makes the home.
+///
+/// # Errors
+/// [`Exit::Home`] when there is one, [`Exit::Unreachable`], [`Exit::Invalid`] for another
+/// ledger than the one that was named, [`Exit::Storage`].
+pub fn run(args: InitArgs, context: &Context) -> Result<()> {
+    let role = Role::from(args.role);
+    check(&args, role)?;
+    if let Some(path) = &args.phrase_file {
+        files::check_free(path, files::Existing::Refuse)?;
+    }
+    let node_text = match role {
+        Role::Node => None,
+        _ => Some(context.address()?.to_string()),
+    };
+    let given = match role {
+        Role::Node => None,
+        _ => Some(take_genesis(&args, context)?),
+    };
+    let passphrase = context.passphrase.choose()?;
+    let phrase = match &args.recover {
+        Some(path) => Phrase::parse(&Zeroizing::new(read_text(path, 4096)?))?,
+        None => Phrase::generate(&mut OsRng),
+    };
+    let work_factor = args.work_factor.unwrap_or(context.config.keys.work_factor);
+    let keys = Keys::new(role);
+    let (genesis, identity) = match given {
+        Some(genesis) => {
+            let identity = Identity::generate(role, genesis.chain(), &phrase);
+            (genesis, identity)
+        }
+        None => new_ledger(&args, &phrase),
+    };
+    let config = config_text(node_text.as_deref(), work_factor);
+    let home = Home::create(
+        &context.home,
+        &Plan {
+            genesis: &genesis,
+            keys: &keys,
+            identity: &identity,
+            config: &config,
+            passphrase: &passphrase,
+            work_factor,
+        },
+    )?;
+    report(&args, context, &home, &phrase)
+}
+
+fn check(args: &InitArgs, role: Role) -> Result<()> {
+    if role == Role::Node {
+        if args.chain.is_some() {
+            return Err(usage(
+                "--chain is for homes that join a ledger; a node's home makes one",
+            ));
+        }
+        if args.network.is_empty() || args.network.len() > 64 {
+            return Err(usage("--network takes 1 to 64 characters"));
+        }
+        if args.recover.is_some() {
+            return Err(usage("--recover is for homes that join a ledger"));
+        }
+    } else if role == Role::Patient && args.recover.is_some() {
+        return Err(usage(
+            "a patient's home is recovered by `medshare wallet restore`",
+        ));
+    } else if !args.institution.is_empty() {
+        return Err(usage("--institution is for --role node"));
+    }
+    Ok(())
+}
+
+/// Takes the node's genesis object; from here on it is this home's pin.
+fn take_genesis(args: &InitArgs, context: &Context) -> Result<Genesis> {
+    let genesis = context.anonymous_node()?.genesis()?;
+    let chain = genesis.chain();
+    match args.chain {
+        Some(expected) if expected != chain => Err(Fault::new(
+            Exit::Invalid,
+            format!("the node keeps the ledger {chain}, not {expected}; nothing was made"),
+        )),
+        _ => Ok(genesis),
+    }
+}
+
+fn new_ledger(args: &InitArgs, phrase: &Phrase) -> (Genesis, Identity) {
+    // The node's keys do not depend on the ledger, but its genesis names them.
+    let draft = Identity::generate(Role::Node, ChainId([0; 32]), phrase);
+    let genesis = Genesis {
+        version: 1,
+        network: args.network.clone(),
+        created: whole_second(system::now()),
+        drift: DRIFT,
+        validators: vec![Validator {
+            key: draft.party.operation.public(),
+            hpke_key: draft.party.hpke.public(),
+        }],
+        institutions: args.institution.clone(),
+        policy: Policy::default(),
+    };
+    let mut identity = draft;
+    identity.party.chain = genesis.chain();
+    (genesis, identity)
+}
+
+fn config_text(node: Option<&str>, work_factor: u8) -> String {
+    let mut config = Config::default();
+    config.node.address = node.map(str::to_owned);
+    config.keys = KeysConfig { work_factor };
+    format!(
+        "# Settings of this home; `medshare config check` names what is wrong.\n{}",
+        toml::to_string(&config).unwrap_or_default()
+    )
+}
+
+fn report(args: &InitArgs, context: &Context, home: &Home, phrase: &Phrase) -> Result<()> {
+    let words = phrase.words();
+    let facts = &home.facts;
+    let mut value = json!({
+        "home": home.folder().display().to_string(),
+        "role": role_name(facts.role),
+        "account": facts.account.to_string(),
+        "chain": facts.chain.to_string(),
+        "network": home.genesis.network,
+        "work_factor": facts.work_factor,
+    });
+    let shown = match (&args.recover, &args.phrase_file) {
+        (Some(_), _) => "backup phrase  the one you gave".to_owned(),
+        (None, Some(path)) => {
+            write_phrase(path, &words)?;
+            format!("backup phrase  in {}", path.display())
+        }
+        (None, None) => {
+            value["phrase"] = json!(words.as_str());
+            format!("backup phrase  {}", words.as_str())
+        }
+    };
+    context.output.data(
+        &value,
+        format!(
+            "home           {}\nrole           {}\naccount        {}\nledger         {} ({})\n{shown}",
+            home.folder().display(),
+            role_name(facts.role),
+            facts.account,
+            facts.chain,
+            home.genesis.network,
+        ),
+    )?;
+    if args.phrase_file.is_none() && args.recover.is_none() {
+        context
+            .output
+            .talk("Write the 24 words down; they are not shown again.");
+    }
+    if facts.work_factor < 15 {
+        context
+            .output
+            .talk("The work factor is below 15: keys.age is weakly protected. For tests only.");
+    }
+    Ok(())
+}
+
+fn write_phrase(path: &Path, words: &str) -> Result<()> {
+    use std::io::Write as _;
+    let mut pending = files::Pending::new(path)?;
+    writeln!(pending.file(), "{words}").map_err(|error| Fault::io(path.display(), &error))?;
+    pending.keep(files::Existing::Refuse)
+}
+
+fn institution(text: &str) -> std::result::Result<Institution, String> {
+    let (account, group) = match text.split_once(':') {
+        Some((account, group)) => {
+            let group = group
+                .parse()
+                .map_err(|_| format!("{group:?} is no group number"))?;
+            (account, Some(group))
+        }
+        None => (text, None),
+    };
+    let account: AccountId = account.parse().map_err(|error| format!("{error}"))?;
+    Ok(Institution { account, group })
+}
+
+/// Largest distance of a block's time from a validator's clock, milliseconds.
+const DRIFT: u64 = 5_000;

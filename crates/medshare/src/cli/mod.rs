@@ -1,0 +1,195 @@
+//! The command line: what was typed (this file and the `Args` of each noun), what is
+//! meant ([`context::Context`]), and running it; one file per noun.
+
+pub mod context;
+pub mod output;
+
+pub mod account;
+pub mod config;
+pub mod contact;
+pub mod credit;
+pub mod init;
+pub mod ledger;
+pub mod node;
+pub mod operation;
+pub mod proof;
+pub mod show;
+pub mod wallet;
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+use crate::exit::{Exit, Fault, Result};
+use context::Context;
+use output::Output;
+
+/// Patients own their medical records and share them.
+#[derive(Parser, Debug)]
+#[command(
+    name = "medshare",
+    version,
+    propagate_version = true,
+    after_long_help = after_help(),
+    after_help = "Exit codes and more: medshare --help"
+)]
+pub struct Cli {
+    /// Flags of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// The noun.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags of every command.
+#[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Options of every command")]
+pub struct Global {
+    /// Home folder of one party in one role
+    #[arg(long, global = true, env = "MEDSHARE_HOME", value_name = "DIR")]
+    pub home: Option<PathBuf>,
+    /// Configuration file [default: config.toml in the home]
+    #[arg(long, global = true, env = "MEDSHARE_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The node: unix:/path/to/socket or http://127.0.0.1:port
+    #[arg(long, global = true, env = "MEDSHARE_NODE", value_name = "ADDRESS")]
+    pub node: Option<String>,
+    /// One JSON object a line; errors as JSON on stderr
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// No talk and no progress bars on stderr
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// First line of FILE is the passphrase
+    #[arg(
+        long,
+        global = true,
+        env = "MEDSHARE_PASSPHRASE_FILE",
+        value_name = "FILE"
+    )]
+    pub passphrase_file: Option<PathBuf>,
+    /// First line read from descriptor N is the passphrase
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        conflicts_with = "passphrase_file"
+    )]
+    pub passphrase_fd: Option<u32>,
+    /// Seconds to wait for another command on the same home
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 5)]
+    pub lock_wait: u32,
+}
+
+/// Every noun.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Make a home: one role, one folder, keys under a passphrase
+    Init(init::InitArgs),
+    /// Run a node: ledger, store and interface
+    #[command(subcommand)]
+    Node(node::NodeCommand),
+    /// The patient's wallet
+    #[command(subcommand)]
+    Wallet(wallet::WalletCommand),
+    /// This party's account, and attesting a patient's
+    #[command(subcommand)]
+    Account(account::AccountCommand),
+    /// Institutions of the consortium
+    #[command(subcommand)]
+    Institution(account::InstitutionCommand),
+    /// Credit and ranking
+    #[command(subcommand)]
+    Credit(credit::CreditCommand),
+    /// Read and check the ledger; needs no home
+    #[command(subcommand)]
+    Ledger(ledger::LedgerCommand),
+    /// The configuration
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Names for accounts, in this home alone
+    #[command(subcommand)]
+    Contact(contact::ContactCommand),
+}
+
+/// Parses the command line, runs it, prints a fault, and gives the exit code.
+pub fn main() -> u8 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return parse_error(&error),
+    };
+    let mut output = Output {
+        json: cli.global.json,
+        quiet: cli.global.quiet,
+    };
+    match run(cli, &mut output) {
+        Ok(()) => 0,
+        Err(fault) => {
+            output.fault(&fault);
+            fault.exit as u8
+        }
+    }
+}
+
+fn run(cli: Cli, output: &mut Output) -> Result<()> {
+    if let Command::Config(command) = &cli.command {
+        return config::run(command, &cli.global, output);
+    }
+    let context = Context::new(&cli.global)?;
+    *output = context.output;
+    match cli.command {
+        Command::Init(args) => init::run(args, &context),
+        Command::Node(command) => node::run(command, &context),
+        Command::Wallet(command) => wallet::run(command, &context),
+        Command::Account(command) => account::run(command, &context),
+        Command::Institution(command) => account::run_institution(command, &context),
+        Command::Credit(command) => credit::run(command, &context),
+        Command::Ledger(command) => ledger::run(command, &context),
+        Command::Contact(command) => contact::run(command, &context),
+        Command::Config(_) => Ok(()),
+    }
+}
+
+/// Help and version go to stdout with success; a wrong line is one line on stderr.
+fn parse_error(error: &clap::Error) -> u8 {
+    use clap::error::ErrorKind;
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            let _ = error.print();
+            0
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = error.print();
+            Exit::Usage as u8
+        }
+        _ => {
+            let text = error.to_string();
+            let first = text
+                .lines()
+                .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
+                .map(str::trim)
+                .filter(|line| !line.is_empty())
+                .collect::<Vec<_>>()
+                .join(" ");
+            let line = first.trim_start_matches("error: ");
+            let json = std::env::args().any(|argument| argument == "--json");
+            let output = Output { json, quiet: false };
+            output.fault(&Fault::new(Exit::Usage, format!("{line} (see --help)")));
+            Exit::Usage as u8
+        }
+    }
+}
+
+fn after_help() -> String {
+    format!("Exit codes:\n{}\n{EXAMPLES}", Exit::table_text())
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  medshare init --role node --home ~/node && medshare node run --home ~/node
+  medshare init --role patient --home ~/wallet --node unix:$HOME/node/node/medshare.sock
+  medshare ledger tail --node unix:$HOME/node/node/medshare.sock --json
+
+Settings: a flag beats MEDSHARE_HOME, MEDSHARE_CONFIG, MEDSHARE_NODE and
+MEDSHARE_PASSPHRASE_FILE in the environment, which beat config.toml in the home.
+";

@@ -1,0 +1,335 @@
+//! What the demo reports: chapters, and one line (or one JSON object) a step.
+//!
+//! A step's outcome is what a party's process answered, held against what the story
+//! expects; a step that does not come out as expected ends the demo with its name.
+
+use serde_json::{Value, json};
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    time::{Duration, Instant},
+};
+
+use super::party::Answer;
+use crate::exit::{Exit, Fault, Result};
+
+/// Writes the story down as it happens.
+#[derive(Debug)]
+pub(super) struct Report {
+    json: bool,
+    color: bool,
+    started: Instant,
+    chapters: u32,
+    steps: u32,
+    refusals: u32,
+}
+
+/// What a step is called by programs, and what a person reads.
+#[derive(Clone, Debug)]
+pub(super) struct Step {
+    name: &'static str,
+    text: String,
+}
+
+/// What there is to say about a step beside its outcome.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Facts {
+    /// The logged operation.
+    pub(super) operation: Option<String>,
+    /// What was stored or read.
+    pub(super) cid: Option<String>,
+    /// Bytes of the source, and of what stands in the store.
+    pub(super) bytes: Option<(u64, Option<u64>)>,
+    /// How long the party's process took.
+    pub(super) time: Duration,
+}
+
+/// What the story expects of a step that must not succeed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refusal {
+    /// The exit code of the party's process.
+    pub(super) exit: Exit,
+    /// Words that the reason must have.
+    pub(super) says: &'static str,
+}
+
+/// A step of the story.
+pub(super) fn step(name: &'static str, text: impl Into<String>) -> Step {
+    Step {
+        name,
+        text: text.into(),
+    }
+}
+
+/// An expected refusal.
+pub(super) const fn refusal(exit: Exit, says: &'static str) -> Refusal {
+    Refusal { exit, says }
+}
+
+impl Facts {
+    /// What the answer itself tells: operation, CID, time.
+    pub(super) fn of(answer: &Answer) -> Self {
+        Self {
+            operation: answer.find("operation"),
+            cid: ["cid", "state", "root"]
+                .iter()
+                .find_map(|key| answer.find(key)),
+            bytes: None,
+            time: answer.time,
+        }
+    }
+
+    /// The facts of work that the demo did itself.
+    pub(super) fn took(started: Instant) -> Self {
+        Self {
+            time: started.elapsed(),
+            ..Self::default()
+        }
+    }
+
+    /// With the sizes of source and sealed bytes.
+    pub(super) fn sizes(mut self, source: u64, sealed: Option<u64>) -> Self {
+        self.bytes = Some((source, sealed));
+        self
+    }
+
+    /// With a CID.
+    pub(super) fn cid(mut self, cid: &str) -> Self {
+        self.cid = Some(cid.to_owned());
+        self
+    }
+}
+
+impl Report {
+    /// A report on stdout.
+    pub(super) fn new(json: bool) -> Self {
+        let color = !json && io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        Self {
+            json,
+            color,
+            started: Instant::now(),
+            chapters: 0,
+            steps: 0,
+            refusals: 0,
+        }
+    }
+
+    /// Begins a chapter.
+    pub(super) fn chapter(&mut self, title: &str) -> Result<()> {
+        self.chapters += 1;
+        let number = self.chapters;
+        self.talk(&format!("\n{}", self.paint(BOLD, &format!("{number}. {title}"))))
+    }
+
+    /// A line for people only.
+    pub(super) fn talk(&self, text: &str) -> Result<()> {
+        match self.json {
+            true => Ok(()),
+            false => line(text),
+        }
+    }
+
+    /// A step that had to succeed: gives the answer back.
+    pub(super) fn passes(&mut self, step: Step, answer: Answer) -> Result<Answer> {
+        let facts = Facts::of(&answer);
+        self.passes_with(step, answer, facts)
+    }
+
+    /// The same with more facts than the answer tells.
+    pub(super) fn passes_with(&mut self, step: Step, answer: Answer, facts: Facts) -> Result<Answer> {
+        match answer.reason() {
+            None => {
+                self.done(step, &facts)?;
+                Ok(answer)
+            }
+            Some(reason) => self.broken(&step, &facts, &reason),
+        }
+    }
+
+    /// A step that had to be refused, for the reason that the story expects.
+    pub(super) fn refuses(&mut self, step: Step, answer: &Answer, expected: Refusal) -> Result<()> {
+        let facts = Facts::of(answer);
+        let Some(reason) = answer.reason() else {
+            return self.broken(&step, &facts, "it was not refused");
+        };
+        if answer.exit != expected.exit as u8 || !reason.contains(expected.says) {
+            return self.broken(&step, &facts, &format!("refused for another reason: {reason}"));
+        }
+        self.refused(step, &facts, &reason)
+    }
+
+    /// A step of the demo's own that succeeded.
+    pub(super) fn done(&mut self, step: Step, facts: &Facts) -> Result<()> {
+        self.steps += 1;
+        self.write(&step, "ok", facts, None)
+    }
+
+    /// A step that was refused as it had to be.
+    pub(super) fn refused(&mut self, step: Step, facts: &Facts, reason: &str) -> Result<()> {
+        self.steps += 1;
+        self.refusals += 1;
+        self.write(&step, "refused", facts, Some(reason))
+    }
+
+    /// A step that did not come out as the story expects: the demo ends here.
+    pub(super) fn broken<T>(&mut self, step: &Step, facts: &Facts, reason: &str) -> Result<T> {
+        self.write(step, "failed", facts, Some(reason))?;
+        Err(Fault::new(
+            Exit::Internal,
+            format!(
+                "the demo stops: step {:?} ({}) did not come out as it must: {reason}",
+                step.name, step.text
+            ),
+        ))
+    }
+
+    /// The demo's own check: ends the demo when it does not hold.
+    pub(super) fn checks(&mut self, step: Step, facts: &Facts, holds: bool, otherwise: &str) -> Result<()> {
+        match holds {
+            true => self.done(step, facts),
+            false => self.broken(&step, facts, otherwise),
+        }
+    }
+
+    /// Steps, refusals and time so far.
+    pub(super) fn summary(&self) -> (u32, u32, Duration) {
+        (self.steps, self.refusals, self.started.elapsed())
+    }
+
+    fn write(&self, step: &Step, outcome: &str, facts: &Facts, reason: Option<&str>) -> Result<()> {
+        if self.json {
+            return line(&object(step, outcome, facts, reason).to_string());
+        }
+        let (mark, color) = match outcome {
+            "ok" => ("✓", GREEN),
+            "refused" => ("✗", YELLOW),
+            _ => ("!", RED),
+        };
+        let row = format!(
+            "{:<TEXT$} {:>9} {:>9} {:>19} {:>8}",
+            clipped(&step.text, TEXT),
+            tail(facts.operation.as_deref()),
+            tail(facts.cid.as_deref()),
+            sizes(facts.bytes),
+            time(facts.time),
+        );
+        line(&format!("  {} {row}", self.paint(color, mark)))?;
+        match reason {
+            Some(reason) => line(&format!("      {}", self.paint(color, reason))),
+            None => Ok(()),
+        }
+    }
+
+    /// The heads of the columns.
+    pub(super) fn heads(&self) -> Result<()> {
+        let heads = format!(
+            "    {:<TEXT$} {:>9} {:>9} {:>19} {:>8}",
+            "step", "operation", "CID", "bytes", "time"
+        );
+        self.talk(&self.paint(DIM, &heads))
+    }
+
+    fn paint(&self, color: &str, text: &str) -> String {
+        match self.color {
+            true => format!("{color}{text}{PLAIN}"),
+            false => text.to_owned(),
+        }
+    }
+}
+
+fn object(step: &Step, outcome: &str, facts: &Facts, reason: Option<&str>) -> Value {
+    let mut object = json!({
+        "step": step.name,
+        "outcome": outcome,
+        "operation": facts.operation,
+        "cid": facts.cid,
+        "milliseconds": facts.time.as_millis() as u64,
+        "error": reason,
+        "text": step.text,
+    });
+    if let Some((source, sealed)) = facts.bytes {
+        object["bytes"] = json!(source);
+        object["stored_bytes"] = json!(sealed);
+    }
+    object
+}
+
+/// Ids of one kind begin alike: their ends tell them apart. `--json` has them whole.
+fn tail(id: Option<&str>) -> String {
+    let Some(id) = id else { return String::new() };
+    let from = id.char_indices().rev().nth(TAIL - 1).map_or(0, |(at, _)| at);
+    format!("…{}", &id[from..])
+}
+
+fn sizes(bytes: Option<(u64, Option<u64>)>) -> String {
+    match bytes {
+        None => String::new(),
+        Some((source, None)) => amount(source),
+        Some((source, Some(sealed))) => format!("{} → {}", amount(source), amount(sealed)),
+    }
+}
+
+/// Bytes as people read them: whole below 1 KiB, else one decimal.
+pub(super) fn amount(bytes: u64) -> String {
+    let tenths = |unit: u64| bytes.saturating_mul(10).div_ceil(unit);
+    let (tenths, unit) = match bytes {
+        0..1024 => return format!("{bytes} B"),
+        1024..0x10_0000 => (tenths(1 << 10), "KiB"),
+        _ => (tenths(1 << 20), "MiB"),
+    };
+    format!("{}.{} {unit}", tenths / 10, tenths % 10)
+}
+
+fn time(time: Duration) -> String {
+    match time.as_millis() {
+        0 => String::new(),
+        millis @ 1..10_000 => format!("{millis} ms"),
+        millis => format!("{}.{} s", millis / 1000, millis % 1000 / 100),
+    }
+}
+
+fn clipped(text: &str, most: usize) -> String {
+    match text.chars().count() > most {
+        true => text.chars().take(most - 1).chain(['…']).collect(),
+        false => text.to_owned(),
+    }
+}
+
+fn line(text: &str) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{text}")
+        .and_then(|()| stdout.flush())
+        .map_err(|error| Fault::io("standard output", &error))
+}
+
+const TEXT: usize = 64;
+const TAIL: usize = 8;
+const BOLD: &str = "\x1b[1m";
+const DIM: &str = "\x1b[2m";
+const GREEN: &str = "\x1b[32m";
+const YELLOW: &str = "\x1b[33m";
+const RED: &str = "\x1b[31m";
+const PLAIN: &str = "\x1b[0m";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_can_read_it() {
+        assert_eq!(amount(1023), "1023 B");
+        assert_eq!(amount(4096), "4.0 KiB");
+        assert_eq!(amount(3 << 20), "3.0 MiB");
+        assert_eq!(tail(Some("bafyreiabcdefgh12345678")), "…12345678");
+        assert_eq!(tail(Some("abc")), "…abc");
+        assert_eq!(clipped("abcdef", 4), "abc…");
+        assert_eq!(sizes(Some((10, Some(4096)))), "10 B → 4.0 KiB");
+    }
+
+    #[test]
+    fn a_step_is_one_object_with_every_key() {
+        let object = object(&step("publish", "x"), "ok", &Facts::default(), None);
+        for key in ["step", "outcome", "operation", "cid", "milliseconds", "error"] {
+            assert!(object.get(key).is_some(), "{key}");
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! The party's keys inside the vault, and how a new party's are made.
+//!
+//! The operation key comes from the backup phrase; every other key is fresh randomness.
+//! A key that replaces another is durable here before the ledger hears of it.
+
+use base::{AccountId, ChainId, OperationId, key::OperationSecret, operation::Role};
+use share::{
+    bag::Phrase,
+    identity::{HpkeSecret, Party, PatientSecrets, RecordSecret},
+};
+use std::str::FromStr as _;
+use zeroize::Zeroizing;
+
+use super::vault::LocalVault;
+use crate::{
+    exit::{Exit, Fault, Result},
+    system::OsRng,
+};
+
+/// A party's keys and, for patients, her secrets.
+pub struct Identity {
+    /// The party, as the protocol's verbs take it.
+    pub party: Party,
+    /// What only a patient has.
+    pub patient: Option<PatientSecrets>,
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.party.fmt(f)
+    }
+}
+
+impl Identity {
+    /// Fresh keys for `role`, around the operation key that the phrase gives.
+    pub fn generate(role: Role, chain: ChainId, phrase: &Phrase) -> Self {
+        let mut rng = OsRng;
+        let mut party = Party::new(chain, phrase.operation(), HpkeSecret::generate(&mut rng));
+        if role == Role::Hospital {
+            party = party.with_record_key(RecordSecret::generate(&mut rng));
+        }
+        let patient =
+            (role == Role::Patient).then(|| PatientSecrets::generate(phrase.bag(), &mut rng));
+        Self { party, patient }
+    }
+
+    /// The account.
+    pub fn account(&self) -> AccountId {
+        self.party.account
+    }
+
+    /// The patient's secrets.
+    ///
+    /// # Errors
+    /// [`Exit::Role`] in another role's home.
+    pub fn patient(&self) -> Result<&PatientSecrets> {
+        self.patient
+            .as_ref()
+            .ok_or_else(|| Fault::new(Exit::Role, "this takes a patient's home"))
+    }
+
+    /// Writes every key into the vault in one step.
+    ///
+    /// # Errors
+    /// [`Exit::Storage`].
+    pub fn save(&self, vault: &LocalVault) -> Result<()> {
+        let mut entries: Vec<(&[u8], Zeroizing<Vec<u8>>)> = vec![
+            (OPERATION, copy(self.party.operation.as_secret())),
+            (HPKE, copy(self.party.hpke.as_secret())),
+        ];
+        if let Some(record) = &self.party.record {
+            entries.push((RECORD, copy(record.as_secret())));
+        }
+        if let Some(patient) = &self.patient {
+            entries.push((PATIENT, patient.to_bytes()));
+        }
+        let changes: Vec<_> = entries
+            .iter()
+            .map(|(name, value)| (TABLE, *name, Some(value.as_slice())))
+            .collect();
+        vault.write_all(&changes)
+    }
+
+    /// Reads the keys of `account` on `chain`.
+    ///
+    /// # Errors
+    /// [`Exit::Home`] when one is missing or damaged.
+    pub fn load(vault: &LocalVault, chain: ChainId, account: AccountId) -> Result<Self> {
+        let bytes = |name: &[u8]| -> Result<Option<[u8; 32]>> {
+            vault
+                .read(TABLE, name)?
+                .map(|value| value.as_slice().try_into().map_err(|_| damaged(name)))
+                .transpose()
+        };
+        let needed = |name: &[u8]| bytes(name)?.ok_or_else(|| damaged(name));
+        let delegation = match vault.read(TABLE, DELEGATION)? {
+            None => None,
+            Some(text) => Some(
+                std::str::from_utf8(&text)
+                    .ok()
+                    .and_then(|text| OperationId::from_str(text).ok())
+                    .ok_or_else(|| damaged(DELEGATION))?,
+            ),
+        };
+        let party = Party {
+            chain,
+            account,
+            operation: OperationSecret::new(needed(OPERATION)?),
+            hpke: HpkeSecret::new(needed(HPKE)?),
+            record: bytes(RECORD)?.map(RecordSecret::new),
+            delegation,
+        };
+        let patient = vault
+            .read(TABLE, PATIENT)?
+            .map(|bytes| PatientSecrets::from_bytes(&bytes).map_err(|_| damaged(PATIENT)))
+            .transpose()?;
+        Ok(Self { party, patient })
+    }
+
+    /// Keeps a key that is about to replace `kind`, before the ledger hears of it.
+    ///
+    /// # Errors
+    /// [`Exit::Storage`].
+    pub fn stage(vault: &LocalVault, kind: Kind, secret: &[u8; 32]) -> Result<()> {
+        vault.write(NEXT_TABLE, kind.name(), secret)
+    }
+
+    /// The key that was kept for `kind`, if a rotation was begun and not finished.
+    ///
+    /// # Errors
+    /// [`Exit::Home`], [`Exit::Storage`].
+    pub fn staged(vault: &LocalVault, kind: Kind) -> Result<Option<[u8; 32]>> {
+        vault
+            .read(NEXT_TABLE, kind.name())?
+            .map(|value| {
+                value
+                    .as_slice()
+                    .try_into()
+                    .map_err(|_| damaged(kind.name()))
+            })
+            .transpose()
+    }
+
+    /// Puts the kept key in place of the old one, once the ledger has it.
+    ///
+    /// # Errors
+    /// [`Exit::Storage`].
+    pub fn promote(vault: &LocalVault, kind: Kind) -> Result<()> {
+        let Some(secret) = Self::staged(vault, kind)? else {
+            return Ok(());
+        };
+        vault.write_all(&[
+            (TABLE, kind.name(), Some(&secret)),
+            (NEXT_TABLE, kind.name(), None),
+        ])
+    }
+
+    /// Remembers under which `Delegate` operation this home acts for a patient.
+    ///
+    /// # Errors
+    /// [`Exit::Storage`].
+    pub fn set_delegation(vault: &LocalVault, delegation: Option<OperationId>) -> Result<()> {
+        let text = delegation.map(|id| id.to_string());
+        vault.write_all(&[(TABLE, DELEGATION, text.as_deref().map(str::as_bytes))])
+    }
+}
+
+/// Keys that can be replaced.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Signs operations.
+    Operation,
+    /// Opens letters.
+    Hpke,
+    /// Signs records.
+    Record,
+}
+
+impl Kind {
+    const fn name(self) -> &'static [u8] {
+        match self {
+            Self::Operation => OPERATION,
+            Self::Hpke => HPKE,
+            Self::Record => RECORD,
+        }
+    }
+}
+
+fn copy(secret: &[u8; 32]) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(secret.to_vec())
+}
+
+fn damaged(name: &[u8]) -> Fault {
+    Fault::new(
+        Exit::Home,
+        format!(
+            "the vault has no usable {} key; restore the home from its backup",
+            String::from_utf8_lossy(name)
+        ),
+    )
+}
+
+const TABLE: &str = "identity";
+const NEXT_TABLE: &str = "identity-next";
+const OPERATION: &[u8] = b"operation";
+const HPKE: &[u8] = b"hpke";
+const RECORD: &[u8] = b"record";
+const PATIENT: &[u8] = b"patient";
+const DELEGATION: &[u8] = b"delegation";

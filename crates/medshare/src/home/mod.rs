@@ -1,0 +1,289 @@
+//! A home: the folder of one party in one role.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `home.toml` | what `init` settled: role, account, ledger; public, never edited |
+//! | `config.toml` | the person's settings ([`crate::config`]) |
+//! | `genesis.cbor` | the ledger's genesis object: the pin |
+//! | `keys.age` | the vault's key, under the passphrase |
+//! | `vault.redb` | everything secret or remembered, sealed under the vault's key |
+//! | `lock`, `run.lock` | one command, and one running loop, at a time |
+//! | `node/` | homes of role node: ledger, store, post, socket |
+
+pub mod identity;
+pub mod keys;
+pub mod lock;
+pub mod passphrase;
+pub mod vault;
+
+use base::{AccountId, ChainId, Millis, codec, genesis::Genesis, operation::Role};
+use serde::{Deserialize, Serialize};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use crate::{
+    exit::{Exit, Fault, Result},
+    files,
+};
+use identity::Identity;
+use keys::Keys;
+use lock::Lock;
+use passphrase::Passphrase;
+use vault::LocalVault;
+
+/// What `init` settled about a home.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Facts {
+    /// Format; 1.
+    pub version: u32,
+    /// The one role.
+    pub role: Role,
+    /// The account.
+    pub account: AccountId,
+    /// The ledger.
+    pub chain: ChainId,
+    /// scrypt work factor with which `keys.age` was made.
+    pub work_factor: u8,
+}
+
+/// A home folder that exists. Nothing secret is open.
+#[derive(Clone, Debug)]
+pub struct Home {
+    folder: PathBuf,
+    /// What `init` settled.
+    pub facts: Facts,
+    /// The pinned genesis object.
+    pub genesis: Genesis,
+}
+
+impl Home {
+    /// Reads the home at `folder`.
+    ///
+    /// # Errors
+    /// [`Exit::Home`].
+    pub fn open(folder: &Path) -> Result<Self> {
+        let wrong = |reason: &str| Fault::new(Exit::Home, format!("{} {reason}", folder.display()));
+        let text = match std::fs::read_to_string(folder.join(FACTS)) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(wrong(
+                    "is no medshare home; name one with --home or make it with `medshare init`",
+                ));
+            }
+            Err(error) => return Err(Fault::io(folder.join(FACTS).display(), &error)),
+        };
+        let damaged =
+            |file: &str| wrong(&format!("has a damaged {file}; restore it from the backup"));
+        let facts: Facts = toml::from_str(&text).map_err(|_| damaged(FACTS))?;
+        if facts.version != 1 {
+            return Err(wrong("was made by a newer version; use that one"));
+        }
+        let bytes = files::read_small(&folder.join(GENESIS), codec::MAX_OBJECT)?;
+        let genesis: Genesis = codec::decode(&bytes).map_err(|_| damaged(GENESIS))?;
+        if genesis.chain() != facts.chain {
+            return Err(wrong(
+                "has a genesis file of another ledger; put its own back",
+            ));
+        }
+        Ok(Self {
+            folder: folder.to_owned(),
+            facts,
+            genesis,
+        })
+    }
+
+    /// Makes a home at `folder`, whole or not at all, and gives it back with its secrets.
+    ///
+    /// # Errors
+    /// [`Exit::Home`] when there is something at `folder`, [`Exit::Storage`].
+    pub fn create(folder: &Path, plan: &Plan<'_>) -> Result<Self> {
+        let occupied = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
+            || (folder.symlink_metadata().is_ok() && !folder.is_dir());
+        if occupied {
+            return Err(Fault::new(
+                Exit::Home,
+                format!(
+                    "{} exists and is not empty; name another folder",
+                    folder.display()
+                ),
+            ));
+        }
+        let parent = files::folder(folder);
+        files::make_private_folder(parent)?;
+        let draft = tempfile::Builder::new()
+            .prefix(".medshare-init-")
+            .tempdir_in(parent)
+            .map_err(|error| Fault::io(parent.display(), &error))?;
+        let at = draft.path();
+        files::write_private(&at.join(GENESIS), &codec::encode(plan.genesis))?;
+        let facts = Facts {
+            version: 1,
+            role: plan.keys.role,
+            account: plan.identity.account(),
+            chain: plan.genesis.chain(),
+            work_factor: plan.work_factor,
+        };
+        let text = toml::to_string(&facts)
+            .map_err(|error| Fault::new(Exit::Internal, format!("writing {FACTS}: {error}")))?;
+        files::write_private(&at.join(FACTS), text.as_bytes())?;
+        files::write_private(&at.join(CONFIG), plan.config.as_bytes())?;
+        plan.keys
+            .write(&at.join(KEYS), plan.passphrase, plan.work_factor)?;
+        {
+            let vault = LocalVault::open(&at.join(VAULT), plan.keys.vault_secret())?;
+            plan.identity.save(&vault)?;
+        }
+        files::sync_folder(at)?;
+        let draft = draft.keep();
+        let moved = std::fs::remove_dir(folder)
+            .or_else(|error| match error.kind() {
+                std::io::ErrorKind::NotFound => Ok(()),
+                _ => Err(error),
+            })
+            .and_then(|()| std::fs::rename(&draft, folder));
+        if let Err(error) = moved {
+            let _ = std::fs::remove_dir_all(&draft);
+            return Err(Fault::io(folder.display(), &error));
+        }
+        files::sync_folder(parent)?;
+        Self::open(folder)
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where this home's settings are.
+    pub fn config_path(folder: &Path) -> PathBuf {
+        folder.join(CONFIG)
+    }
+
+    /// Where a node's ledger, store and post are.
+    pub fn node_folder(&self) -> PathBuf {
+        self.folder.join("node")
+    }
+
+    /// Refuses another role than one of `roles`.
+    ///
+    /// # Errors
+    /// [`Exit::Role`].
+    pub fn require(&self, roles: &[Role]) -> Result<()> {
+        if roles.contains(&self.facts.role) {
+            return Ok(());
+        }
+        let names: Vec<_> = roles.iter().map(|role| role_name(*role)).collect();
+        Err(Fault::new(
+            Exit::Role,
+            format!(
+                "{} is the home of a {}; this takes the home of a {}",
+                self.folder.display(),
+                role_name(self.facts.role),
+                names.join(" or ")
+            ),
+        ))
+    }
+
+    /// Opens the secrets with the passphrase; the work takes as long as the work factor says.
+    ///
+    /// # Errors
+    /// [`Exit::Passphrase`], [`Exit::Home`].
+    pub fn unlock(&self, passphrase: &Passphrase) -> Result<Keys> {
+        let keys = Keys::read(&self.folder.join(KEYS), passphrase)?;
+        if keys.role != self.facts.role {
+            return Err(Fault::new(
+                Exit::Home,
+                format!(
+                    "{} has the keys of another role; restore its own",
+                    self.folder.display()
+                ),
+            ));
+        }
+        Ok(keys)
+    }
+
+    /// Takes the home for one command (waits up to `patience`) and opens its vault.
+    ///
+    /// # Errors
+    /// [`Exit::Busy`], [`Exit::Home`], [`Exit::Storage`].
+    pub fn enter(&self, keys: &Keys, patience: Duration) -> Result<Session> {
+        let lock = Lock::take(&self.folder.join(LOCK), patience)?;
+        let vault = LocalVault::open(&self.folder.join(VAULT), keys.vault_secret())?;
+        let identity = Identity::load(&vault, self.facts.chain, self.facts.account)?;
+        Ok(Session {
+            identity,
+            vault,
+            _lock: lock,
+        })
+    }
+
+    /// Takes the home for a running loop: a second loop on it is refused.
+    ///
+    /// # Errors
+    /// [`Exit::Busy`], [`Exit::Storage`].
+    pub fn lock_for_running(&self) -> Result<Lock> {
+        Lock::take(&self.folder.join(RUN_LOCK), Duration::ZERO)
+    }
+
+    /// Replaces the passphrase.
+    ///
+    /// # Errors
+    /// [`Exit::Storage`]; the old file is then still there.
+    pub fn rekey(&self, keys: &Keys, passphrase: &Passphrase, work_factor: u8) -> Result<()> {
+        keys.write(&self.folder.join(KEYS), passphrase, work_factor)
+    }
+}
+
+/// What a new home is made of.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    /// The ledger's genesis object.
+    pub genesis: &'a Genesis,
+    /// Role and vault key.
+    pub keys: &'a Keys,
+    /// The party's keys.
+    pub identity: &'a Identity,
+    /// Text of `config.toml`.
+    pub config: &'a str,
+    /// Protects `keys.age`.
+    pub passphrase: &'a Passphrase,
+    /// scrypt's.
+    pub work_factor: u8,
+}
+
+/// A home that is open for one command. Dropping it lets the next one in.
+#[derive(Debug)]
+pub struct Session {
+    /// The party's keys.
+    pub identity: Identity,
+    /// Its vault.
+    pub vault: LocalVault,
+    _lock: Lock,
+}
+
+/// A role as people write it.
+pub const fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Patient => "patient",
+        Role::Hospital => "hospital",
+        Role::Agent => "agent",
+        Role::Requester => "requester",
+        Role::Node => "node",
+    }
+}
+
+/// The time of a new ledger's start: now, on a whole second.
+pub fn whole_second(now: Millis) -> Millis {
+    now.minus(now.0 % Millis::SECOND)
+}
+
+const FACTS: &str = "home.toml";
+const CONFIG: &str = "config.toml";
+const GENESIS: &str = "genesis.cbor";
+const KEYS: &str = "keys.age";
+const VAULT: &str = "vault.redb";
+const LOCK: &str = "lock";
+const RUN_LOCK: &str = "run.lock";

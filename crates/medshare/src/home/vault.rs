@@ -1,0 +1,354 @@
+//! The party's own durable store: redb, every entry sealed with AES-256-GCM under keys
+//! derived from the vault key of `keys.age`.
+//!
+//! An entry's place is HMAC(index key, table) ‖ HMAC(index key, table, key), so that the
+//! file shows how many entries a table has and how long they are, and nothing else; its
+//! place is the associated data of its box, so that entries cannot be swapped.
+
+use aws_lc_rs::{aead, hkdf, hmac};
+use redb::{Database, ReadableDatabase as _, TableDefinition};
+use share::vault::{Change, Entries, Table, Vault, VaultError};
+use std::path::Path;
+use zeroize::Zeroizing;
+
+use crate::exit::{Exit, Fault, Result};
+
+/// An open vault.
+pub struct LocalVault {
+    database: Database,
+    index: hmac::Key,
+    cipher: aead::LessSafeKey,
+    name: String,
+}
+
+impl std::fmt::Debug for LocalVault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "LocalVault({})", self.name)
+    }
+}
+
+impl LocalVault {
+    /// Opens the vault at `path`, or makes an empty one.
+    ///
+    /// # Errors
+    /// [`Exit::Busy`], [`Exit::Home`] for a file that is no vault of this key,
+    /// [`Exit::Storage`].
+    pub fn open(path: &Path, key: &[u8; 32]) -> Result<Self> {
+        let name = path.display().to_string();
+        let database = Database::builder()
+            .set_cache_size(CACHE_BYTES)
+            .create(path)
+            .map_err(|error| fault(&name, error.into()))?;
+        let secrets = hkdf::Salt::new(hkdf::HKDF_SHA256, b"medshare/v1/vault").extract(key);
+        let vault = Self {
+            database,
+            index: hmac::Key::new(hmac::HMAC_SHA256, &*derived(&secrets, b"index")),
+            cipher: cipher(&*derived(&secrets, b"box")),
+            name,
+        };
+        vault.check()?;
+        Ok(vault)
+    }
+
+    /// The value at (`table`, `key`).
+    ///
+    /// # Errors
+    /// [`Exit::Home`] when the entry is damaged, [`Exit::Storage`].
+    pub fn read(&self, table: &str, key: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>> {
+        let place = self.place(table, key);
+        let sealed = {
+            let view = self.database.begin_read().map_err(|e| self.fault(e))?;
+            let entries = match view.open_table(ENTRIES) {
+                Ok(entries) => entries,
+                Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
+                Err(error) => return Err(self.fault(error)),
+            };
+            let found = entries.get(place.as_slice()).map_err(|e| self.fault(e))?;
+            match found {
+                None => return Ok(None),
+                Some(sealed) => sealed.value().to_vec(),
+            }
+        };
+        let (found, value) = self.unseal(&place, sealed)?;
+        if found != key {
+            return Err(self.damaged());
+        }
+        Ok(Some(value))
+    }
+
+    /// Writes the value at (`table`, `key`); durable when this returns.
+    ///
+    /// # Errors
+    /// [`Exit::Storage`].
+    pub fn write(&self, table: &str, key: &[u8], value: &[u8]) -> Result<()> {
+        self.write_all(&[(table, key, Some(value))])
+    }
+
+    /// Writes (`Some`) and deletes (`None`) entries in one durable step.
+    ///
+    /// # Errors
+    /// [`Exit::Storage`]; nothing is changed then.
+    pub fn write_all(&self, changes: &[(&str, &[u8], Option<&[u8]>)]) -> Result<()> {
+        let transaction = self.database.begin_write().map_err(|e| self.fault(e))?;
+        {
+            let mut entries = transaction.open_table(ENTRIES).map_err(|e| self.fault(e))?;
+            for (table, key, value) in changes {
+                let place = self.place(table, key);
+                match value {
+                    Some(value) => {
+                        let sealed = self.seal(&place, key, value)?;
+                        entries
+                            .insert(place.as_slice(), sealed.as_slice())
+                            .map_err(|e| self.fault(e))?;
+                    }
+                    None => {
+                        entries
+                            .remove(place.as_slice())
+                            .map_err(|e| self.fault(e))?;
+                    }
+                }
+            }
+        }
+        transaction.commit().map_err(|e| self.fault(e))
+    }
+
+    /// Deletes the value at (`table`, `key`), if there is one.
+    ///
+    /// # Errors
+    /// [`Exit::Storage`].
+    pub fn remove(&self, table: &str, key: &[u8]) -> Result<()> {
+        self.write_all(&[(table, key, None)])
+    }
+
+    /// Every (key, value) of `table`, sorted by key.
+    ///
+    /// # Errors
+    /// As [`LocalVault::read`].
+    pub fn entries(&self, table: &str) -> Result<Entries> {
+        let start = self.prefix(table);
+        let view = self.database.begin_read().map_err(|e| self.fault(e))?;
+        let entries = match view.open_table(ENTRIES) {
+            Ok(entries) => entries,
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+            Err(error) => return Err(self.fault(error)),
+        };
+        let mut found = Vec::new();
+        for entry in entries
+            .range(start.as_slice()..)
+            .map_err(|e| self.fault(e))?
+        {
+            let (place, sealed) = entry.map_err(|e| self.fault(e))?;
+            if !place.value().starts_with(&start) {
+                break;
+            }
+            found.push(self.unseal(place.value(), sealed.value().to_vec())?);
+        }
+        found.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(found)
+    }
+
+    /// Refuses a file made under another key: a mark is written once and must open.
+    fn check(&self) -> Result<()> {
+        match self.read(MARK_TABLE, MARK_KEY)? {
+            Some(_) => Ok(()),
+            None if self.is_empty()? => self.write(MARK_TABLE, MARK_KEY, &[1]),
+            None => Err(Fault::new(
+                Exit::Home,
+                format!(
+                    "{} belongs to another home; put this home's own vault back",
+                    self.name
+                ),
+            )),
+        }
+    }
+
+    fn is_empty(&self) -> Result<bool> {
+        use redb::ReadableTableMetadata as _;
+        let view = self.database.begin_read().map_err(|e| self.fault(e))?;
+        match view.open_table(ENTRIES) {
+            Ok(entries) => entries.is_empty().map_err(|e| self.fault(e)),
+            Err(redb::TableError::TableDoesNotExist(_)) => Ok(true),
+            Err(error) => Err(self.fault(error)),
+        }
+    }
+
+    fn prefix(&self, table: &str) -> Vec<u8> {
+        hmac::sign(&self.index, table.as_bytes()).as_ref()[..PREFIX].to_vec()
+    }
+
+    fn place(&self, table: &str, key: &[u8]) -> Vec<u8> {
+        let mut place = self.prefix(table);
+        let message = [&(table.len() as u64).to_le_bytes(), table.as_bytes(), key].concat();
+        place.extend_from_slice(hmac::sign(&self.index, &message).as_ref());
+        place
+    }
+
+    fn seal(&self, place: &[u8], key: &[u8], value: &[u8]) -> Result<Vec<u8>> {
+        let mut nonce = [0; NONCE];
+        crate::system::fill_random(&mut nonce);
+        let mut sealed = Vec::with_capacity(NONCE + 4 + key.len() + value.len() + 16);
+        let mut plain = Zeroizing::new(Vec::with_capacity(4 + key.len() + value.len() + 16));
+        plain.extend_from_slice(&(key.len() as u32).to_le_bytes());
+        plain.extend_from_slice(key);
+        plain.extend_from_slice(value);
+        self.cipher
+            .seal_in_place_append_tag(
+                aead::Nonce::assume_unique_for_key(nonce),
+                aead::Aad::from(place),
+                &mut *plain,
+            )
+            .map_err(|_| Fault::new(Exit::Internal, "a vault entry is too large to seal"))?;
+        sealed.extend_from_slice(&nonce);
+        sealed.extend_from_slice(&plain);
+        Ok(sealed)
+    }
+
+    fn unseal(&self, place: &[u8], sealed: Vec<u8>) -> Result<(Vec<u8>, Zeroizing<Vec<u8>>)> {
+        let mut sealed = Zeroizing::new(sealed);
+        let (nonce, body) = sealed
+            .split_first_chunk_mut::<NONCE>()
+            .ok_or_else(|| self.damaged())?;
+        let nonce = aead::Nonce::assume_unique_for_key(*nonce);
+        let plain = self
+            .cipher
+            .open_in_place(nonce, aead::Aad::from(place), body)
+            .map_err(|_| self.damaged())?;
+        let (length, rest) = plain
+            .split_first_chunk::<4>()
+            .ok_or_else(|| self.damaged())?;
+        let length = u32::from_le_bytes(*length) as usize;
+        if length > rest.len() {
+            return Err(self.damaged());
+        }
+        let (key, value) = rest.split_at(length);
+        Ok((key.to_vec(), Zeroizing::new(value.to_vec())))
+    }
+
+    fn damaged(&self) -> Fault {
+        Fault::new(
+            Exit::Home,
+            format!(
+                "{} is damaged or not this home's; restore the home from its backup",
+                self.name
+            ),
+        )
+    }
+
+    fn fault(&self, error: impl Into<redb::Error>) -> Fault {
+        fault(&self.name, error.into())
+    }
+}
+
+impl Vault for LocalVault {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
+        self.read(table.name(), key)
+            .map_err(|fault| error(table, fault))
+    }
+
+    fn apply(&self, changes: &[Change<'_>]) -> Result<(), VaultError> {
+        let changes: Vec<_> = changes
+            .iter()
+            .map(|(table, key, value)| (table.name(), *key, *value))
+            .collect();
+        self.write_all(&changes)
+            .map_err(|fault| VaultError::Storage(fault.message))
+    }
+
+    fn list(&self, table: Table) -> Result<Entries, VaultError> {
+        self.entries(table.name())
+            .map_err(|fault| error(table, fault))
+    }
+}
+
+fn error(table: Table, fault: Fault) -> VaultError {
+    match fault.exit {
+        Exit::Home => VaultError::Damaged {
+            table: table.name(),
+            reason: fault.message,
+        },
+        _ => VaultError::Storage(fault.message),
+    }
+}
+
+/// A redb error as one line about the file `name`.
+pub(crate) fn fault(name: &str, error: redb::Error) -> Fault {
+    match error {
+        redb::Error::DatabaseAlreadyOpen => Fault::new(
+            Exit::Busy,
+            format!("another process has {name} open; end it first"),
+        ),
+        redb::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => Fault::new(
+            Exit::Home,
+            format!("{name} is no database of medshare; restore it from a backup"),
+        ),
+        redb::Error::Io(error) => Fault::io(name, &error),
+        redb::Error::Corrupted(reason) => Fault::new(
+            Exit::Home,
+            format!("{name} is damaged ({reason}); restore it from a backup"),
+        ),
+        other => Fault::new(Exit::Storage, format!("{name}: {other}")),
+    }
+}
+
+fn derived(secrets: &hkdf::Prk, info: &[u8]) -> Zeroizing<[u8; 32]> {
+    let mut key = Zeroizing::new([0; 32]);
+    #[expect(
+        clippy::expect_used,
+        reason = "32 bytes are far below HKDF's limit of 255 blocks"
+    )]
+    secrets
+        .expand(&[info], hkdf::HKDF_SHA256)
+        .and_then(|okm| okm.fill(&mut *key))
+        .expect("32 <= 255 * 32");
+    key
+}
+
+fn cipher(key: &[u8; 32]) -> aead::LessSafeKey {
+    #[expect(clippy::expect_used, reason = "the key has AES-256's length by type")]
+    let key = aead::UnboundKey::new(&aead::AES_256_GCM, key).expect("32 bytes");
+    aead::LessSafeKey::new(key)
+}
+
+const ENTRIES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("entries");
+const MARK_TABLE: &str = "vault";
+const MARK_KEY: &[u8] = b"version";
+const CACHE_BYTES: usize = 8 << 20;
+const PREFIX: usize = 16;
+const NONCE: usize = 12;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_survive_and_stay_secret() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("vault.redb");
+        let secret = b"a very recognisable secret value";
+        {
+            let vault = LocalVault::open(&path, &[7; 32]).unwrap();
+            vault.write("keys", b"b", secret).unwrap();
+            vault.write("keys", b"a", b"1").unwrap();
+            vault.write("other", b"a", b"2").unwrap();
+            vault.remove("keys", b"none").unwrap();
+        }
+        let vault = LocalVault::open(&path, &[7; 32]).unwrap();
+        assert_eq!(
+            vault.read("keys", b"b").unwrap().unwrap().as_slice(),
+            secret
+        );
+        assert!(vault.read("keys", b"c").unwrap().is_none());
+        let all = vault.entries("keys").unwrap();
+        assert_eq!(all.len(), 2);
+        assert_eq!((&all[0].0[..], &all[0].1[..]), (&b"a"[..], &b"1"[..]));
+        assert_eq!((&all[1].0[..], &all[1].1[..]), (&b"b"[..], &secret[..]));
+        vault.remove("keys", b"a").unwrap();
+        assert_eq!(vault.entries("keys").unwrap().len(), 1);
+        drop(vault);
+        let file = std::fs::read(&path).unwrap();
+        assert!(!file.windows(secret.len()).any(|window| window == secret));
+        let refused = LocalVault::open(&path, &[8; 32]).unwrap_err();
+        assert_eq!(refused.exit, Exit::Home);
+    }
+}

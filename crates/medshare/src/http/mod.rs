@@ -1,0 +1,45 @@
+//! The one interface `/v1`: DAG-CBOR over HTTP/1.1 on a Unix socket or loopback TCP.
+//!
+//! [`server`] and [`routes`] are the node's side, [`client`] is a party's:
+//! [`HttpNode`] implements `share::node::Node`. What both sides say to each other stands
+//! in [`message`]. `docs/interface.md` lists the routes. Reads of the ledger are open to
+//! anybody on this machine; everything that is one party's own, and every write but an
+//! operation, takes a [`ticket`].
+
+pub mod address;
+mod answer;
+pub mod body;
+pub mod client;
+pub mod limit;
+pub mod message;
+mod party;
+pub mod post;
+pub mod routes;
+pub mod server;
+pub mod ticket;
+mod transfer;
+
+pub use address::Address;
+pub(crate) use answer::log as log_line;
+pub use client::{Credentials, HttpNode};
+
+use crate::{
+    config::Config,
+    exit::{Exit, Fault, Result},
+    home::Home,
+};
+
+/// Where a node with this home and configuration listens.
+///
+/// # Errors
+/// [`Exit::Config`] when the configured address is none.
+pub fn listen_address(home: &Home, config: &Config) -> Result<Address> {
+    match &config.server.listen {
+        Some(text) => text
+            .parse()
+            .map_err(|error| Fault::new(Exit::Config, format!("server.listen: {error}"))),
+        None => Ok(Address::Unix(home.node_folder().join(SOCKET))),
+    }
+}
+
+const SOCKET: &str = "medshare.sock";

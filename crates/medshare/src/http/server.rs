@@ -1,0 +1,208 @@
+//! Listening: one task a connection, limits in front of the routes, a clean end.
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use std::{
+    fs, io,
+    os::unix::fs::{FileTypeExt as _, PermissionsExt as _},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, UnixListener},
+    sync::{Semaphore, watch},
+    task::JoinSet,
+    time,
+};
+
+use super::{address::Address, answer::Answer, message::ErrorCode, routes::Interface};
+use crate::exit::{Exit, Fault, Result};
+
+/// A listener that is bound but not serving yet.
+#[derive(Debug)]
+pub enum Listener {
+    /// On a Unix socket, which is removed when this is dropped.
+    Unix(UnixListener, SocketFile),
+    /// On loopback TCP.
+    Tcp(TcpListener),
+}
+
+/// The file of a Unix socket.
+#[derive(Debug)]
+pub struct SocketFile(std::path::PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+impl Listener {
+    /// Binds `address`. A socket file that nobody listens on any more is replaced.
+    ///
+    /// # Errors
+    /// [`Exit::Busy`] when another process listens there, [`Exit::Storage`].
+    pub async fn bind(address: &Address) -> Result<Self> {
+        match address {
+            Address::Unix(path) => {
+                clear(path).await?;
+                let listener =
+                    UnixListener::bind(path).map_err(|error| bind_fault(address, &error))?;
+                let file = SocketFile(path.clone());
+                fs::set_permissions(path, fs::Permissions::from_mode(0o660))
+                    .map_err(|error| bind_fault(address, &error))?;
+                Ok(Self::Unix(listener, file))
+            }
+            Address::Loopback(socket) => TcpListener::bind(socket)
+                .await
+                .map(Self::Tcp)
+                .map_err(|error| bind_fault(address, &error)),
+        }
+    }
+
+    /// Where it listens: with port 0, the port that was given.
+    ///
+    /// # Errors
+    /// [`Exit::Storage`].
+    pub fn address(&self, asked: &Address) -> Result<Address> {
+        match self {
+            Self::Unix(..) => Ok(asked.clone()),
+            Self::Tcp(listener) => listener
+                .local_addr()
+                .map(Address::Loopback)
+                .map_err(|error| bind_fault(asked, &error)),
+        }
+    }
+}
+
+/// Serves until `stop` says true, then lets running requests end within a few seconds.
+pub async fn serve(listener: Listener, router: Router, mut stop: watch::Receiver<bool>) {
+    let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut tasks = JoinSet::new();
+    loop {
+        let Ok(slot) = Arc::clone(&connections).acquire_owned().await else {
+            break;
+        };
+        let accepted = tokio::select! {
+            _ = stop.wait_for(|stopped| *stopped) => break,
+            accepted = accept(&listener) => accepted,
+        };
+        while tasks.try_join_next().is_some() {}
+        match accepted {
+            Ok(stream) => {
+                let (router, stop) = (router.clone(), stop.clone());
+                tasks.spawn(async move {
+                    connection(stream, router, stop).await;
+                    drop(slot);
+                });
+            }
+            // Out of descriptors, for example: others may end in the meantime.
+            Err(_) => time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+    drop(listener);
+    let _ = time::timeout(GRACE, async { while tasks.join_next().await.is_some() {} }).await;
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+async fn accept(listener: &Listener) -> io::Result<Box<dyn Stream>> {
+    match listener {
+        Listener::Unix(listener, _) => Ok(Box::new(listener.accept().await?.0)),
+        Listener::Tcp(listener) => {
+            let stream = listener.accept().await?.0;
+            stream.set_nodelay(true)?;
+            Ok(Box::new(stream))
+        }
+    }
+}
+
+async fn connection(stream: Box<dyn Stream>, router: Router, mut stop: watch::Receiver<bool>) {
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(IDLE)
+        .max_buf_size(64 << 10)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = stop.wait_for(|stopped| *stopped) => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}
+
+/// Refuses what is too often or too much at once.
+pub(super) async fn within_limits(
+    State(interface): State<Arc<Interface>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if !interface.rate.admit() {
+        return Answer::error(ErrorCode::Busy, "too many requests; try again shortly")
+            .into_response();
+    }
+    match time::timeout(QUEUE, interface.slots.acquire()).await {
+        Ok(Ok(_slot)) => next.run(request).await,
+        _ => Answer::error(ErrorCode::Busy, "the node is busy; try again shortly").into_response(),
+    }
+}
+
+/// Ends what takes too long.
+pub(super) async fn in_time(
+    State(interface): State<Arc<Interface>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    time::timeout(interface.request_time, next.run(request))
+        .await
+        .unwrap_or_else(|_| {
+            Answer::error(ErrorCode::TimedOut, "the request took too long").into_response()
+        })
+}
+
+async fn clear(path: &Path) -> Result<()> {
+    let Ok(meta) = fs::symlink_metadata(path) else {
+        return Ok(());
+    };
+    let busy = || {
+        Fault::new(
+            Exit::Busy,
+            format!(
+                "{} is in use; end the node there or listen elsewhere",
+                path.display()
+            ),
+        )
+    };
+    if !meta.file_type().is_socket() || tokio::net::UnixStream::connect(path).await.is_ok() {
+        return Err(busy());
+    }
+    fs::remove_file(path).map_err(|error| Fault::io(path.display(), &error))
+}
+
+fn bind_fault(address: &Address, error: &io::Error) -> Fault {
+    let exit = match error.kind() {
+        io::ErrorKind::AddrInUse => Exit::Busy,
+        _ => Exit::Storage,
+    };
+    Fault::new(exit, format!("cannot listen at {address}: {error}"))
+}
+
+const MAX_CONNECTIONS: usize = 1024;
+/// Longest wait for a request's header on an open connection.
+const IDLE: Duration = Duration::from_secs(60);
+/// Longest wait for a free slot.
+const QUEUE: Duration = Duration::from_secs(5);
+/// Time for running requests when the node ends.
+const GRACE: Duration = Duration::from_secs(5);

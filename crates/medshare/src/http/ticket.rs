@@ -1,0 +1,200 @@
+//! Tickets: a party's short, signed permission for one request.
+//!
+//! Every write other than an operation, and every read of what is one party's own,
+//! carries `Authorization: Medshare <base64url of canonical bytes>`. The key is the
+//! account's on the ledger; a ticket is good for a minute, once, for one method, path
+//! and body.
+
+use base::{
+    AccountId, ChainId, Digest, Millis, Nonce, Signed, Statement, Verified, codec, domain,
+    key::{OperationKey, OperationSecret},
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::{Mutex, PoisonError},
+};
+
+/// What a party signs to use the interface once.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ticket {
+    /// The ledger.
+    pub chain: ChainId,
+    /// Who asks.
+    pub account: AccountId,
+    /// HTTP method, upper case.
+    pub method: String,
+    /// Path with query, as sent.
+    pub path: String,
+    /// SHA2-256 of the body; none for a file that is streamed.
+    pub body: Option<Digest>,
+    /// When it was made, by the party's clock.
+    pub time: Millis,
+    /// Makes it serve once.
+    pub nonce: Nonce,
+}
+
+impl Statement for Ticket {
+    const DOMAIN: &'static str = domain::TICKET;
+}
+
+/// The header's value for a signed ticket.
+pub fn header(ticket: Ticket, secret: &OperationSecret) -> String {
+    let bytes = codec::encode(&Signed::new(ticket, secret));
+    format!("{SCHEME}{}", URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// Reads the header's value; nothing is checked yet.
+pub fn parse(value: &str) -> Option<Signed<Ticket>> {
+    if value.len() > MAX_HEADER {
+        return None;
+    }
+    let bytes = URL_SAFE_NO_PAD.decode(value.strip_prefix(SCHEME)?).ok()?;
+    codec::decode(&bytes).ok()
+}
+
+/// The request that a ticket must name.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// HTTP method.
+    pub method: &'a str,
+    /// Path with query.
+    pub path: &'a str,
+    /// SHA2-256 of the body; none when it is streamed.
+    pub body: Option<Digest>,
+}
+
+/// Checks tickets for one ledger and remembers those that were used.
+#[derive(Debug)]
+pub struct Gate {
+    chain: ChainId,
+    /// Tickets made before this server started may have been used before it did.
+    started: Millis,
+    used: Mutex<Used>,
+}
+
+#[derive(Debug, Default)]
+struct Used {
+    nonces: HashSet<(AccountId, Nonce)>,
+    order: VecDeque<(Millis, AccountId, Nonce)>,
+}
+
+impl Gate {
+    /// A gate for the ledger `chain`, opened at `now`.
+    pub fn new(chain: ChainId, now: Millis) -> Self {
+        Self {
+            chain,
+            started: now,
+            used: Mutex::default(),
+        }
+    }
+
+    /// Checks `ticket` for the request `asked` at `now`, under `key`, and uses it up.
+    pub fn admit(
+        &self,
+        ticket: Signed<Ticket>,
+        key: &OperationKey,
+        asked: Asked<'_>,
+        now: Millis,
+    ) -> Option<Verified<Ticket>> {
+        let body = &ticket.body;
+        let fits = body.chain == self.chain
+            && body.method == asked.method
+            && body.path == asked.path
+            && body.body == asked.body
+            && body.time >= self.started
+            && body.time.0.abs_diff(now.0) <= WINDOW;
+        if !fits {
+            return None;
+        }
+        let ticket = ticket.verify(key).ok()?;
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(&(time, account, nonce)) = used.order.front() {
+            // A ticket may be up to WINDOW ahead of our clock when it is first used.
+            if time.plus(2 * WINDOW + 1) >= now {
+                break;
+            }
+            used.order.pop_front();
+            used.nonces.remove(&(account, nonce));
+        }
+        if !used.nonces.insert((ticket.account, ticket.nonce)) {
+            return None;
+        }
+        used.order.push_back((now, ticket.account, ticket.nonce));
+        Some(ticket)
+    }
+}
+
+/// How far, in milliseconds, a ticket's time may lie from the server's clock.
+const WINDOW: u64 = 60_000;
+const SCHEME: &str = "Medshare ";
+const MAX_HEADER: usize = 4096;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn ticket(time: u64) -> Ticket {
+        Ticket {
+            chain: ChainId([1; 32]),
+            account: AccountId([2; 32]),
+            method: "PUT".into(),
+            path: "/v1/store/pins/x".into(),
+            body: None,
+            time: Millis(time),
+            nonce: Nonce([3; 32]),
+        }
+    }
+
+    #[test]
+    fn a_ticket_serves_once_for_one_request() {
+        let secret = OperationSecret::new([9; 32]);
+        let key = secret.public();
+        let gate = Gate::new(ChainId([1; 32]), Millis(100_000));
+        let asked = Asked {
+            method: "PUT",
+            path: "/v1/store/pins/x",
+            body: None,
+        };
+        let now = Millis(200_000);
+        let signed = |t: Ticket| parse(&header(t, &secret)).unwrap();
+        let other = OperationSecret::new([8; 32]).public();
+        assert!(
+            gate.admit(signed(ticket(190_000)), &other, asked, now)
+                .is_none()
+        );
+        let elsewhere = Asked {
+            path: "/v1/store/pins/y",
+            ..asked
+        };
+        assert!(
+            gate.admit(signed(ticket(190_000)), &key, elsewhere, now)
+                .is_none()
+        );
+        assert!(
+            gate.admit(signed(ticket(139_999)), &key, asked, now)
+                .is_none()
+        );
+        assert!(
+            gate.admit(signed(ticket(99_999)), &key, asked, Millis(110_000))
+                .is_none()
+        );
+        assert!(
+            gate.admit(signed(ticket(190_000)), &key, asked, now)
+                .is_some()
+        );
+        assert!(
+            gate.admit(signed(ticket(190_000)), &key, asked, now)
+                .is_none()
+        );
+        assert!(
+            gate.admit(signed(ticket(260_000)), &key, asked, Millis(320_000))
+                .is_none()
+        );
+        assert!(parse("Medshare !!").is_none());
+        assert!(parse("Basic abc").is_none());
+    }
+}

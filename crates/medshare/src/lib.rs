@@ -1,0 +1,15 @@
+//! medshare: patients own their medical records and share them.
+//!
+//! The binary's inside: homes ([`home`]), the interface `/v1` ([`http`]), the command
+//! line ([`cli`]). [`wire`] alone names concrete back-ends.
+
+pub mod cli;
+pub mod config;
+pub mod exit;
+mod faults;
+pub mod files;
+pub mod home;
+pub mod http;
+pub mod stop;
+pub mod system;
+pub mod wire;

@@ -1,0 +1,204 @@
+//! Puts a node together: the only file that names concrete back-ends.
+//!
+//! Solo ledger on redb, embedded block store, post office on redb, behind `/v1`.
+
+use base::{genesis::Genesis, key::OperationSecret};
+use consensus::{Limits, Solo, StartError, SystemClock};
+use ledger::{CreateError, Ledger, OpenError, OpenOptions};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use store::{Absent, BlockStore, Embedded};
+use tokio::sync::{Semaphore, watch};
+
+use crate::{
+    config::ServerConfig,
+    exit::{Exit, Fault, Result},
+    files,
+    http::{
+        Address,
+        limit::Rate,
+        post::Post,
+        routes::{Interface, router},
+        server::{Listener, serve},
+        ticket::Gate,
+    },
+    stop::Stop,
+    system,
+};
+
+/// What a node is made of.
+pub struct NodeParts<'a> {
+    /// The ledger's first object.
+    pub genesis: &'a Genesis,
+    /// Folder of ledger, store and post; made if absent.
+    pub folder: &'a Path,
+    /// The validator's key.
+    pub secret: OperationSecret,
+    /// Limits.
+    pub server: &'a ServerConfig,
+}
+
+impl std::fmt::Debug for NodeParts<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "NodeParts({})", self.folder.display())
+    }
+}
+
+/// Runs a solo node at `address` until SIGTERM or SIGINT; `ready` is told the bound address
+/// and the ledger's height once requests are answered.
+///
+/// # Errors
+/// [`Exit::Busy`], [`Exit::Home`], [`Exit::Storage`], and what `ready` gives.
+pub fn run_node(
+    parts: NodeParts<'_>,
+    address: &Address,
+    ready: impl FnOnce(&Address, u64) -> Result<()>,
+) -> Result<()> {
+    files::make_private_folder(parts.folder)?;
+    let stop = Stop::on_signals()?;
+    let ledger = Arc::new(open_ledger(&parts)?);
+    let store: Arc<dyn BlockStore> = Arc::new(open_store(&parts.folder.join(BLOCKS))?);
+    let post = Post::open(&parts.folder.join(POST))?;
+    let limits = Limits {
+        queue: parts.server.queue as usize,
+        ..Limits::default()
+    };
+    let height = ledger
+        .view()
+        .and_then(|view| view.head())
+        .map_err(storage)?
+        .header
+        .height;
+    let solo = Arc::new(
+        Solo::start(Arc::clone(&ledger), parts.secret, SystemClock, limits).map_err(start_fault)?,
+    );
+    let views = Arc::clone(&ledger);
+    let sequencer = Arc::clone(&solo);
+    let interface = Arc::new(Interface {
+        genesis: parts.genesis.clone(),
+        sequencer,
+        views: Arc::new(move || views.view()),
+        store: Arc::clone(&store),
+        post,
+        gate: Gate::new(parts.genesis.chain(), system::now()),
+        rate: Rate::new(parts.server.requests_per_second),
+        slots: Semaphore::new(parts.server.concurrent_requests as usize),
+        request_time: Duration::from_secs(parts.server.request_seconds.into()),
+        file_limit: u64::from(parts.server.file_mebibytes) << 20,
+        collect: AtomicBool::new(false),
+    });
+    let collector = collect_blocks(Arc::clone(&interface), stop.clone());
+    let served = serve_until(&stop, address, Arc::clone(&interface), |bound| {
+        ready(bound, height)
+    });
+    stop.set();
+    let _ = collector.join();
+    drop(interface);
+    if let Ok(solo) = Arc::try_unwrap(solo) {
+        solo.stop();
+    }
+    served
+}
+
+fn serve_until(
+    stop: &Stop,
+    address: &Address,
+    interface: Arc<Interface>,
+    ready: impl FnOnce(&Address) -> Result<()>,
+) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(BLOCKING_THREADS)
+        .enable_all()
+        .build()
+        .map_err(|error| Fault::new(Exit::Internal, format!("no event loop: {error}")))?;
+    let (stopper, stopped) = watch::channel(false);
+    let waiting = stop.clone();
+    std::thread::spawn(move || {
+        while !waiting.wait(Duration::from_secs(3600)) {}
+        let _ = stopper.send(true);
+    });
+    runtime.block_on(async {
+        let listener = Listener::bind(address).await?;
+        ready(&listener.address(address)?)?;
+        serve(listener, router(interface), stopped).await;
+        Ok(())
+    })
+}
+
+/// Erasure: once something has lost its last pin, blocks that no pin reaches are deleted.
+/// A file that is on its way in is left alone for a while, so the round is repeated.
+fn collect_blocks(interface: Arc<Interface>, stop: Stop) -> std::thread::JoinHandle<()> {
+    std::thread::spawn(move || {
+        while !stop.wait(COLLECT_EVERY) {
+            if !interface.collect.swap(false, Ordering::AcqRel) {
+                continue;
+            }
+            match interface.store.gc(COLLECT_GRACE, Absent::Allowed) {
+                Ok(collected) if collected.recent > 0 => {
+                    interface.collect.store(true, Ordering::Release)
+                }
+                Ok(_) => {}
+                Err(error) => crate::http::log_line(&format!("collecting blocks: {error}")),
+            }
+        }
+    })
+}
+
+fn open_ledger(parts: &NodeParts<'_>) -> Result<Ledger> {
+    let path = parts.folder.join(LEDGER);
+    let options = OpenOptions::default();
+    if path.exists() {
+        return Ledger::open(&path, parts.genesis, options)
+            .map_err(|error| open_fault(&path, error));
+    }
+    // Whole or not there: a ledger that was being made when the power went is made again.
+    let draft = path.with_extension("new");
+    let _ = std::fs::remove_file(&draft);
+    drop(
+        Ledger::create(&draft, parts.genesis, options).map_err(|error| match error {
+            CreateError::Open(error) => open_fault(&draft, error),
+            other => Fault::new(Exit::Home, other),
+        })?,
+    );
+    std::fs::rename(&draft, &path).map_err(|error| Fault::io(path.display(), &error))?;
+    files::sync_folder(parts.folder)?;
+    Ledger::open(&path, parts.genesis, options).map_err(|error| open_fault(&path, error))
+}
+
+fn open_fault(path: &Path, error: OpenError) -> Fault {
+    let exit = match &error {
+        OpenError::Locked => Exit::Busy,
+        OpenError::Fault(ledger::Fault::Storage(_)) => Exit::Storage,
+        _ => Exit::Home,
+    };
+    Fault::new(exit, format!("{}: {error}", path.display()))
+}
+
+fn open_store(path: &Path) -> Result<Embedded> {
+    Embedded::open(path)
+        .map_err(|error| Fault::new(Exit::Storage, format!("{}: {error}", path.display())))
+}
+
+fn start_fault(error: StartError) -> Fault {
+    Fault::new(Exit::Home, error)
+}
+
+fn storage(error: ledger::Fault) -> Fault {
+    Fault::new(Exit::Storage, error)
+}
+
+const LEDGER: &str = "ledger.redb";
+const BLOCKS: &str = "blocks";
+const POST: &str = "post.redb";
+/// Threads for requests that wait for the disk; above the requests worked on at once.
+const BLOCKING_THREADS: usize = 512;
+const COLLECT_EVERY: Duration = Duration::from_secs(10);
+/// Longer than any upload between its blocks and its pin.
+const COLLECT_GRACE: Duration = Duration::from_secs(15 * 60);
