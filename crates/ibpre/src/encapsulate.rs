@@ -61,8 +61,7 @@ impl<P: ParameterSet> ScopeKey<P> {
     /// The deterministic encryption under given coins: (y, c1), y in \[0, q), c1 in 0..64.
     pub(crate) fn encrypt(&self, message: &[u8; 32], coins: &[u8; 32]) -> Noisy {
         let mut xof = Xof::new(coins);
-        let mut r = ternary::<P>(&mut xof);
-        forward::<P>(&mut r);
+        let r = forward::<P>(ternary::<P>(&mut xof));
         let x = ternary::<P>(&mut xof);
         let x_prime = ternary::<P>(&mut xof);
         let mut y = self.public_params().prepared().multiply(&r);

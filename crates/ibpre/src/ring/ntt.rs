@@ -12,26 +12,21 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::params::ParameterSet;
 
-/// A constant factor: (w, ⌊w·2^32/q⌋), w in 0..q.
+/// A constant factor w in 0..q, with ⌊w·2^32/q⌋ in the high half: one load brings both.
 #[derive(Clone, Copy, Debug)]
-pub struct Twiddle {
-    w: u32,
-    shoup: u32,
-}
+pub struct Twiddle(u64);
 
 impl Twiddle {
-    const ZERO: Self = Self { w: 0, shoup: 0 };
-
     const fn new(w: u32, q: u32) -> Self {
         // w < q, so the quotient is below 2^32.
-        Self {
-            w,
-            shoup: (((w as u64) << 32) / q as u64) as u32,
-        }
+        Self(w as u64 | ((w as u64) << 32) / q as u64 * (1 << 32))
     }
 }
 
-/// The constants of one set: powers of ψ and of its inverse, in bit-reversed order.
+/// Columns of the second half of the transform: see [`forward`].
+const COLUMNS: usize = 16;
+
+/// The constants of one set: powers of ψ and of its inverse, in the order the layers read them.
 #[derive(Debug)]
 pub(crate) struct Tables<const N: usize> {
     pub(crate) forward: [Twiddle; N],
@@ -41,13 +36,13 @@ pub(crate) struct Tables<const N: usize> {
 impl<const N: usize> Tables<N> {
     pub(crate) const fn new(q: u32, psi: u32) -> Self {
         let mut tables = Self {
-            forward: [Twiddle::ZERO; N],
-            inverse: [Twiddle::ZERO; N],
+            forward: [Twiddle(0); N],
+            inverse: [Twiddle(0); N],
         };
         let psi_inverse = pow_mod(psi, q - 2, q);
         let (mut i, mut w, mut v) = (0, 1, 1);
         while i < N {
-            let at = i.reverse_bits() >> (usize::BITS - N.ilog2());
+            let at = Self::place(i.reverse_bits() >> (usize::BITS - N.ilog2()));
             tables.forward[at] = Twiddle::new(w, q);
             tables.inverse[at] = Twiddle::new(v, q);
             w = mul_mod(w, psi, q);
@@ -56,14 +51,31 @@ impl<const N: usize> Tables<N> {
         }
         tables
     }
+
+    /// Where the factor of bit-reversed index `at` is read. Those of the transposed layers, with
+    /// g·rows blocks, go from the order (row, block in row) to (block in row, row).
+    const fn place(at: usize) -> usize {
+        let rows = N / COLUMNS;
+        if at < rows {
+            return at;
+        }
+        let groups = 1 << (at / rows).ilog2();
+        let offset = at - groups * rows;
+        groups * rows + offset % groups * rows + offset / groups
+    }
 }
 
-/// Transforms in place: n coefficients in \[0, q) to n values in \[0, (2·log2 n + 1)·q), bit-reversed.
-pub(crate) fn forward<P: ParameterSet>(a: &mut [u64]) {
+/// Transforms n coefficients in \[0, q) to n values in \[0, (2·log2 n + 1)·q).
+///
+/// Cooley-Tukey layers of distance n/2, .., 16 work on the coefficients as they stand. Then the
+/// array, seen as n/16 rows of 16, is transposed, and the layers of distance 8, 4, 2, 1 combine
+/// whole columns of n/16 lanes: every layer runs over long contiguous lanes. The order of the
+/// values is nobody's business but [`inverse`]'s and [`Prepared`]'s.
+pub(crate) fn forward<P: ParameterSet>(mut a: Zeroizing<Vec<u64>>) -> Zeroizing<Vec<u64>> {
     let w = P::tables().0;
     debug_assert_eq!((a.len(), w.len()), (P::N, P::N));
     let mut half = P::N / 2;
-    while half > 8 {
+    while half >= COLUMNS {
         let m = P::N / 2 / half;
         for (block, w) in a.chunks_exact_mut(2 * half).zip(&w[m..2 * m]) {
             let (low, high) = block.split_at_mut(half);
@@ -73,24 +85,59 @@ pub(crate) fn forward<P: ParameterSet>(a: &mut [u64]) {
         }
         half /= 2;
     }
-    forward_layer::<P, 8, 16>(a, w);
-    forward_layer::<P, 4, 8>(a, w);
-    forward_layer::<P, 2, 4>(a, w);
-    forward_layer::<P, 1, 2>(a, w);
+    let rows = P::N / COLUMNS;
+    let mut t = Zeroizing::new(vec![0; P::N]);
+    for (r, row) in a.as_chunks::<COLUMNS>().0.iter().enumerate() {
+        for (c, &x) in row.iter().enumerate() {
+            t[c * rows + r] = x;
+        }
+    }
+    let mut half = COLUMNS / 2;
+    while half > 0 {
+        let groups = COLUMNS / 2 / half;
+        let w = w[groups * rows..2 * groups * rows].chunks_exact(rows);
+        for (block, w) in t.chunks_exact_mut(2 * half * rows).zip(w) {
+            let (low, high) = block.split_at_mut(half * rows);
+            for (low, high) in low.chunks_exact_mut(rows).zip(high.chunks_exact_mut(rows)) {
+                for ((x, y), w) in low.iter_mut().zip(high).zip(w) {
+                    butterfly::<P>(x, y, *w);
+                }
+            }
+        }
+        half /= 2;
+    }
+    t
 }
 
 /// Inverse of [`forward`] times n: n values in \[0, q) to n coefficients in \[0, q).
 /// The factor 1/n stands in every [`Prepared`].
-pub(crate) fn inverse<P: ParameterSet>(a: &mut [u64]) {
+pub(crate) fn inverse<P: ParameterSet>(mut t: Zeroizing<Vec<u64>>) -> Zeroizing<Vec<u64>> {
     let w = P::tables().1;
-    debug_assert_eq!((a.len(), w.len()), (P::N, P::N));
+    debug_assert_eq!((t.len(), w.len()), (P::N, P::N));
     // The bound of the inputs of a layer of distance `half` is q·half: it doubles with each layer,
     // and q·n < 2^32 holds for both sets, so nothing is reduced before the end.
-    inverse_layer::<P, 1, 2>(a, w);
-    inverse_layer::<P, 2, 4>(a, w);
-    inverse_layer::<P, 4, 8>(a, w);
-    inverse_layer::<P, 8, 16>(a, w);
-    let mut half = 16;
+    let rows = P::N / COLUMNS;
+    let mut half = 1;
+    while half < COLUMNS {
+        let groups = COLUMNS / 2 / half;
+        let bound = u64::from(P::Q) * half as u64;
+        let w = w[groups * rows..2 * groups * rows].chunks_exact(rows);
+        for (block, w) in t.chunks_exact_mut(2 * half * rows).zip(w) {
+            let (low, high) = block.split_at_mut(half * rows);
+            for (low, high) in low.chunks_exact_mut(rows).zip(high.chunks_exact_mut(rows)) {
+                for ((x, y), w) in low.iter_mut().zip(high).zip(w) {
+                    inverse_butterfly::<P>(x, y, *w, bound);
+                }
+            }
+        }
+        half *= 2;
+    }
+    let mut a = Zeroizing::new(vec![0; P::N]);
+    for (r, row) in a.as_chunks_mut::<COLUMNS>().0.iter_mut().enumerate() {
+        for (c, x) in row.iter_mut().enumerate() {
+            *x = t[c * rows + r];
+        }
+    }
     while half < P::N {
         let m = P::N / 2 / half;
         let bound = u64::from(P::Q) * half as u64;
@@ -105,42 +152,13 @@ pub(crate) fn inverse<P: ParameterSet>(a: &mut [u64]) {
     for x in a.iter_mut() {
         *x = reduce::<P>(*x);
     }
-}
-
-/// One layer of short distance, `TWICE = 2·HALF`, with the loop bounds known to the compiler.
-fn forward_layer<P: ParameterSet, const HALF: usize, const TWICE: usize>(
-    a: &mut [u64],
-    w: &[Twiddle],
-) {
-    let m = P::N / TWICE;
-    let (blocks, _) = a.as_chunks_mut::<TWICE>();
-    for (block, w) in blocks.iter_mut().zip(&w[m..2 * m]) {
-        let (low, high) = block.split_at_mut(HALF);
-        for (x, y) in low.iter_mut().zip(high) {
-            butterfly::<P>(x, y, *w);
-        }
-    }
-}
-
-fn inverse_layer<P: ParameterSet, const HALF: usize, const TWICE: usize>(
-    a: &mut [u64],
-    w: &[Twiddle],
-) {
-    let m = P::N / TWICE;
-    let bound = u64::from(P::Q) * HALF as u64;
-    let (blocks, _) = a.as_chunks_mut::<TWICE>();
-    for (block, w) in blocks.iter_mut().zip(&w[m..2 * m]) {
-        let (low, high) = block.split_at_mut(HALF);
-        for (x, y) in low.iter_mut().zip(high) {
-            inverse_butterfly::<P>(x, y, *w, bound);
-        }
-    }
+    a
 }
 
 /// (x, y) -> (x + w·y, x − w·y + 2q). Both grow by less than 2q a layer: below 24q < 2^26 at the end.
 #[inline(always)]
 fn butterfly<P: ParameterSet>(x: &mut u64, y: &mut u64, w: Twiddle) {
-    let t = mul_shoup::<P>(*y, w.w, w.shoup); // [0, 2q)
+    let t = mul_shoup::<P>(*y, w); // [0, 2q)
     *y = *x + (2 * u64::from(P::Q) - t);
     *x += t;
 }
@@ -151,16 +169,16 @@ fn butterfly<P: ParameterSet>(x: &mut u64, y: &mut u64, w: Twiddle) {
 fn inverse_butterfly<P: ParameterSet>(x: &mut u64, y: &mut u64, w: Twiddle, bound: u64) {
     let difference = *x + (bound - *y); // [0, 2·bound)
     *x += *y;
-    *y = mul_shoup::<P>(difference, w.w, w.shoup);
+    *y = mul_shoup::<P>(difference, w);
 }
 
 /// a·w mod q in \[0, 2q), for a < 2^32.
 #[inline(always)]
-fn mul_shoup<P: ParameterSet>(a: u64, w: u32, shoup: u32) -> u64 {
+fn mul_shoup<P: ParameterSet>(a: u64, Twiddle(w): Twiddle) -> u64 {
     let a = a & 0xffff_ffff;
-    let quotient = (a * u64::from(shoup)) >> 32;
+    let quotient = (a * (w >> 32)) >> 32;
     // The difference is exact in 64 bits: both products are below 2^53.
-    (a * u64::from(w)).wrapping_sub(quotient * u64::from(P::Q))
+    (a * (w & 0xffff_ffff)).wrapping_sub(quotient * u64::from(P::Q))
 }
 
 /// x mod q in \[0, q), for x < 2^32.
@@ -180,27 +198,22 @@ pub(crate) fn subtract_once<P: ParameterSet>(x: u64) -> u64 {
 
 /// A factor in the transformed domain, with 1/n folded in. Wiped on drop (it may be a secret).
 pub(crate) struct Prepared<P> {
-    w: Vec<u32>,
-    shoup: Vec<u32>,
+    factors: Vec<u64>,
     set: PhantomData<P>,
 }
 
 impl<P: ParameterSet> Prepared<P> {
     /// Prepares n coefficients in \[0, q).
     pub(crate) fn new(coefficients: impl Iterator<Item = u32>) -> Self {
-        let mut a = Zeroizing::new(coefficients.map(u64::from).collect::<Vec<u64>>());
-        forward::<P>(&mut a);
+        let a = transformed::<P>(coefficients.map(u64::from));
         let q = P::Q;
         let scale = Twiddle::new(pow_mod(P::N as u32, q - 2, q), q);
-        let w: Vec<u32> = a
-            .iter()
-            .map(|&x| subtract_once::<P>(mul_shoup::<P>(x, scale.w, scale.shoup)) as u32)
-            .collect();
-        // Quotient by multiplication: ⌊w·2^32/q⌋ = ⌊(w·2^32·⌊2^42/q⌋)/2^42⌋ or one more.
-        let shoup = w.iter().map(|&w| shoup_quotient::<P>(w)).collect();
+        let factor = |&x: &u64| {
+            let w = subtract_once::<P>(mul_shoup::<P>(x, scale)) as u32;
+            u64::from(w) | u64::from(shoup_quotient::<P>(w)) << 32
+        };
         Self {
-            w,
-            shoup,
+            factors: a.iter().map(factor).collect(),
             set: PhantomData,
         }
     }
@@ -212,22 +225,18 @@ impl<P: ParameterSet> Prepared<P> {
 
     /// The product with a transformed polynomial, as n coefficients in \[0, q).
     pub(crate) fn multiply(&self, transformed: &[u64]) -> Zeroizing<Vec<u64>> {
-        let mut product = Zeroizing::new(
-            transformed
-                .iter()
-                .zip(self.w.iter().zip(&self.shoup))
-                .map(|(&a, (&w, &shoup))| subtract_once::<P>(mul_shoup::<P>(a, w, shoup)))
-                .collect::<Vec<u64>>(),
-        );
-        inverse::<P>(&mut product);
-        product
+        let product = transformed
+            .iter()
+            .zip(&self.factors)
+            .map(|(&a, &w)| subtract_once::<P>(mul_shoup::<P>(a, Twiddle(w))))
+            .collect();
+        inverse::<P>(Zeroizing::new(product))
     }
 }
 
 impl<P> Drop for Prepared<P> {
     fn drop(&mut self) {
-        self.w.zeroize();
-        self.shoup.zeroize();
+        self.factors.zeroize();
     }
 }
 
@@ -237,9 +246,7 @@ impl<P> ZeroizeOnDrop for Prepared<P> {}
 pub(crate) fn transformed<P: ParameterSet>(
     coefficients: impl Iterator<Item = u64>,
 ) -> Zeroizing<Vec<u64>> {
-    let mut a = Zeroizing::new(coefficients.collect::<Vec<u64>>());
-    forward::<P>(&mut a);
-    a
+    forward::<P>(Zeroizing::new(coefficients.collect()))
 }
 
 /// The quotient a/b in R_q, or `None` if b has no inverse. Takes the same time for every b that has.
@@ -257,13 +264,13 @@ pub(crate) fn divide<P: ParameterSet>(a: &[i32], b: &[i32]) -> Option<Vec<u32>> 
     }
     let scale = u64::from(pow_mod(P::N as u32, P::Q - 2, P::Q));
     let q = u64::from(P::Q);
-    let mut quotient: Vec<u64> = a
+    let quotient = a
         .iter()
         .zip(b.iter())
         .map(|(&x, &y)| x % q * y % q * scale % q)
         .collect();
-    inverse::<P>(&mut quotient);
-    Some(quotient.into_iter().map(|x| x as u32).collect())
+    let quotient = inverse::<P>(Zeroizing::new(quotient));
+    Some(quotient.iter().map(|&x| x as u32).collect())
 }
 
 /// c mod q in \[0, q), for |c| < q, without a branch.

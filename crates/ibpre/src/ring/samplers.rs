@@ -3,6 +3,8 @@
 //! HashToRq is public and rejects in variable time. Ternary sampling is branch-free. The noise is
 //! floating point, at the proxy alone; `noise` says what that means.
 
+use std::f64::consts::FRAC_PI_2;
+
 use zeroize::Zeroizing;
 
 use crate::hash::Xof;
@@ -47,7 +49,8 @@ pub(crate) fn ternary<P: ParameterSet>(xof: &mut Xof) -> Zeroizing<Vec<u64>> {
 ///
 /// Per pair 16 bytes a and 8 bytes b, little-endian: u1 = (a + 1)·2^-128, u2 = b·2^-64, each rounded
 /// once to f64; radius = σ_E·√(−2 ln u1); angle = 2π·u2; radius·cos(angle) is the even index,
-/// radius·sin(angle) the odd; rounded half to even. Logarithm, sine and cosine are those of the
+/// radius·sin(angle) the odd; rounded half to even. The angle is brought to \[−π/4, π/4\] by whole
+/// quarter turns, exactly, before π/2 multiplies it. Logarithm, sine and cosine are those of the
 /// exactly pinned `libm`, every operation is one IEEE 754 binary64 operation in the order written,
 /// and nothing is fused, so every machine gives the same E. Radius ≤ 16384·√(2·128·ln 2) < 2^18 for
 /// set A, < 2^20 for set B. Floating point on a secret: its time may depend on E.
@@ -66,10 +69,24 @@ pub(crate) fn noise<P: ParameterSet>(seed: &[u8; 32]) -> Zeroizing<Vec<i32>> {
         let u1 = u128::from_le_bytes(a).saturating_add(1) as f64 * TWO_POW_MINUS_128;
         let u2 = u64::from_le_bytes(b) as f64 * TWO_POW_MINUS_64;
         let radius = f64::from(P::SIGMA_NOISE) * (-2.0 * libm::log(u1)).sqrt();
-        let (sin, cos) = libm::sincos(std::f64::consts::TAU * u2);
-        *pair = [round(radius * cos), round(radius * sin)];
+        // 4·u2 = quarter + rest with |rest| ≤ 1/2, all three exact: the angle is quarter·π/2 + rest·π/2.
+        let quarter = (4.0 * u2 + ROUNDER) - ROUNDER;
+        let rest = 4.0 * u2 - quarter;
+        let (sin, cos) = libm::sincos(FRAC_PI_2 * rest);
+        let quarter = round(quarter) as u32; // 0..=4
+        *pair = [
+            round(radius * turned(sin, cos, quarter + 1)),
+            round(radius * turned(sin, cos, quarter)),
+        ];
     }
     out
+}
+
+/// sin(x + turns·π/2) from (sin x, cos x), without a branch; cos is the same one turn further.
+fn turned(sin: f64, cos: f64, turns: u32) -> f64 {
+    let odd = 0u64.wrapping_sub(u64::from(turns & 1)); // 0 or all ones
+    let value = sin.to_bits() & !odd | cos.to_bits() & odd;
+    f64::from_bits(value ^ u64::from(turns & 2) << 62)
 }
 
 /// Nearest integer, ties to even, for |x| < 2^31.
@@ -102,6 +119,15 @@ mod tests {
             (-1e6 - 0.25, -1_000_000),
         ] {
             assert_eq!(round(x), expected, "{x}");
+        }
+    }
+
+    #[test]
+    fn quarter_turns() {
+        for turns in 0..9u32 {
+            let (sin, cos) = libm::sincos(0.3);
+            let expected = libm::sin(0.3 + f64::from(turns) * FRAC_PI_2);
+            assert!((turned(sin, cos, turns) - expected).abs() < 1e-12);
         }
     }
 
