@@ -33,6 +33,7 @@ impl Wide {
     }
 
     /// The digits of one integer.
+    #[cfg(test)]
     pub(super) fn from_digits(digits: Vec<i64>) -> Self {
         Self { n: 1, digits }
     }

@@ -145,17 +145,18 @@ const EXP_TABLE: [u64; 13] = [
 mod tests {
     use super::super::statistics::{chi_square_limit, scale};
     use super::*;
+    use crate::params::{ParameterSet, SetA};
     use crate::test_rng::TestRng;
 
     /// Test 6: frequencies at 20 pairs of width and centre.
     #[test]
     fn frequencies() {
-        let sigma_min = 1.298_280_334_344_291_9;
+        let sigma_min = SetA::SIGMA_MIN;
         let count = 200_000 * scale();
         let mut rng = TestRng::new(format!("SamplerZ {}", scale()).as_bytes());
         let mut sampler = SamplerZ::new(Keystream::new(&mut rng), sigma_min);
         let widths = [sigma_min, 1.45, 1.6, 1.777_2, 1.8];
-        let centres = [0.0, 0.5, -1234.125, 8191.999_999];
+        let centres = [0.0, 0.5, -1_234.125, 8_191.999_999];
         for (width, centre) in widths.iter().flat_map(|&w| centres.map(|c| (w, c))) {
             let first = centre as i64 - 30;
             let mut seen = [0_u64; 61];

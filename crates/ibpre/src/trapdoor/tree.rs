@@ -225,3 +225,91 @@ fn sample_pair(sampler: &mut SamplerZ, nodes: &[f64], t0: &mut [f64], t1: &mut [
     let (cr, ci) = (t0[0] + dr * lr - di * li, t0[1] + dr * li + di * lr);
     t0.copy_from_slice(&[sampler.sample(cr, left), sampler.sample(ci, left)]);
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::*;
+    use crate::params::SetA;
+
+    /// Leaves and ℓ10 against Gram-Schmidt by the book, in degree 32.
+    #[test]
+    fn tree_is_the_gram_schmidt_decomposition() {
+        const N: usize = 32;
+        // A self-adjoint positive d = a·adj(a) with values far apart.
+        let a: Vec<f64> = (0..N)
+            .map(|i| ((i * i * 7 + 3 * i) % 23) as f64 - 11.0)
+            .collect();
+        let mut transformed = a;
+        fft::forward(&mut transformed);
+        let d = fft::norm_squared(&transformed, &[0.0; N]);
+        let mut nodes = vec![0.0; N / 2 * 5];
+        grow::<SetA>(fft::roots(), &d, &mut nodes);
+
+        // ⟨X^i, X^j⟩ = coefficient i − j of d; the tree takes even powers before odd ones.
+        let mut coefficients = d;
+        coefficients.resize(N, 0.0);
+        fft::inverse(&mut coefficients);
+        let order: Vec<usize> = (0..N)
+            .map(|i| i.reverse_bits() >> (usize::BITS - N.ilog2()))
+            .collect();
+        let gram = |i: usize, j: usize| {
+            let (i, j) = (order[i], order[j]);
+            if i >= j {
+                coefficients[i - j]
+            } else {
+                -coefficients[N + i - j]
+            }
+        };
+        let mut factor = vec![[0.0; N]; N];
+        let mut norms = [0.0; N];
+        for i in 0..N {
+            for j in 0..=i {
+                let known: f64 = (0..j).map(|k| factor[i][k] * factor[j][k] * norms[k]).sum();
+                let rest = gram(i, j) - known;
+                if i == j {
+                    norms[i] = rest;
+                } else {
+                    factor[i][j] = rest / norms[j];
+                }
+            }
+        }
+
+        let mut leaves = Vec::new();
+        collect(&nodes, N / 2, &mut leaves);
+        assert_eq!(leaves.len(), N / 2);
+        for (leaf, pair) in leaves.iter().zip(norms.chunks_exact(2)) {
+            let squared = (leaf * SetA::SIGMA_E).powi(2);
+            assert!(pair.iter().all(|norm| (norm / squared - 1.0).abs() < 1e-9));
+        }
+        let (widest, narrowest) = leaves
+            .iter()
+            .fold((0.0_f64, f64::MAX), |(w, n), &x| (w.max(x), n.min(x)));
+        assert!(
+            widest > 1.5 * narrowest,
+            "the leaves must tell one from another"
+        );
+
+        // ℓ10 of the top node holds the coefficients of X's projection on the even powers.
+        let mut projection = factor[N / 2];
+        for j in (0..N / 2).rev() {
+            for k in 0..j {
+                projection[k] -= projection[j] * factor[j][k];
+            }
+        }
+        let mut top = nodes[..N / 2].to_vec();
+        fft::inverse(&mut top);
+        for (x, &power) in projection.iter().zip(&order[..N / 2]) {
+            assert!((x - top[power / 2]).abs() < 1e-9);
+        }
+    }
+
+    fn collect(nodes: &[f64], degree: usize, leaves: &mut Vec<f64>) {
+        if degree == 1 {
+            return leaves.push(nodes[0]);
+        }
+        let (left, right) = nodes[degree..].split_at((nodes.len() - degree) / 2);
+        collect(left, degree / 2, leaves);
+        collect(right, degree / 2, leaves);
+    }
+}
