@@ -1,0 +1,18 @@
+//! Tests of the ledger as its users see it: operations in, blocks, proofs and state out.
+#![allow(missing_docs, unreachable_pub, dead_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod accounts;
+mod budget;
+mod consortium;
+mod credit;
+mod durability;
+mod grants;
+mod hostile;
+mod log;
+mod properties;
+mod queries;
+mod records;
+mod replay;
+mod signatures;
+mod world;
