@@ -65,7 +65,8 @@ impl<P: ParameterSet> Tree<P> {
                 .map(|&c| u64::from(c.unsigned_abs()).pow(2))
                 .sum();
             let limit = 1 << (P::KEY_BITS - 1);
-            // Refused less than once in 2^25 at set A.
+            // Refused less than once in 2^30: the bounds are 6.7 deviations of the norm at set A, and
+            // 7.4 of a coefficient at set B.
             if norm <= P::KEY_NORM_SQ && s2.iter().all(|c| (-limit..limit).contains(c)) {
                 return (s1, s2);
             }
