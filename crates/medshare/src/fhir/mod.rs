@@ -1,7 +1,7 @@
 //! Formats of medical records: which kind a file is, and its byte ranges by class.
 //!
 //! A FHIR R4 bundle (JSON) is cut into its entries; each goes to the part of its [`Class`]
-//! (tables in `class.rs` and `sensitive.rs`), and what lies outside the entries is the part
+//! (by `class.rs` and `sensitive.rs`), and what lies outside the entries is the part
 //! `skeleton`. All parts joined are the file, byte for byte: nothing is ever printed anew.
 //! [`extract()`] makes a valid bundle of any subset of the parts. Every other file is one
 //! part. Sources: HL7 FHIR R4 (hl7.org/fhir/R4/bundle.html), DICOM PS3.10 section 7.1,
@@ -18,6 +18,7 @@ mod extract;
 mod json;
 mod sensitive;
 mod split;
+mod tables;
 
 #[cfg(test)]
 mod tests;
@@ -26,7 +27,10 @@ pub use extract::{ExtractError, extract};
 pub use split::split_bundle;
 
 use base::Class;
-use std::ops::Range;
+use std::{
+    io::{self, Read, Seek, SeekFrom},
+    ops::Range,
+};
 
 /// Largest bundle, in bytes, that is read into memory to be cut; a larger one stays whole.
 pub const MAX_BUNDLE: u64 = 256 << 20;
@@ -110,39 +114,52 @@ impl Kind {
 /// UTF-8 byte order mark.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// A file of `length` bytes as one part. `head` is its beginning, as for [`Kind::of`]:
-/// this is for files too large to hold, which are not FHIR bundles.
-pub fn whole(head: &[u8], length: u64) -> PartRanges {
-    let kind = Kind::of(head);
+/// Cuts a file into its parts. Only bundles and XML documents are read whole, up to
+/// [`MAX_BUNDLE`] bytes; of any other file its first [`HEAD`] bytes.
+///
+/// # Errors
+/// Those of reading.
+pub fn split_file(file: &mut (impl Read + Seek)) -> io::Result<Split> {
+    let length = file.seek(SeekFrom::End(0))?;
+    file.seek(SeekFrom::Start(0))?;
+    let mut bytes = Vec::new();
+    file.take(HEAD as u64).read_to_end(&mut bytes)?;
+    let kind = Kind::of(&bytes);
+    let looked_into = matches!(kind, Kind::Json | Kind::Ccda);
+    if looked_into && length <= MAX_BUNDLE {
+        file.take(MAX_BUNDLE).read_to_end(&mut bytes)?;
+        return Ok(split(&bytes));
+    }
     let class = match kind {
         Kind::Dicom => Class::Imaging,
-        Kind::Ccda if sensitive::restricted_document(head) => Class::Sensitive,
+        Kind::Json | Kind::Ccda => Class::Sensitive,
+        Kind::Hl7v2 | Kind::Other => Class::Document,
+    };
+    Ok(Split {
+        parts: vec![one_part(class, kind.media_type(), length)],
+        notice: looked_into.then(|| {
+            format!("this file is kept whole, as sensitive: it has more than {MAX_BUNDLE} bytes")
+        }),
+    })
+}
+
+/// Cuts a file that is in memory into its parts.
+pub fn split(bytes: &[u8]) -> Split {
+    let kind = Kind::of(bytes);
+    if kind == Kind::Json
+        && let Some(split) = split_bundle(bytes)
+    {
+        return split;
+    }
+    let class = match kind {
+        Kind::Dicom => Class::Imaging,
+        Kind::Ccda if sensitive::restricted_document(bytes) => Class::Sensitive,
         _ => Class::Document,
     };
-    one_part(class, kind.media_type(), length)
-}
-
-/// Cuts any file into its parts.
-pub fn split(bytes: &[u8]) -> Split {
-    if Kind::of(bytes) == Kind::Json && bytes.len() as u64 <= MAX_BUNDLE {
-        if let Some(split) = split_bundle(bytes) {
-            return split;
-        }
-    }
-    // All of it as its own head: a confidentiality code may stand late.
-    let part = whole_of(bytes);
     Split {
-        parts: vec![part],
+        parts: vec![one_part(class, kind.media_type(), bytes.len() as u64)],
         notice: None,
     }
-}
-
-fn whole_of(bytes: &[u8]) -> PartRanges {
-    let mut part = whole(bytes, bytes.len() as u64);
-    if Kind::of(bytes) == Kind::Ccda && sensitive::restricted_document(bytes) {
-        part.class = Class::Sensitive;
-    }
-    part
 }
 
 fn one_part(class: Class, media_type: &str, length: u64) -> PartRanges {

@@ -53,7 +53,7 @@ pub fn split_bundle(bytes: &[u8]) -> Option<Split> {
     match members.text("resourceType") {
         Ok(Some(kind)) if kind == "Bundle" => {}
         Ok(Some(_)) => {
-            let class = of_text(text).class;
+            let class = of_resource(text).class;
             return Some(Split {
                 parts: vec![one_part(class, FHIR_JSON, length)],
                 notice: None,
@@ -97,44 +97,45 @@ fn entries(text: &str, bundle: &Members<'_>) -> Result<Vec<Entry>, String> {
 fn of_entry(text: &str) -> Entry {
     let read = || -> Option<Entry> {
         let entry = Members::read(text).ok()?;
+        // All of it, not the resource alone: a request's URL or a search counts as well.
+        let findings = sensitive::scan(text)?;
         let mut found = match entry.one("resource").ok()? {
-            Some(resource) => of_text(resource.get()),
-            None => unreadable(Class::Other),
+            Some(resource) => of_members(&Members::read(resource.get()).ok()?, findings)?,
+            None => unreadable(if findings.sensitive {
+                Class::Sensitive
+            } else {
+                Class::Other
+            }),
         };
-        if let Some(url) = entry.text("fullUrl").ok()? {
-            found.names.push(url);
-        }
-        // What stands beside the resource (a request's URL, a search) counts as well.
-        let whole = sensitive::scan(text)?;
-        if whole.sensitive {
-            found.class = Class::Sensitive;
-        }
+        found.names.extend(entry.text("fullUrl").ok()?);
         Some(found)
     };
     // Two readers may read two things, or nobody can say what is in it: kept apart.
     read().unwrap_or_else(|| unreadable(Class::Sensitive))
 }
 
-/// What is known of one resource.
-fn of_text(text: &str) -> Entry {
-    let read = || -> Option<Entry> {
-        let resource = Members::read(text).ok()?;
-        let kind = resource.text("resourceType").ok()?.unwrap_or_default();
-        let class = class::of_resource(&kind, &resource).ok()?;
-        let Findings {
-            sensitive,
-            references,
-        } = sensitive::scan(text)?;
-        let id = resource.text("id").ok()?;
-        Some(Entry {
-            range: 0..0,
-            class: if sensitive { Class::Sensitive } else { class },
-            telling: !BACKGROUND.contains(&kind.as_str()),
-            names: id.map(|id| format!("{kind}/{id}")).into_iter().collect(),
-            references,
-        })
-    };
+/// What is known of a resource that stands by itself.
+fn of_resource(text: &str) -> Entry {
+    let read = || of_members(&Members::read(text).ok()?, sensitive::scan(text)?);
     read().unwrap_or_else(|| unreadable(Class::Sensitive))
+}
+
+/// What is known of a resource; `None` if a member that matters stands twice.
+fn of_members(resource: &Members<'_>, findings: Findings) -> Option<Entry> {
+    let kind = resource.text("resourceType").ok()?.unwrap_or_default();
+    let class = class::of_resource(&kind, resource).ok()?;
+    let id = resource.text("id").ok()?;
+    Some(Entry {
+        range: 0..0,
+        class: if findings.sensitive {
+            Class::Sensitive
+        } else {
+            class
+        },
+        telling: !BACKGROUND.contains(&kind.as_str()),
+        names: id.map(|id| format!("{kind}/{id}")).into_iter().collect(),
+        references: findings.references,
+    })
 }
 
 const fn unreadable(class: Class) -> Entry {

@@ -1,10 +1,12 @@
-//! Laws of cutting and joining, on generated files, on the samples, and on real records.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+//! Laws of cutting and joining, on generated files; in `files.rs` on samples and real records.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod files;
 
 use super::*;
 use proptest::{collection::vec, prelude::*};
 use serde_json::{Value, json};
-use std::{fs, path::Path, process::Command};
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
 /// The bytes of a part.
 fn bytes_of(part: &PartRanges, file: &[u8]) -> Vec<u8> {
@@ -42,6 +44,7 @@ fn join(parts: &[(PartRanges, Vec<u8>)], length: usize) -> Vec<u8> {
 /// The laws that hold for any file; gives its parts with their bytes.
 fn check(file: &[u8]) -> Vec<(PartRanges, Vec<u8>)> {
     let split = split(file);
+    assert_eq!(split_file(&mut Cursor::new(file)).unwrap(), split);
     let parts: Vec<_> = split
         .parts
         .iter()
@@ -317,6 +320,60 @@ fn kinds_of_files() {
     );
 }
 
+/// A file that says it is huge and counts what is read of it.
+struct Huge {
+    head: &'static [u8],
+    at: u64,
+    read: u64,
+}
+
+impl Read for Huge {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        for byte in &mut *out {
+            *byte = self.head.get(self.at as usize).copied().unwrap_or(b' ');
+            self.at += 1;
+        }
+        self.read += out.len() as u64;
+        Ok(out.len())
+    }
+}
+
+impl Seek for Huge {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.at = match to {
+            SeekFrom::Start(at) => at,
+            SeekFrom::End(0) => 2 << 30,
+            _ => return Err(io::ErrorKind::Unsupported.into()),
+        };
+        Ok(self.at)
+    }
+}
+
+#[test]
+fn a_huge_file_is_not_read() {
+    for (head, class, notice) in [
+        (&b"movie"[..], Class::Document, false),
+        (b"MSH|^~\\&|A|", Class::Document, false),
+        (b"{\"resourceType\":\"Bundle\",", Class::Sensitive, true),
+        (b"<ClinicalDocument>", Class::Sensitive, true),
+    ] {
+        let mut file = Huge {
+            head,
+            at: 0,
+            read: 0,
+        };
+        let split = split_file(&mut file).unwrap();
+        assert_eq!(split.parts.len(), 1);
+        assert_eq!(split.parts[0].class, class);
+        assert_eq!(
+            split.parts[0].ranges,
+            std::iter::once(0..2 << 30).collect::<Vec<_>>()
+        );
+        assert_eq!(split.notice.is_some(), notice);
+        assert!(file.read <= HEAD as u64);
+    }
+}
+
 #[test]
 fn extracts_keep_bytes_and_drop_what_a_collection_forbids() {
     let file = br#" { "resourceType" : "Bundle", "type":"transaction",
@@ -448,102 +505,4 @@ proptest! {
         let _ = extract(&[(FHIR_ENTRIES, &bytes)]);
         let _ = Kind::of(&bytes);
     }
-}
-
-/// Every file below a folder.
-fn files_below(folder: &Path) -> Vec<std::path::PathBuf> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files.extend(files_below(&path));
-        } else {
-            files.push(path);
-        }
-    }
-    files.sort();
-    files
-}
-
-fn check_file(path: &Path) -> Vec<(PartRanges, Vec<u8>)> {
-    let file = fs::read(path).unwrap();
-    let split = split(&file);
-    assert_eq!(split.notice, None, "{}", path.display());
-    let parts = check(&file);
-    if parts.iter().any(|(part, _)| part.class == Class::Skeleton) {
-        check_extracts(&file, &parts);
-    }
-    parts
-}
-
-/// The samples of this project: their kinds, and that a granted part is without the others.
-#[test]
-fn the_samples() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples");
-    let mut bundles = 0;
-    let mut sensitive = 0;
-    for path in files_below(&folder) {
-        let parts = check_file(&path);
-        let classes: Vec<_> = parts.iter().map(|(part, _)| part.class).collect();
-        match path
-            .extension()
-            .and_then(|end| end.to_str())
-            .unwrap_or_default()
-        {
-            "json" => {
-                bundles += 1;
-                assert!(classes.contains(&Class::Skeleton), "{}", path.display());
-                sensitive += usize::from(classes.contains(&Class::Sensitive));
-            }
-            "dcm" => assert_eq!(classes, [Class::Imaging]),
-            "xml" | "hl7" => assert_eq!(classes, [Class::Document]),
-            _ => {}
-        }
-    }
-    assert!(
-        bundles >= 4 && sensitive >= 2,
-        "{bundles} bundles, {sensitive} with sensitive data"
-    );
-}
-
-/// The real records, if this machine has them: see the environment's MEDSHARE_DATA.
-#[test]
-fn real_records() {
-    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    let folder = std::env::var_os("MEDSHARE_DATA").map_or(default, Into::into);
-    if !folder.is_dir() {
-        let line = format!(
-            "not run: no real records at {} (MEDSHARE_DATA)",
-            folder.display()
-        );
-        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{line}");
-        eprintln!("{line}");
-        return;
-    }
-    let (mut bundles, mut files) = (0, 0);
-    let mut check_all = |folder: &Path| {
-        for path in files_below(folder) {
-            let parts = check_file(&path);
-            files += 1;
-            let is_bundle = parts.iter().any(|(part, _)| part.class == Class::Skeleton);
-            bundles += usize::from(is_bundle);
-            let json = path.extension().is_some_and(|end| end == "json");
-            assert_eq!(is_bundle, json, "{}", path.display());
-        }
-    };
-    check_all(&folder);
-    let cohort = folder.join("fhir/cohort.tar.gz");
-    if cohort.is_file() {
-        let unpacked = tempfile::tempdir().unwrap();
-        let mut tar = Command::new("tar");
-        let done = tar
-            .arg("-xzf")
-            .arg(&cohort)
-            .arg("-C")
-            .arg(unpacked.path())
-            .status();
-        assert!(done.expect("tar is needed to unpack the cohort").success());
-        check_all(unpacked.path());
-    }
-    assert!(bundles > 0 && files > bundles);
 }
