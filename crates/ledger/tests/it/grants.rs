@@ -84,7 +84,9 @@ fn authorising() {
         ),
         (
             "commitment missing",
-            |_, a| drop(a.commitments.pop()),
+            |_, a| {
+                let _ = a.commitments.pop();
+            },
             Failure::BadShape,
         ),
         (
@@ -94,7 +96,9 @@ fn authorising() {
         ),
         (
             "packet missing",
-            |_, a| drop(a.packets.pop()),
+            |_, a| {
+                let _ = a.packets.pop();
+            },
             Failure::BadShape,
         ),
         (

@@ -1,7 +1,9 @@
 //! Random histories. The ledger's outcomes are judged by an auditor that knows only the
 //! log, keeps its own plain books and shares no code with the state machine.
 
-use base::{AccountId, Action, CapsuleId, Millis, OperationId, RecordId, ScopeId, operation::*};
+use base::{
+    AccountId, Action, CapsuleId, Millis, Operation, OperationId, RecordId, ScopeId, operation::*,
+};
 use ledger::{Block, Leaf, replay};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,7 +55,7 @@ fn pick<T: Copy>(list: &[T], at: u8) -> T {
 struct Memory {
     records: Vec<(&'static str, &'static str, RecordId, String, Vec<PartKey>)>,
     requests: Vec<(&'static str, &'static str, OperationId)>,
-    grants: Vec<(&'static str, &'static str, OperationId)>,
+    grants: Vec<(&'static str, &'static str, OperationId, Terms)>,
     queries: Vec<(&'static str, OperationId)>,
     disputes: Vec<OperationId>,
     names: u32,
@@ -111,7 +113,7 @@ fn action(world: &World, memory: &mut Memory, step: &Step) -> Option<(&'static s
         8..=10 => {
             let (_, patient, request) = at(&memory.requests, a)?;
             let scopes: BTreeSet<_> = [pick(&SCOPES, b), pick(&SCOPES, b / 3)].into();
-            let agents: BTreeSet<_> = [pick(&AGENTS, c), pick(&AGENTS, c / 5)].into();
+            let agents: BTreeSet<_> = [pick(&AGENTS, c), pick(&AGENTS, c / 50)].into();
             let mut terms = world.terms(
                 request,
                 &scopes.into_iter().collect::<Vec<_>>(),
@@ -122,20 +124,33 @@ fn action(world: &World, memory: &mut Memory, step: &Step) -> Option<(&'static s
             (patient, authorizing(terms).into())
         }
         11 => {
-            let (patient, _, grant) = at(&memory.grants, a)?;
+            let (patient, _, grant, _) = at(&memory.grants, a)?;
             (patient, Revoke { grant }.into())
         }
         12..=16 => {
-            let (patient, querier, grant) = at(&memory.grants, a)?;
+            let (patient, querier, grant, terms) = at(&memory.grants, a)?;
+            let fits = |part: &PartKey| terms.sids.contains(&part.sid);
             let hers: Vec<_> = memory
                 .records
                 .iter()
-                .filter(|r| r.1 == patient)
+                .filter(|record| record.1 == patient && record.4.iter().any(fits))
                 .cloned()
                 .collect();
-            let (_, _, record, name, parts) = at(if c > 10 { &hers } else { &memory.records }, b)?;
-            let agent = pick(&AGENTS, c);
-            let part = at(&parts, c / 5)?;
+            let strays = c < 20;
+            let (_, _, record, name, parts) = at(if strays { &memory.records } else { &hers }, b)?;
+            let named = AGENTS
+                .into_iter()
+                .filter(|name| terms.agents.contains(&id(name)));
+            let agent = pick(
+                &if strays {
+                    AGENTS.to_vec()
+                } else {
+                    named.collect()
+                },
+                c,
+            );
+            let granted: Vec<_> = parts.iter().filter(|part| fits(part)).copied().collect();
+            let part = at(if strays { &parts } else { &granted }, c / 5)?;
             let query = world.querying(&want(grant, querier, agent, record, &name, part));
             (agent, query.into())
         }
@@ -147,7 +162,7 @@ fn action(world: &World, memory: &mut Memory, step: &Step) -> Option<(&'static s
             );
             (querier, reviewing(query, verdict).into())
         }
-        19 => {
+        19 if c < 60 => {
             let patient = pick(&PATIENTS, a);
             let next = sid(&memory.name());
             (
@@ -173,6 +188,7 @@ fn action(world: &World, memory: &mut Memory, step: &Step) -> Option<(&'static s
                 .into(),
             )
         }
+        19 => return None,
         _ => {
             let dispute = at(&memory.disputes, a)?;
             let resolution = pick(&[Resolution::Upheld, Resolution::Dismissed], b);
@@ -188,31 +204,37 @@ fn action(world: &World, memory: &mut Memory, step: &Step) -> Option<(&'static s
     })
 }
 
-/// Notes what a signed operation may have made.
-fn remember(memory: &mut Memory, sender: &'static str, operation: &SignedOperation, world: &World) {
-    let id = operation.to_bytes().1;
+/// Notes what an operation made.
+fn remember(memory: &mut Memory, sender: &'static str, operation: &SignedOperation) {
+    let made = operation.to_bytes().1;
     match &operation.body.action {
         Action::Request(request) => {
             let patient = PATIENTS
                 .into_iter()
-                .find(|name| crate::world::id(name) == request.patient);
-            memory.requests.push((sender, patient.unwrap(), id));
+                .find(|name| id(name) == request.patient);
+            memory.requests.push((sender, patient.unwrap(), made));
         }
         Action::Authorize(authorize) => {
+            let terms = authorize.terms.clone();
             let request = memory
                 .requests
                 .iter()
-                .find(|r| r.2 == authorize.terms.request);
-            memory.grants.push((sender, request.unwrap().0, id));
+                .find(|request| request.2 == terms.request);
+            memory
+                .grants
+                .push((sender, request.unwrap().0, made, terms));
         }
         Action::Query(query) => {
-            let grant = memory.grants.iter().find(|g| g.2 == query.grant).unwrap();
-            memory.queries.push((grant.1, id));
+            let grant = memory
+                .grants
+                .iter()
+                .find(|grant| grant.2 == query.grant)
+                .unwrap();
+            memory.queries.push((grant.1, made));
         }
-        Action::Dispute(_) => memory.disputes.push(id),
+        Action::Dispute(_) => memory.disputes.push(made),
         _ => {}
     }
-    let _ = world;
 }
 
 fn run(steps: &[Step]) -> World {
@@ -220,23 +242,27 @@ fn run(steps: &[Step]) -> World {
     let mut memory = Memory::default();
     let mut batch = Vec::new();
     for step in steps {
-        let Some((sender, action)) = action(&world, &mut memory, step) else {
-            continue;
-        };
-        let operation = world.sign(sender, action);
-        remember(&mut memory, sender, &operation, &world);
-        batch.push(operation.to_bytes().0);
+        if let Some((sender, action)) = action(&world, &mut memory, step) {
+            batch.push((sender, world.sign(sender, action)));
+        }
         if !step.same_block {
-            let results = world.block(std::mem::take(&mut batch));
-            assert!(
-                results.iter().all(Result::is_ok),
-                "honest operations are leaves"
-            );
+            log_all(&mut world, &mut memory, std::mem::take(&mut batch));
             world.advance(u64::from(step.pause) * 200_000);
         }
     }
-    world.block(batch);
+    log_all(&mut world, &mut memory, batch);
     world
+}
+
+fn log_all(world: &mut World, memory: &mut Memory, batch: Vec<(&'static str, SignedOperation)>) {
+    let bytes = batch.iter().map(|(_, operation)| operation.to_bytes().0);
+    let results = world.block(bytes.collect());
+    for ((sender, operation), result) in batch.iter().zip(results) {
+        // Honest operations are leaves, whatever their outcome.
+        if result.unwrap().outcome.is_ok() {
+            remember(memory, sender, operation);
+        }
+    }
 }
 
 /// The auditor's books.
@@ -274,7 +300,7 @@ impl Books {
         }
     }
 
-    fn note(&mut self, id: OperationId, operation: &base::Operation, now: Millis) {
+    fn note(&mut self, id: OperationId, operation: &Operation, now: Millis) {
         let sender = operation.account;
         match &operation.action {
             Action::Publish(publish) => {
