@@ -36,10 +36,13 @@ fn a_bundle_goes_all_the_way() {
     assert!(texts[0].contains("Hb") && texts[0].contains("CRP") && !texts[0].contains("anaemia"));
     assert!(texts[1].contains("anaemia"));
 
-    // Agent of the publishing hospital: no credit. The second agent's hospital differs.
+    // The first agent is the publishing hospital's: no credit. The second one's is another.
     let view = world.view();
     let balance = |id| view.balance(id).unwrap().amount;
-    assert!(balance(cast.patient.id()) >= 10, "{}", balance(cast.patient.id()));
+    assert_eq!(balance(cast.patient.id()), 10);
+    assert_eq!(balance(cast.hospital.id()), 5);
+    assert_eq!(balance(cast.second_agent.id()), 1);
+    assert_eq!(balance(cast.agent.id()), 0);
 
     // The patient opens every part herself; joined they are the source.
     let wallet = world.wallet(&cast.patient);

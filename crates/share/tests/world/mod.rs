@@ -137,7 +137,9 @@ impl Cast {
             let wallet = world.wallet(patient);
             wallet.list_hospital(self.hospital.party.account, world.now()).unwrap();
         }
-        account::attest(&world.desk(&self.other_hospital), self.patient.party.account).unwrap();
+        for attester in [&self.hospital, &self.other_hospital] {
+            account::attest(&world.desk(attester), self.patient.party.account).unwrap();
+        }
     }
 }
 
