@@ -130,7 +130,14 @@ impl<P: ParameterSet> ReencryptionKey<P> {
 
     /// rk = s2 of the scope − s2 of the grant, or `None` if a coefficient is out of range.
     pub(crate) fn difference(scope: &UserKey<P>, grant: &GrantKey<P>) -> Option<Self> {
-        let rk = ShortPoly::new(scope.s2().iter().zip(grant.s2()).map(|(a, b)| a - b).collect());
+        let rk = ShortPoly::new(
+            scope
+                .s2()
+                .iter()
+                .zip(grant.s2())
+                .map(|(a, b)| a - b)
+                .collect(),
+        );
         fits_signed(P::RK_BITS, &rk.coefficients).then_some(Self(rk))
     }
 

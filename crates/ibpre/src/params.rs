@@ -90,7 +90,7 @@ impl ParameterSet for SetA {
     const Q_BITS: u32 = 20;
     const PSI: u32 = 92_312;
     const SIGMA_FG: f64 = 26.266_447_578_768_68;
-    const SIGMA_MIN: f64 = 1.298_280_334_344_291_9;
+    const SIGMA_MIN: f64 = 1.298_280_334_344_292;
     const SIGMA_E: f64 = 1_543.244_703_715_168_2;
     const KEY_NORM_SQ: u64 = 5_901_805_774;
     const RK_BITS: u32 = 15;

@@ -40,11 +40,7 @@ impl<P: ParameterSet> PublicParams<P> {
     /// Header, then h packed at `Q_BITS` bits a coefficient.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = encoding::start::<P>(Kind::PublicParams, packed_len(P::N, P::Q_BITS));
-        pack(
-            P::Q_BITS,
-            &self.0.h,
-            &mut out[encoding::HEADER_LEN..],
-        );
+        pack(P::Q_BITS, &self.0.h, &mut out[encoding::HEADER_LEN..]);
         out
     }
 

@@ -135,6 +135,11 @@ impl<P: ParameterSet> ReencryptedCapsule<P> {
 
 impl<P: ParameterSet> fmt::Debug for ReencryptedCapsule<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ReencryptedCapsule<{}>({} bytes)", P::NAME, Self::ENCODED_LEN)
+        write!(
+            f,
+            "ReencryptedCapsule<{}>({} bytes)",
+            P::NAME,
+            Self::ENCODED_LEN
+        )
     }
 }

@@ -57,8 +57,7 @@ pub fn rekey<P: ParameterSet>(
 ) -> Result<(GrantKey<P>, ReencryptionKey<P>), RekeyError> {
     let seed = extractor.public_params().grant_seed(grant);
     let grant_key = GrantKey::new(extractor.preimage(&seed, issued, rng)?);
-    let rk =
-        ReencryptionKey::difference(delegator, &grant_key).ok_or(RekeyError::OutOfRange)?;
+    let rk = ReencryptionKey::difference(delegator, &grant_key).ok_or(RekeyError::OutOfRange)?;
     Ok((grant_key, rk))
 }
 

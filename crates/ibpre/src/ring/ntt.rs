@@ -19,7 +19,7 @@ pub struct Twiddle(u64);
 impl Twiddle {
     const fn new(w: u32, q: u32) -> Self {
         // w < q, so the quotient is below 2^32.
-        Self(w as u64 | ((w as u64) << 32) / q as u64 * (1 << 32))
+        Self(w as u64 | ((((w as u64) << 32) / q as u64) << 32))
     }
 }
 
@@ -316,6 +316,7 @@ const fn mul_mod(a: u32, b: u32, q: u32) -> u32 {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::params::{SetA, SetB};

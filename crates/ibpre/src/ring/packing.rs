@@ -100,12 +100,8 @@ fn unpack_groups<const BITS: usize>(bytes: &[u8], out: &mut [u32]) {
         for (i, value) in out.iter_mut().enumerate() {
             // BITS + 7 ≤ 28 bits: one load of 32 bits holds every value.
             let at = i * BITS / 8;
-            let word = u32::from_le_bytes([
-                padded[at],
-                padded[at + 1],
-                padded[at + 2],
-                padded[at + 3],
-            ]);
+            let word =
+                u32::from_le_bytes([padded[at], padded[at + 1], padded[at + 2], padded[at + 3]]);
             *value = (word >> (i * BITS % 8)) & mask;
         }
     }
