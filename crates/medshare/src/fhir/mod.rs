@@ -130,17 +130,28 @@ pub fn split_file(file: &mut (impl Read + Seek)) -> io::Result<Split> {
         file.take(MAX_BUNDLE).read_to_end(&mut bytes)?;
         return Ok(split(&bytes));
     }
-    let class = match kind {
-        Kind::Dicom => Class::Imaging,
-        Kind::Json | Kind::Ccda => Class::Sensitive,
-        Kind::Hl7v2 | Kind::Other => Class::Document,
-    };
     Ok(Split {
-        parts: vec![one_part(class, kind.media_type(), length)],
+        parts: vec![whole(&bytes, length)],
         notice: looked_into.then(|| {
             format!("this file is kept whole, as sensitive: it has more than {MAX_BUNDLE} bytes")
         }),
     })
+}
+
+/// A file of `length` bytes that begins with `head` (see [`Kind::of`]) as one part, looking
+/// at nothing else of it. JSON is sensitive, because it may be a bundle, and so is a C-CDA
+/// document if its head says so, or if it is too large to be looked through.
+pub fn whole(head: &[u8], length: u64) -> PartRanges {
+    let kind = Kind::of(head);
+    let class = match kind {
+        Kind::Dicom => Class::Imaging,
+        Kind::Json => Class::Sensitive,
+        Kind::Ccda if length > MAX_BUNDLE || sensitive::restricted_document(head) => {
+            Class::Sensitive
+        }
+        Kind::Ccda | Kind::Hl7v2 | Kind::Other => Class::Document,
+    };
+    one_part(class, kind.media_type(), length)
 }
 
 /// Cuts a file that is in memory into its parts.
