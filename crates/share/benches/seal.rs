@@ -17,15 +17,28 @@ use store::unixfs;
 const LENGTH: usize = 64 << 20;
 
 fn header() -> BodyHeader {
-    BodyHeader { version: 1, suite: 1, record: RecordId([1; 32]), part: 0, size: padded(LENGTH as u64) }
+    BodyHeader {
+        version: 1,
+        suite: 1,
+        record: RecordId([1; 32]),
+        part: 0,
+        size: padded(LENGTH as u64),
+    }
 }
 
 fn seal(bytes: &[u8], sink: impl FnOnce(&mut dyn Read)) {
     let mut source = bytes;
-    body::seal(&header(), &[7; 32], &mut source, LENGTH as u64, b"", |from| {
-        sink(from);
-        Ok(())
-    })
+    body::seal(
+        &header(),
+        &[7; 32],
+        &mut source,
+        LENGTH as u64,
+        b"",
+        |from| {
+            sink(from);
+            Ok(())
+        },
+    )
     .unwrap();
 }
 
@@ -38,14 +51,17 @@ fn bench(c: &mut Criterion) {
     let mut sealed = Vec::new();
     seal(&bytes, |from| drop(from.read_to_end(&mut sealed).unwrap()));
     let mut group = c.benchmark_group("seal");
-    group.throughput(Throughput::Bytes(LENGTH as u64)).sample_size(20);
+    group
+        .throughput(Throughput::Bytes(LENGTH as u64))
+        .sample_size(20);
     group.bench_function(BenchmarkId::new("yardstick", "aes-256-gcm"), |b| {
         let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &[7; 32]).unwrap());
         let mut buffer = bytes.clone();
         b.iter(|| {
             for segment in buffer.chunks_mut(SEGMENT) {
                 let nonce = Nonce::assume_unique_for_key([0; 12]);
-                key.seal_in_place_separate_tag(nonce, Aad::empty(), segment).unwrap();
+                key.seal_in_place_separate_tag(nonce, Aad::empty(), segment)
+                    .unwrap();
             }
         });
     });
@@ -56,7 +72,15 @@ fn bench(c: &mut Criterion) {
     group.bench_function("open from memory", |b| {
         b.iter(|| {
             let mut source = sealed.as_slice();
-            body::open(&header(), &[7; 32], &mut source, LENGTH as u64, 0, &mut io::sink()).unwrap()
+            body::open(
+                &header(),
+                &[7; 32],
+                &mut source,
+                LENGTH as u64,
+                0,
+                &mut io::sink(),
+            )
+            .unwrap()
         });
     });
     group.finish();

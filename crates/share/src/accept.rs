@@ -27,20 +27,32 @@ use crate::{
 ///
 /// # Errors
 /// [`AcceptError`]; [`AcceptError::code`] says how to reject it.
-pub fn accept(wallet: &Wallet<'_>, record: RecordId, rng: &mut dyn CryptoRng) -> Result<Sent, AcceptError> {
+pub fn accept(
+    wallet: &Wallet<'_>,
+    record: RecordId,
+    rng: &mut dyn CryptoRng,
+) -> Result<Sent, AcceptError> {
     let desk = &wallet.desk;
     let on_ledger = desk.record(record).map_err(PartError::from)?;
     let state = on_ledger.pending.ok_or(AcceptError::NothingPending)?;
     if on_ledger.patient != wallet.patient {
         return Err(AcceptError::NotMine);
     }
-    if desk.vault.get(Table::Hospitals, &on_ledger.hospital.0)?.is_none() {
+    if desk
+        .vault
+        .get(Table::Hospitals, &on_ledger.hospital.0)?
+        .is_none()
+    {
         return Err(AcceptError::UnknownHospital(on_ledger.hospital));
     }
     let known = inspect(wallet, record, state, rng)?;
     desk.node.pin(&state)?;
     let parts = known.parts.iter().map(|part| part.key).collect();
-    let sent = desk.send(Accept { record, state, parts });
+    let sent = desk.send(Accept {
+        record,
+        state,
+        parts,
+    });
     settle(wallet, &on_ledger, known, sent)
 }
 
@@ -69,11 +81,19 @@ fn settle(
 ///
 /// # Errors
 /// [`AcceptError`].
-pub fn reject(wallet: &Wallet<'_>, record: RecordId, code: RejectCode) -> Result<Sent, AcceptError> {
+pub fn reject(
+    wallet: &Wallet<'_>,
+    record: RecordId,
+    code: RejectCode,
+) -> Result<Sent, AcceptError> {
     let desk = &wallet.desk;
     let on_ledger = desk.record(record).map_err(PartError::from)?;
     let state = on_ledger.pending.ok_or(AcceptError::NothingPending)?;
-    Ok(desk.send(Reject { record, state, code })?)
+    Ok(desk.send(Reject {
+        record,
+        state,
+        code,
+    })?)
 }
 
 /// Checks one state of a record of hers, whoever published it: every part's scope,
@@ -120,7 +140,11 @@ pub fn inspect(
 }
 
 /// The scope of a part, if it may be sealed to it.
-fn scope_of(wallet: &Wallet<'_>, state: &State, capsule: &CheckedCapsule) -> Result<Scope, AcceptError> {
+fn scope_of(
+    wallet: &Wallet<'_>,
+    state: &State,
+    capsule: &CheckedCapsule,
+) -> Result<Scope, AcceptError> {
     let header = &capsule.header;
     if header.pkh != wallet.pkh() {
         return Err(AcceptError::NotToMe { part: header.part });
@@ -157,7 +181,9 @@ pub(crate) fn open_own(
     let key = wallet.decapsulation_key(capsule.header.sid)?;
     let secret = key
         .accept(&capsule.capsule)
-        .map_err(|_| AcceptError::Forged { part: capsule.header.part })?;
+        .map_err(|_| AcceptError::Forged {
+            part: capsule.header.part,
+        })?;
     Ok(state.open(&wallet.desk, capsule, &secret, class, sink)?)
 }
 
@@ -225,7 +251,12 @@ impl AcceptError {
     /// How to reject a state for this; none where nothing is wrong with the state.
     pub fn code(&self) -> Option<RejectCode> {
         match self {
-            Self::NotMine | Self::NothingPending | Self::Extract(_) | Self::Send(_) | Self::Node(_) | Self::Vault(_) => None,
+            Self::NotMine
+            | Self::NothingPending
+            | Self::Extract(_)
+            | Self::Send(_)
+            | Self::Node(_)
+            | Self::Vault(_) => None,
             Self::UnknownHospital(_) => Some(RejectCode::UnknownHospital),
             Self::SensitiveTooWide { .. } => Some(RejectCode::WrongScope),
             Self::Part(error) if error.is_unavailable() => Some(RejectCode::Unavailable),

@@ -12,8 +12,8 @@ use base::{
     },
 };
 use rand_core::CryptoRng;
-use serde_bytes::ByteBuf;
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -101,7 +101,10 @@ pub fn rotate_key(
             NewKey::Record(base::operation::ProvenRecordKey { key, proof })
         }
     };
-    Ok(desk.send(RotateKey { new, compromised_after })?)
+    Ok(desk.send(RotateKey {
+        new,
+        compromised_after,
+    })?)
 }
 
 /// An institution's consent that `account` joins it.
@@ -118,8 +121,15 @@ pub fn consent_to_join(desk: &Desk<'_>, account: AccountId) -> Signature {
 ///
 /// # Errors
 /// [`AccountError`].
-pub fn join(desk: &Desk<'_>, institution: AccountId, consent: Signature) -> Result<Sent, AccountError> {
-    Ok(desk.send(Join { institution, consent })?)
+pub fn join(
+    desk: &Desk<'_>,
+    institution: AccountId,
+    consent: Signature,
+) -> Result<Sent, AccountError> {
+    Ok(desk.send(Join {
+        institution,
+        consent,
+    })?)
 }
 
 /// An institution says that it met a patient face to face.
@@ -154,8 +164,14 @@ pub fn delegate(
 ) -> Result<Sent, AccountError> {
     let desk = &wallet.desk;
     let to = desk.hpke_key(delegate)?;
-    let needs_keys = powers.iter().any(|power| matches!(power, Power::Accept | Power::Authorize));
-    let sent = desk.send(Delegate { delegate, powers, expires })?;
+    let needs_keys = powers
+        .iter()
+        .any(|power| matches!(power, Power::Accept | Power::Authorize));
+    let sent = desk.send(Delegate {
+        delegate,
+        powers,
+        expires,
+    })?;
     if needs_keys {
         let scopes: Vec<(Vec<u8>, KnownScope)> = crate::vault::load_all(desk.vault, Table::Scopes)?;
         let head = Guardianship {
@@ -180,7 +196,10 @@ pub fn delegate(
 ///
 /// # Errors
 /// [`AccountError`].
-pub fn receive_guardian(desk: &Desk<'_>, letter: &GuardianLetter) -> Result<PatientSecrets, AccountError> {
+pub fn receive_guardian(
+    desk: &Desk<'_>,
+    letter: &GuardianLetter,
+) -> Result<PatientSecrets, AccountError> {
     let guardianship: Guardianship = base::codec::decode(&letter.head).map_err(|_| BadSecrets)?;
     let secrets = PatientSecrets::from_bytes(&guardianship.secrets)?;
     let account = desk.account(letter.patient)?;
@@ -190,7 +209,11 @@ pub fn receive_guardian(desk: &Desk<'_>, letter: &GuardianLetter) -> Result<Pati
     }
     for known in &guardianship.scopes {
         let bytes = Zeroizing::new(base::codec::encode(known));
-        desk.vault.put(Table::Scopes, &crate::scheme::sid_of(&known.scope).0, &bytes)?;
+        desk.vault.put(
+            Table::Scopes,
+            &crate::scheme::sid_of(&known.scope).0,
+            &bytes,
+        )?;
     }
     for (record, known) in &guardianship.records {
         crate::vault::save(desk.vault, Table::Parts, &record.0, known)?;
@@ -232,4 +255,3 @@ pub enum AccountError {
     #[error(transparent)]
     Vault(#[from] VaultError),
 }
-

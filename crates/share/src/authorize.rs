@@ -23,7 +23,9 @@ use crate::{
     desk::{LookError, SendError, Sent},
     follow::{self, FollowError},
     identity::random,
-    letter::{AgentKey, AgentPacket, GrantPacket, GrantedScope, Letter, LetterError, Wish, key_hash},
+    letter::{
+        AgentKey, AgentPacket, GrantPacket, GrantedScope, Letter, LetterError, Wish, key_hash,
+    },
     node::NodeError,
     outbox::{self, OutboxError, Posted},
     prekey::{self, PrekeyError},
@@ -62,7 +64,9 @@ pub fn matching(wallet: &Wallet<'_>, wish: &Wish) -> Result<Vec<ScopeId>, Author
         }
         for part in known.parts {
             let cover = part.cover;
-            let month = cover.epoch.is_none_or(|epoch| (wish.from..=wish.to).contains(&epoch));
+            let month = cover
+                .epoch
+                .is_none_or(|epoch| (wish.from..=wish.to).contains(&epoch));
             if month && wish.classes.contains(&cover.class) {
                 sids.insert(part.key.sid);
             }
@@ -96,7 +100,12 @@ pub fn authorize(
         .iter()
         .map(|&agent| {
             let key = wallet.desk.operation_key(agent)?;
-            Ok(prekey::take(wallet.desk.node, wallet.desk.party.chain, agent, &key)?)
+            Ok(prekey::take(
+                wallet.desk.node,
+                wallet.desk.party.chain,
+                agent,
+                &key,
+            )?)
         })
         .collect::<Result<Vec<_>, AuthorizeError>>()?;
     let made = Made::make(wallet, &asked, &terms, &scopes, rng)?;
@@ -105,7 +114,10 @@ pub fn authorize(
     let sent = match wallet.desk.send(operation) {
         Ok(sent) => sent,
         Err(error) => {
-            if matches!(error, SendError::Failed { .. } | SendError::Node(NodeError::Refused(_))) {
+            if matches!(
+                error,
+                SendError::Failed { .. } | SendError::Node(NodeError::Refused(_))
+            ) {
                 discard(wallet, &posted)?;
             }
             return Err(error.into());
@@ -158,7 +170,12 @@ fn open_request(wallet: &Wallet<'_>, id: OperationId) -> Result<Asked, Authorize
     let unknown = || LookError::Unknown("request", id.to_string());
     let head = follow::advance(desk)?;
     let operation = desk.proven(&head, id)?;
-    let Action::Request(Request { patient, one_time_key, .. }) = operation.action else {
+    let Action::Request(Request {
+        patient,
+        one_time_key,
+        ..
+    }) = operation.action
+    else {
         return Err(unknown().into());
     };
     let state = desk.node.request(id)?.ok_or_else(unknown)?;
@@ -194,19 +211,28 @@ fn terms(request: OperationId, choice: &Choice) -> Terms {
 }
 
 /// What the ledger would refuse too, in words; and what only the wallet knows.
-fn check(wallet: &Wallet<'_>, asked: &Asked, terms: &Terms) -> Result<Vec<KnownScope>, AuthorizeError> {
+fn check(
+    wallet: &Wallet<'_>,
+    asked: &Asked,
+    terms: &Terms,
+) -> Result<Vec<KnownScope>, AuthorizeError> {
     let desk = &wallet.desk;
     if terms.sids.is_empty() || terms.agents.is_empty() || terms.max_queries == 0 {
         return Err(AuthorizeError::Empty);
     }
-    if terms.not_before >= terms.expires || asked.state.expires <= terms.not_before.min(asked.state.time) {
+    if terms.not_before >= terms.expires
+        || asked.state.expires <= terms.not_before.min(asked.state.time)
+    {
         return Err(AuthorizeError::Period);
     }
     let querier = desk.node.institution_of(asked.requester)?;
     for &agent in &terms.agents {
         let institution = desk.node.institution_of(agent)?;
         let institution = institution.ok_or(AuthorizeError::NoInstitution(agent))?;
-        if querier.as_ref().is_some_and(|querier| querier.together(&institution)) {
+        if querier
+            .as_ref()
+            .is_some_and(|querier| querier.together(&institution))
+        {
             return Err(AuthorizeError::SameInstitution(agent));
         }
     }
@@ -220,7 +246,11 @@ fn check(wallet: &Wallet<'_>, asked: &Asked, terms: &Terms) -> Result<Vec<KnownS
             return Err(AuthorizeError::Retired(sid));
         }
         for &agent in &terms.agents {
-            if desk.vault.get(Table::Distrusted, &[agent.0, sid.0].concat())?.is_some() {
+            if desk
+                .vault
+                .get(Table::Distrusted, &[agent.0, sid.0].concat())?
+                .is_some()
+            {
                 return Err(AuthorizeError::Distrusted { agent, sid });
             }
         }
@@ -264,7 +294,11 @@ impl Made {
             for (&agent, keys) in terms.agents.iter().zip(&mut made.agents) {
                 let csalt = Salt(random(rng));
                 let com = ibpre::commitment(scheme::grant(gid), &agent.0, &rk, &noise, &csalt.0);
-                made.commitments.push(Commitment { sid, agent, com: Digest(com) });
+                made.commitments.push(Commitment {
+                    sid,
+                    agent,
+                    com: Digest(com),
+                });
                 keys.push(AgentKey {
                     sid,
                     rk: ByteBuf::from(rk.to_bytes().to_vec()),
@@ -289,22 +323,37 @@ impl Made {
     ) -> Result<(Authorize, Vec<Digest>), AuthorizeError> {
         let chain = wallet.desk.party.chain;
         let request = terms.request;
-        let grant = Letter::Grant(GrantPacket { request, keys: self.granted });
+        let grant = Letter::Grant(GrantPacket {
+            request,
+            keys: self.granted,
+        });
         let mut letters = vec![(asked.requester, grant.seal(chain, &asked.key, rng)?)];
         let mut openings = Vec::new();
         for ((&agent, keys), prekey) in terms.agents.iter().zip(self.agents).zip(prekeys) {
             let packet = AgentPacket { request, keys };
-            openings.push((opening_key(request, agent), Zeroizing::new(codec::encode(&packet))));
+            openings.push((
+                opening_key(request, agent),
+                Zeroizing::new(codec::encode(&packet)),
+            ));
             letters.push((agent, Letter::Agent(packet).seal(chain, prekey, rng)?));
         }
-        let packets: Vec<Digest> = letters.iter().map(|(_, letter)| Digest::of(letter)).collect();
-        let posted: Vec<(Digest, Vec<u8>)> =
-            letters.iter().map(|(to, letter)| Posted::entry(*to, letter, true)).collect();
+        let packets: Vec<Digest> = letters
+            .iter()
+            .map(|(_, letter)| Digest::of(letter))
+            .collect();
+        let posted: Vec<(Digest, Vec<u8>)> = letters
+            .iter()
+            .map(|(to, letter)| Posted::entry(*to, letter, true))
+            .collect();
         let mut changes: Vec<vault::Change<'_>> = posted
             .iter()
             .map(|(name, entry)| (Table::Outbox, &name.0[..], Some(entry.as_slice())))
             .collect();
-        changes.extend(openings.iter().map(|(key, packet)| (Table::Openings, key.as_slice(), Some(packet.as_slice()))));
+        changes.extend(
+            openings
+                .iter()
+                .map(|(key, packet)| (Table::Openings, key.as_slice(), Some(packet.as_slice()))),
+        );
         wallet.desk.vault.apply(&changes)?;
         let operation = Authorize {
             terms,
@@ -330,12 +379,25 @@ fn rekey(
     let mut issued = BTreeSet::new(); // every gid is fresh: its salt is
     loop {
         let gsalt = Salt(random(rng));
-        let gid = gid_of(chain, sid, asked.requester, key_hash(&asked.key), &gsalt, terms);
+        let gid = gid_of(
+            chain,
+            sid,
+            asked.requester,
+            key_hash(&asked.key),
+            &gsalt,
+            terms,
+        );
         if wallet.desk.vault.get(Table::Issued, &gid.0)?.is_some() {
             continue;
         }
         let mut rng = &mut *rng;
-        match ibpre::rekey(&wallet.extractor, &own, scheme::grant(gid), &mut issued, &mut rng) {
+        match ibpre::rekey(
+            &wallet.extractor,
+            &own,
+            scheme::grant(gid),
+            &mut issued,
+            &mut rng,
+        ) {
             Ok((key, rk)) => return Ok((gid, gsalt, key, rk)),
             Err(RekeyError::OutOfRange | RekeyError::AlreadyExtracted) => {}
             Err(_) => return Err(ExtractError::Damaged.into()),
@@ -349,7 +411,10 @@ pub(crate) fn opening_key(request: OperationId, agent: AccountId) -> Vec<u8> {
 }
 
 fn discard(wallet: &Wallet<'_>, posted: &[Digest]) -> Result<(), VaultError> {
-    let changes: Vec<vault::Change<'_>> = posted.iter().map(|name| (Table::Outbox, &name.0[..], None)).collect();
+    let changes: Vec<vault::Change<'_>> = posted
+        .iter()
+        .map(|name| (Table::Outbox, &name.0[..], None))
+        .collect();
     wallet.desk.vault.apply(&changes)
 }
 
@@ -370,10 +435,14 @@ pub enum AuthorizeError {
     #[error("agent {0} belongs to no admitted institution")]
     NoInstitution(AccountId),
     /// Agent and querier together would hold the scope's key.
-    #[error("agent {0} and the requester belong to the same institution or group; choose another agent")]
+    #[error(
+        "agent {0} and the requester belong to the same institution or group; choose another agent"
+    )]
     SameInstitution(AccountId),
     /// Restored without its key.
-    #[error("scope {0} was in use before the wallet was restored; rotate it before granting under it")]
+    #[error(
+        "scope {0} was in use before the wallet was restored; rotate it before granting under it"
+    )]
     Tainted(ScopeId),
     /// Rotated.
     #[error("scope {0} is retired; grant under the one that replaced it")]

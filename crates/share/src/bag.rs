@@ -47,7 +47,13 @@ impl Phrase {
     /// # Errors
     /// [`PhraseError`].
     pub fn parse(words: &str) -> Result<Self, PhraseError> {
-        let words = Zeroizing::new(words.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase());
+        let words = Zeroizing::new(
+            words
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" ")
+                .to_lowercase(),
+        );
         let phrase = Mnemonic::parse_in_normalized(bip39::Language::English, &words)
             .map_err(|error| PhraseError(error.to_string()))?;
         let entropy = Zeroizing::new(phrase.to_entropy());
@@ -77,7 +83,8 @@ impl Phrase {
     }
 
     fn derive(&self, purpose: &[u8]) -> [u8; 32] {
-        let secret = hkdf::Salt::new(hkdf::HKDF_SHA256, &domain::preamble(domain::BAG)).extract(&*self.0);
+        let secret =
+            hkdf::Salt::new(hkdf::HKDF_SHA256, &domain::preamble(domain::BAG)).extract(&*self.0);
         let mut key = [0; 32];
         #[expect(clippy::expect_used, reason = "32 bytes are below HKDF's limit")]
         secret
@@ -157,7 +164,9 @@ pub(crate) fn add(wallet: &Wallet<'_>, entries: Vec<BagEntry>) -> Result<(), Vau
     let scopes: Vec<(Table, [u8; 32], Zeroizing<Vec<u8>>)> = entries
         .iter()
         .map(|entry| match entry {
-            BagEntry::Scope { sid, known } => (Table::Scopes, sid.0, Zeroizing::new(codec::encode(known))),
+            BagEntry::Scope { sid, known } => {
+                (Table::Scopes, sid.0, Zeroizing::new(codec::encode(known)))
+            }
             BagEntry::Grant(gid) => (Table::Issued, gid.0, Zeroizing::new(Vec::new())),
         })
         .collect();
@@ -233,7 +242,11 @@ fn write(wallet: &Wallet<'_>, book: &mut Book, rng: &mut dyn CryptoRng) -> Resul
 }
 
 /// Forgets entries for good: they leave the tail and every page is written again.
-pub(crate) fn forget(wallet: &Wallet<'_>, sids: &[ScopeId], rng: &mut dyn CryptoRng) -> Result<(), BagError> {
+pub(crate) fn forget(
+    wallet: &Wallet<'_>,
+    sids: &[ScopeId],
+    rng: &mut dyn CryptoRng,
+) -> Result<(), BagError> {
     let desk = &wallet.desk;
     let mut book: Book = vault::load(desk.vault, Table::Bag, BOOK)?.unwrap_or_default();
     let place = (desk.party.chain, wallet.patient);
@@ -241,12 +254,18 @@ pub(crate) fn forget(wallet: &Wallet<'_>, sids: &[ScopeId], rng: &mut dyn Crypto
     let mut all = Vec::new();
     for page in &old {
         let bytes = desk.node.read_block(page)?;
-        all.extend(open_page(&wallet.secrets.bag.key, place, &bytes).ok_or(BagError::DamagedPage(*page))?);
+        all.extend(
+            open_page(&wallet.secrets.bag.key, place, &bytes)
+                .ok_or(BagError::DamagedPage(*page))?,
+        );
     }
     all.append(&mut book.tail);
     all.retain(|entry| !matches!(entry, BagEntry::Scope { sid, .. } if sids.contains(sid)));
     book.tail = all;
-    let mut changes: Vec<vault::Change<'_>> = sids.iter().map(|sid| (Table::Scopes, &sid.0[..], None)).collect();
+    let mut changes: Vec<vault::Change<'_>> = sids
+        .iter()
+        .map(|sid| (Table::Scopes, &sid.0[..], None))
+        .collect();
     book.dirty = true;
     let bytes = Zeroizing::new(codec::encode(&book));
     changes.push((Table::Bag, BOOK, Some(&bytes)));
@@ -264,13 +283,23 @@ fn open_page(key: &SecretBytes, place: Place, bytes: &[u8]) -> Option<Vec<BagEnt
 
 type Place = (ChainId, AccountId);
 
-fn seal(key: &SecretBytes, place: Place, kind: &[u8], plain: &[u8], rng: &mut dyn CryptoRng) -> Vec<u8> {
+fn seal(
+    key: &SecretBytes,
+    place: Place,
+    kind: &[u8],
+    plain: &[u8],
+    rng: &mut dyn CryptoRng,
+) -> Vec<u8> {
     let mut nonce = [0; NONCE_LEN];
     rng.fill_bytes(&mut nonce);
     let mut text = plain.to_vec();
     #[expect(clippy::expect_used, reason = "far below AES-GCM's 64 GiB")]
     cipher(key.as_secret())
-        .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad(place, kind)), &mut text)
+        .seal_in_place_append_tag(
+            Nonce::assume_unique_for_key(nonce),
+            Aad::from(aad(place, kind)),
+            &mut text,
+        )
         .expect("a short message");
     codec::encode(&SealedBag {
         version: 1,

@@ -58,7 +58,8 @@ impl BodyHeader {
 
     /// Bytes after sealing.
     pub fn sealed_size(&self) -> u64 {
-        self.size.saturating_add(self.segments().saturating_mul(TAG as u64))
+        self.size
+            .saturating_add(self.segments().saturating_mul(TAG as u64))
     }
 
     /// Whether a body of this size is ever made.
@@ -139,15 +140,27 @@ mod tests {
     fn sealed(bytes: &[u8], trailer: &[u8]) -> (BodyHeader, Vec<u8>, SealedBody) {
         let header = header((bytes.len() + trailer.len()) as u64);
         let mut source = bytes;
-        let (out, body) = seal(&header, &KEY, &mut source, bytes.len() as u64, trailer, |from| {
-            let mut out = Vec::new();
-            from.read_to_end(&mut out).map(|_| out)
-        })
+        let (out, body) = seal(
+            &header,
+            &KEY,
+            &mut source,
+            bytes.len() as u64,
+            trailer,
+            |from| {
+                let mut out = Vec::new();
+                from.read_to_end(&mut out).map(|_| out)
+            },
+        )
         .unwrap();
         (header, out, body)
     }
 
-    fn opened(header: &BodyHeader, sealed: &[u8], length: u64, trailer: usize) -> Result<(Vec<u8>, OpenedBody), OpenBodyError> {
+    fn opened(
+        header: &BodyHeader,
+        sealed: &[u8],
+        length: u64,
+        trailer: usize,
+    ) -> Result<(Vec<u8>, OpenedBody), OpenBodyError> {
         let mut out = Vec::new();
         let mut source = sealed;
         open(header, &KEY, &mut source, length, trailer, &mut out).map(|body| (out, body))
@@ -156,7 +169,17 @@ mod tests {
     #[test]
     fn padme_vectors() {
         // From the definition: E = floor(log2 L), S = floor(log2 E) + 1, low E - S bits zero.
-        for (length, size) in [(0, 0), (1, 1), (2, 2), (9, 10), (100, 104), (4096, 4096), (4097, 4352), (1 << 20, 1 << 20), ((1 << 20) + 1, (1 << 20) + (1 << 15))] {
+        for (length, size) in [
+            (0, 0),
+            (1, 1),
+            (2, 2),
+            (9, 10),
+            (100, 104),
+            (4096, 4096),
+            (4097, 4352),
+            (1 << 20, 1 << 20),
+            ((1 << 20) + 1, (1 << 20) + (1 << 15)),
+        ] {
             assert_eq!(padme(length), size, "{length}");
         }
         for length in (1..u64::from(u32::MAX)).step_by(977_777) {
@@ -167,7 +190,18 @@ mod tests {
 
     #[test]
     fn every_size_comes_back() {
-        for length in [0, 1, 4095, 4096, 4097, PLAIN - 1, PLAIN, PLAIN + 1, 3 * PLAIN, 5 * PLAIN + 77] {
+        for length in [
+            0,
+            1,
+            4095,
+            4096,
+            4097,
+            PLAIN - 1,
+            PLAIN,
+            PLAIN + 1,
+            3 * PLAIN,
+            5 * PLAIN + 77,
+        ] {
             let bytes = content(length);
             let (header, out, body) = sealed(&bytes, b"layout");
             assert!(header.is_sound());
@@ -207,13 +241,26 @@ mod tests {
         refused(&out[..2 * SEGMENT]); // truncated at a segment's end
         refused(&[&out[..], &[0]].concat());
         refused(&[&out[..SEGMENT], &out[..SEGMENT], &out[2 * SEGMENT..]].concat()); // duplicated
-        refused(&[&out[SEGMENT..2 * SEGMENT], &out[..SEGMENT], &out[2 * SEGMENT..]].concat()); // reordered
+        refused(
+            &[
+                &out[SEGMENT..2 * SEGMENT],
+                &out[..SEGMENT],
+                &out[2 * SEGMENT..],
+            ]
+            .concat(),
+        ); // reordered
         let other = BodyHeader { part: 1, ..header };
         assert!(opened(&other, &out, length, 0).is_err());
         let mut sink = Vec::new();
         assert!(open(&header, &[8; 32], &mut &out[..], length, 0, &mut sink).is_err());
-        assert!(opened(&header, &out, header.size + 1, 0).is_err(), "longer than the body");
-        assert!(opened(&header, &out, length - 1, 0).is_err(), "padding that is not zero");
+        assert!(
+            opened(&header, &out, header.size + 1, 0).is_err(),
+            "longer than the body"
+        );
+        assert!(
+            opened(&header, &out, length - 1, 0).is_err(),
+            "padding that is not zero"
+        );
     }
 
     #[test]
@@ -231,9 +278,14 @@ mod tests {
     #[test]
     fn a_sink_that_fails_is_the_error() {
         let bytes = content(8 * PLAIN);
-        let error = seal(&header(bytes.len() as u64), &KEY, &mut &bytes[..], bytes.len() as u64, b"", |_| {
-            Err::<(), _>(io::Error::other("disk full"))
-        })
+        let error = seal(
+            &header(bytes.len() as u64),
+            &KEY,
+            &mut &bytes[..],
+            bytes.len() as u64,
+            b"",
+            |_| Err::<(), _>(io::Error::other("disk full")),
+        )
         .unwrap_err();
         assert!(matches!(error, SealBodyError::Sink(_)), "{error:?}");
         struct Full;
@@ -246,7 +298,15 @@ mod tests {
             }
         }
         let (header, out, _) = sealed(&bytes, b"");
-        let error = open(&header, &KEY, &mut &out[..], bytes.len() as u64, 0, &mut Full).unwrap_err();
+        let error = open(
+            &header,
+            &KEY,
+            &mut &out[..],
+            bytes.len() as u64,
+            0,
+            &mut Full,
+        )
+        .unwrap_err();
         assert!(matches!(error, OpenBodyError::Sink(_)), "{error:?}");
     }
 

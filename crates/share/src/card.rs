@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use base::{
-    AccountId, ChainId, Digest, Millis, Nonce, Signed, Statement, codec, domain,
-    key::OperationKey, scope::ScopeSecret,
+    AccountId, ChainId, Digest, Millis, Nonce, Signed, Statement, codec, domain, key::OperationKey,
+    scope::ScopeSecret,
 };
 use zeroize::Zeroizing;
 
@@ -80,7 +80,10 @@ impl Card {
     /// # Errors
     /// [`CardError::NotACard`].
     pub fn read(text: &str) -> Result<UncheckedCard, CardError> {
-        let body = text.trim().strip_prefix(PREFIX).ok_or(CardError::NotACard)?;
+        let body = text
+            .trim()
+            .strip_prefix(PREFIX)
+            .ok_or(CardError::NotACard)?;
         if body.len() > MAX_TEXT {
             return Err(CardError::NotACard);
         }
@@ -156,7 +159,9 @@ pub fn card_of(vault: &dyn Vault, patient: AccountId) -> Result<Option<Card>, Va
 #[non_exhaustive]
 pub enum CardError {
     /// Not the text of a card.
-    #[error("this text is not a patient's card; it starts with {PREFIX:?} and is not to be retyped")]
+    #[error(
+        "this text is not a patient's card; it starts with {PREFIX:?} and is not to be retyped"
+    )]
     NotACard,
     /// Signed by somebody else.
     #[error("the card's signature is not by the account that it names")]

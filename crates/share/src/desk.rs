@@ -9,7 +9,9 @@ use base::{
     key::{HpkeKey, OperationKey},
 };
 use ibpre::PublicParams;
-use ledger::{Account, Failure, Leaf, Outcome, Record, Refusal, StateInfo, ValidatorSet, VerifiedHead};
+use ledger::{
+    Account, Failure, Leaf, Outcome, Record, Refusal, StateInfo, ValidatorSet, VerifiedHead,
+};
 use thiserror::Error;
 
 use crate::{
@@ -60,11 +62,9 @@ impl Desk<'_> {
         let sequence = self.node.sequence(self.party.account)? + 1;
         match self.send_as(action.clone(), sequence) {
             // another process of this party was faster
-            Err(SendError::Node(NodeError::Refused(Refusal::WrongSequence { expected, .. })))
-                if expected != sequence =>
-            {
-                self.send_as(action, expected)
-            }
+            Err(SendError::Node(NodeError::Refused(Refusal::WrongSequence {
+                expected, ..
+            }))) if expected != sequence => self.send_as(action, expected),
             other => other,
         }
     }
@@ -129,7 +129,10 @@ impl Desk<'_> {
         let unknown = || LookError::Unknown("account", id.to_string());
         let account = self.node.account(id)?.ok_or_else(unknown)?;
         // An account is named by its first key: a node cannot invent that one.
-        let first = account.operation_keys.first().map(|period| AccountId::of(&period.key));
+        let first = account
+            .operation_keys
+            .first()
+            .map(|period| AccountId::of(&period.key));
         if account.id != id || first != Some(id) {
             return Err(LookError::NotProven);
         }
@@ -141,7 +144,9 @@ impl Desk<'_> {
     /// # Errors
     /// [`LookError`].
     pub fn operation_key(&self, id: AccountId) -> Result<OperationKey, LookError> {
-        self.account(id)?.operation_key().ok_or(LookError::NotProven)
+        self.account(id)?
+            .operation_key()
+            .ok_or(LookError::NotProven)
     }
 
     /// The current HPKE key of an account.

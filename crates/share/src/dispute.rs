@@ -35,7 +35,10 @@ use crate::{
 ///
 /// # Errors
 /// [`DisputeError`].
-pub fn receive_failure(wallet: &Wallet<'_>, failure: &Signed<OpenFailure>) -> Result<AuditVerdict, DisputeError> {
+pub fn receive_failure(
+    wallet: &Wallet<'_>,
+    failure: &Signed<OpenFailure>,
+) -> Result<AuditVerdict, DisputeError> {
     let desk = &wallet.desk;
     let file = audit_file(wallet, failure)?;
     let (query, verdict) = audit(desk, &file)?;
@@ -47,18 +50,32 @@ pub fn receive_failure(wallet: &Wallet<'_>, failure: &Signed<OpenFailure>) -> Re
 }
 
 /// Opens the patient's commitments for a failure that she received.
-fn audit_file(wallet: &Wallet<'_>, failure: &Signed<OpenFailure>) -> Result<AuditFile, DisputeError> {
+fn audit_file(
+    wallet: &Wallet<'_>,
+    failure: &Signed<OpenFailure>,
+) -> Result<AuditFile, DisputeError> {
     let desk = &wallet.desk;
     let body = &failure.body;
     let grant = desk.node.grant(body.grant)?.ok_or(DisputeError::NotMine)?;
     let key = desk.operation_key(grant.requester)?;
-    if grant.patient != wallet.patient || body.chain != desk.party.chain || failure.clone().verify(&key).is_err() {
+    if grant.patient != wallet.patient
+        || body.chain != desk.party.chain
+        || failure.clone().verify(&key).is_err()
+    {
         return Err(DisputeError::NotMine);
     }
     let query = logged_query(desk, body.answer.query, body.agent)?;
-    let packet: AgentPacket = vault::load(desk.vault, Table::Openings, &opening_key(grant.terms.request, body.agent))?
+    let packet: AgentPacket = vault::load(
+        desk.vault,
+        Table::Openings,
+        &opening_key(grant.terms.request, body.agent),
+    )?
+    .ok_or(DisputeError::NotMine)?;
+    let key = packet
+        .keys
+        .into_iter()
+        .find(|key| key.sid == query.sid)
         .ok_or(DisputeError::NotMine)?;
-    let key = packet.keys.into_iter().find(|key| key.sid == query.sid).ok_or(DisputeError::NotMine)?;
     let state = State::load(desk, query.record, query.state)?;
     let part = state.sealed.parts.get(query.part as usize);
     let part = part.ok_or(PartError::NoSuchPart(query.part as usize))?;
@@ -89,7 +106,14 @@ pub fn dispute_agent(
     }
     let subject = Subject::Query(file.answer.query);
     let evidence = Evidence::LyingAgent(Box::new(file));
-    dispute(desk, subject, DisputeCode::LyingAgent, evidence, arbiter, rng)
+    dispute(
+        desk,
+        subject,
+        DisputeCode::LyingAgent,
+        evidence,
+        arbiter,
+        rng,
+    )
 }
 
 /// Logs a dispute and seals its evidence to `arbiter`.
@@ -113,7 +137,11 @@ pub fn dispute(
     let commitment = commitment(&letter);
     vault::save(desk.vault, Table::Evidence, &commitment.0, &letter)?;
     let sealed = Letter::Evidence(letter).seal(desk.party.chain, &to, rng)?;
-    let sent = desk.send(Dispute { subject, code, commitment })?;
+    let sent = desk.send(Dispute {
+        subject,
+        code,
+        commitment,
+    })?;
     outbox::post(desk, arbiter, &sealed)?;
     Ok(sent)
 }
@@ -123,7 +151,11 @@ pub fn dispute(
 ///
 /// # Errors
 /// [`DisputeError`].
-pub fn examine(desk: &Desk<'_>, dispute: OperationId, letter: &EvidenceLetter) -> Result<Option<AuditVerdict>, DisputeError> {
+pub fn examine(
+    desk: &Desk<'_>,
+    dispute: OperationId,
+    letter: &EvidenceLetter,
+) -> Result<Option<AuditVerdict>, DisputeError> {
     let head = follow::advance(desk)?;
     let Action::Dispute(logged) = desk.proven(&head, dispute)?.action else {
         return Err(DisputeError::OtherEvidence);
@@ -150,16 +182,34 @@ fn audit(desk: &Desk<'_>, file: &AuditFile) -> Result<(Query, AuditVerdict), Dis
         return Err(DisputeError::OtherEvidence);
     };
     let (requester, one_time_key) = asker(desk, &head, authorize.terms.request)?;
-    let gid = gid_of(desk.party.chain, query.sid, requester, one_time_key, &file.key.gsalt, &authorize.terms);
+    let gid = gid_of(
+        desk.party.chain,
+        query.sid,
+        requester,
+        one_time_key,
+        &file.key.gsalt,
+        &authorize.terms,
+    );
     let word = file.answer.word.clone();
-    let word = word.verify(&desk.operation_key(file.agent)?).map_err(|_| DisputeError::OtherEvidence)?;
+    let word = word
+        .verify(&desk.operation_key(file.agent)?)
+        .map_err(|_| DisputeError::OtherEvidence)?;
     let about = (word.chain, word.gid, word.ctid, word.result);
     let result = Digest::of(&file.answer.result);
-    if about != (desk.party.chain, gid, query.ctid, result) || query.grant != file.grant || query.result != result {
+    if about != (desk.party.chain, gid, query.ctid, result)
+        || query.grant != file.grant
+        || query.result != result
+    {
         return Err(DisputeError::OtherEvidence);
     }
-    let stands = |entry: &&base::operation::Commitment| entry.sid == query.sid && entry.agent == file.agent;
-    let com = authorize.commitments.iter().find(stands).ok_or(DisputeError::OtherEvidence)?.com;
+    let stands =
+        |entry: &&base::operation::Commitment| entry.sid == query.sid && entry.agent == file.agent;
+    let com = authorize
+        .commitments
+        .iter()
+        .find(stands)
+        .ok_or(DisputeError::OtherEvidence)?
+        .com;
     let state = State::load(desk, query.record, query.state)?;
     let capsule = state.capsule(desk, query.part as usize)?;
     if (capsule.header.sid, capsule.header.ctid) != (query.sid, query.ctid) {
@@ -205,7 +255,12 @@ fn logged_query(desk: &Desk<'_>, id: OperationId, agent: AccountId) -> Result<Qu
 pub fn distrust(wallet: &Wallet<'_>, failure: &Signed<OpenFailure>) -> Result<(), DisputeError> {
     let file = audit_file(wallet, failure)?;
     let key = [file.agent.0, file.key.sid.0].concat();
-    Ok(vault::save(wallet.desk.vault, Table::Distrusted, &key, failure)?)
+    Ok(vault::save(
+        wallet.desk.vault,
+        Table::Distrusted,
+        &key,
+        failure,
+    )?)
 }
 
 /// Why there is no dispute, or no verdict.

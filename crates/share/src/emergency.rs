@@ -14,6 +14,10 @@ use crate::desk::{Desk, SendError, Sent};
 ///
 /// # Errors
 /// [`SendError`].
-pub fn emergency(desk: &Desk<'_>, patient: AccountId, code: EmergencyCode) -> Result<Sent, SendError> {
+pub fn emergency(
+    desk: &Desk<'_>,
+    patient: AccountId,
+    code: EmergencyCode,
+) -> Result<Sent, SendError> {
     desk.send(Emergency { patient, code })
 }

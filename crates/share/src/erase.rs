@@ -31,7 +31,11 @@ pub fn erase(desk: &Desk<'_>, record: RecordId) -> Result<Sent, EraseError> {
 ///
 /// # Errors
 /// [`EraseError`].
-pub fn erase_own(wallet: &Wallet<'_>, record: RecordId, rng: &mut dyn CryptoRng) -> Result<Sent, EraseError> {
+pub fn erase_own(
+    wallet: &Wallet<'_>,
+    record: RecordId,
+    rng: &mut dyn CryptoRng,
+) -> Result<Sent, EraseError> {
     let desk = &wallet.desk;
     let mut own = Vec::new();
     for (_, bytes) in desk.vault.list(Table::Scopes)? {

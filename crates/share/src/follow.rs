@@ -73,7 +73,10 @@ pub fn advance(desk: &Desk<'_>) -> Result<VerifiedHead, FollowError> {
 /// # Errors
 /// [`VaultError`].
 pub fn is_revoked(desk: &Desk<'_>, grant: OperationId) -> Result<bool, VaultError> {
-    Ok(desk.vault.get(Table::Revoked, &grant.0.to_bytes())?.is_some())
+    Ok(desk
+        .vault
+        .get(Table::Revoked, &grant.0.to_bytes())?
+        .is_some())
 }
 
 /// A person's decision to take the node's ledger as it is from now on. Grants that were
@@ -111,11 +114,13 @@ pub enum FollowError {
 }
 
 fn load(desk: &Desk<'_>) -> Result<Watermark, VaultError> {
-    Ok(vault::load(desk.vault, Table::Watermark, MARK)?.unwrap_or(Watermark {
-        head: None,
-        range: CompactRange::new(),
-        stopped: None,
-    }))
+    Ok(
+        vault::load(desk.vault, Table::Watermark, MARK)?.unwrap_or(Watermark {
+            head: None,
+            range: CompactRange::new(),
+            stopped: None,
+        }),
+    )
 }
 
 fn newest(desk: &Desk<'_>) -> Result<VerifiedHead, FollowError> {
@@ -160,7 +165,9 @@ fn append(
         }
         for leaf in leaves {
             range.append(&leaf.to_bytes());
-            if let (true, Action::Revoke(revoke)) = (leaf.outcome.is_ok(), &leaf.operation.body.action) {
+            if let (true, Action::Revoke(revoke)) =
+                (leaf.outcome.is_ok(), &leaf.operation.body.action)
+            {
                 revoked.push(revoke.grant);
             }
         }

@@ -14,7 +14,8 @@ use zeroize::Zeroizing;
 
 use base::{
     AccountId, CapsuleId, ChainId, Cid, Class, Digest, Epoch, GrantId, Millis, OperationId,
-    RecordId, Salt, Scope, ScopeId, Signed, Statement, codec, domain, key::HpkeKey,
+    RecordId, Salt, Scope, ScopeId, Signed, Statement, codec, domain,
+    key::HpkeKey,
     operation::{Ask, Subject},
 };
 
@@ -371,7 +372,9 @@ pub enum LetterError {
     #[error("the receiver's HPKE key is not a valid key")]
     BadKey,
     /// More than fits a letter.
-    #[error("a letter of {0} bytes is longer than the limit of {MAX_LETTER}; ask for or grant less at once")]
+    #[error(
+        "a letter of {0} bytes is longer than the limit of {MAX_LETTER}; ask for or grant less at once"
+    )]
     TooLong(usize),
     /// Bytes that are no letter.
     #[error("these bytes are not a letter")]

@@ -95,8 +95,12 @@ impl Manifest {
         let protected = HeaderBuilder::new()
             .algorithm(iana::Algorithm::ML_DSA_65)
             .build();
-        let again = object.clone().to_tagged_vec().map_err(|_| ManifestError::Malformed)?;
-        if again != bytes || object.protected.header != protected || !object.unprotected.is_empty() {
+        let again = object
+            .clone()
+            .to_tagged_vec()
+            .map_err(|_| ManifestError::Malformed)?;
+        if again != bytes || object.protected.header != protected || !object.unprotected.is_empty()
+        {
             return Err(ManifestError::Malformed);
         }
         let payload = object.payload.as_deref().ok_or(ManifestError::Malformed)?;
@@ -197,8 +201,14 @@ mod tests {
         let read = || Manifest::read(&bytes).unwrap();
         let keys = [theirs.public(), ours.public()];
         assert_eq!(*read().verify(CHAIN, &keys).unwrap(), manifest());
-        assert_eq!(read().verify(CHAIN, &keys[..1]).unwrap_err(), ManifestError::BadSignature);
-        assert_eq!(read().verify(ChainId([8; 32]), &keys).unwrap_err(), ManifestError::BadSignature);
+        assert_eq!(
+            read().verify(CHAIN, &keys[..1]).unwrap_err(),
+            ManifestError::BadSignature
+        );
+        assert_eq!(
+            read().verify(ChainId([8; 32]), &keys).unwrap_err(),
+            ManifestError::BadSignature
+        );
     }
 
     #[test]

@@ -10,8 +10,8 @@ use thiserror::Error;
 
 use base::{AccountId, Cid, Digest, OperationId, RecordId, ScopeId, Signed, SignedOperation};
 use ledger::{
-    Account, BagState, ConsistencyProof, Grant, Head, InclusionProof, Institution, Leaf, QueryState, Receipt,
-    Record, Refusal, RequestState, ScopeState, StateInfo,
+    Account, BagState, ConsistencyProof, Grant, Head, InclusionProof, Institution, Leaf,
+    QueryState, Receipt, Record, Refusal, RequestState, ScopeState, StateInfo,
 };
 
 use crate::prekey::Prekey;

@@ -68,7 +68,14 @@ pub fn receive_grant(
     let public = desk.public_params(state.patient)?;
     let mut entries = Vec::new();
     for (key, &sid) in packet.keys.iter().zip(&authorize.terms.sids) {
-        let gid = gid_of(desk.party.chain, sid, requester, one_time_key, &key.gsalt, &authorize.terms);
+        let gid = gid_of(
+            desk.party.chain,
+            sid,
+            requester,
+            one_time_key,
+            &key.gsalt,
+            &authorize.terms,
+        );
         GrantKey::<Suite>::from_bytes(&key.key)
             .ok()
             .and_then(|grant_key| grant_key.verify(&public, scheme::grant(gid)).ok())
@@ -119,7 +126,10 @@ pub fn ask(
     expires: Millis,
     rng: &mut dyn CryptoRng,
 ) -> Result<(), OpenError> {
-    let state = desk.record(record)?.accepted.ok_or(OpenError::NotAccepted)?;
+    let state = desk
+        .record(record)?
+        .accepted
+        .ok_or(OpenError::NotAccepted)?;
     let ask = Ask {
         chain: desk.party.chain,
         grant,
@@ -143,7 +153,12 @@ pub fn ask(
 /// [`OpenError`].
 pub fn receive_answer(desk: &Desk<'_>, answer: &Answer) -> Result<OperationId, OpenError> {
     Checked::check(desk, answer)?;
-    vault::save(desk.vault, Table::Answers, &answer.query.0.to_bytes(), answer)?;
+    vault::save(
+        desk.vault,
+        Table::Answers,
+        &answer.query.0.to_bytes(),
+        answer,
+    )?;
     Ok(answer.query)
 }
 
@@ -184,11 +199,13 @@ pub fn open(desk: &Desk<'_>, answer: &Answer, sink: &mut dyn Write) -> Result<Op
     let state = State::load(desk, query.record, query.state)?;
     let capsule = state.capsule(desk, query.part as usize)?;
     let header = &capsule.header;
-    if (header.sid, header.ctid) != (query.sid, query.ctid) || state.record.patient != held.patient {
+    if (header.sid, header.ctid) != (query.sid, query.ctid) || state.record.patient != held.patient
+    {
         return Err(OpenError::OtherCapsule);
     }
     let public = desk.public_params(held.patient)?;
-    let result = ReencryptedCapsule::<Suite>::from_bytes(&answer.result).map_err(|_| OpenError::DoesNotOpen)?;
+    let result = ReencryptedCapsule::<Suite>::from_bytes(&answer.result)
+        .map_err(|_| OpenError::DoesNotOpen)?;
     let secret = GrantKey::<Suite>::from_bytes(&held.key)
         .ok()
         .and_then(|key| key.verify(&public, scheme::grant(held.gid)).ok())
@@ -222,7 +239,8 @@ pub fn report(desk: &Desk<'_>, answer: &Answer, rng: &mut dyn CryptoRng) -> Resu
     let patient = checked.held.patient;
     let sealed = letter.seal(desk.party.chain, &desk.hpke_key(patient)?, rng)?;
     outbox::post(desk, patient, &sealed)?;
-    desk.vault.delete(Table::Answers, &answer.query.0.to_bytes())?;
+    desk.vault
+        .delete(Table::Answers, &answer.query.0.to_bytes())?;
     Ok(())
 }
 
@@ -242,10 +260,13 @@ impl Checked {
             return Err(OpenError::NotAQuery);
         };
         let held: HeldGrant =
-            vault::load(desk.vault, Table::Grants, &place(query.grant, query.sid.0))?.ok_or(OpenError::NoKey)?;
+            vault::load(desk.vault, Table::Grants, &place(query.grant, query.sid.0))?
+                .ok_or(OpenError::NoKey)?;
         let mine = query.ask(desk.party.chain, agent);
         let word = answer.word.clone();
-        let word = word.verify(&desk.operation_key(agent)?).map_err(|_| OpenError::NotTheAgents)?;
+        let word = word
+            .verify(&desk.operation_key(agent)?)
+            .map_err(|_| OpenError::NotTheAgents)?;
         let result = Digest::of(&answer.result);
         let about = (word.chain, word.gid, word.ctid, word.result);
         if about != (desk.party.chain, held.gid, query.ctid, result) || query.result != result {

@@ -120,7 +120,10 @@ impl State {
         same(manifest.patient == self.record.patient, "patient")?;
         same(manifest.hospital == self.record.hospital, "hospital")?;
         same(manifest.previous == self.sealed.previous, "state before")?;
-        same(manifest.parts.len() == self.sealed.parts.len(), "number of parts")?;
+        same(
+            manifest.parts.len() == self.sealed.parts.len(),
+            "number of parts",
+        )?;
         Ok(manifest)
     }
 }

@@ -123,7 +123,9 @@ fn check(
 #[non_exhaustive]
 pub enum PrekeyError {
     /// The agent's stock is used up.
-    #[error("agent {agent} has no one-time key left at the interface; it must run to leave new ones")]
+    #[error(
+        "agent {agent} has no one-time key left at the interface; it must run to leave new ones"
+    )]
     NoneLeft {
         /// The agent.
         agent: AccountId,

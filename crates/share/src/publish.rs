@@ -79,7 +79,8 @@ pub fn update(
         return Err(PublishError::Pending);
     }
     let before = known.accepted.ok_or(PublishError::NeverAccepted)?;
-    let card = card::card_of(desk.vault, known.patient)?.ok_or(PublishError::NoCard(known.patient))?;
+    let card =
+        card::card_of(desk.vault, known.patient)?.ok_or(PublishError::NoCard(known.patient))?;
     let job = Job {
         card: &card,
         source,
@@ -102,10 +103,17 @@ fn finish(
     sent: Result<Sent, SendError>,
 ) -> Result<Published, PublishError> {
     match sent {
-        Ok(sent) => Ok(Published { record, state, sent }),
+        Ok(sent) => Ok(Published {
+            record,
+            state,
+            sent,
+        }),
         Err(error) => {
             // Only what surely took no effect is let go: an answer may have been lost.
-            if matches!(error, SendError::Failed { .. } | SendError::Node(NodeError::Refused(_))) {
+            if matches!(
+                error,
+                SendError::Failed { .. } | SendError::Node(NodeError::Refused(_))
+            ) {
                 desk.node.unpin(&state)?;
             }
             Err(error.into())

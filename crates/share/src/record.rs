@@ -152,16 +152,25 @@ impl RecordSource {
         if !parts.iter().all(|part| is_media_type(&part.media_type)) {
             return Err(RecordError::MediaType);
         }
-        let mut ranges: Vec<_> = parts.iter().flat_map(|part| part.layout.0.clone()).collect();
+        let mut ranges: Vec<_> = parts
+            .iter()
+            .flat_map(|part| part.layout.0.clone())
+            .collect();
         ranges.sort_unstable();
         let mut end = 0;
         for (offset, length) in ranges {
             if offset != end {
-                return Err(RecordError::NotCovered { at: offset.min(end) });
+                return Err(RecordError::NotCovered {
+                    at: offset.min(end),
+                });
             }
             end = offset.saturating_add(length);
         }
-        if end != original.length().map_err(|error| RecordError::Read(error.to_string()))? {
+        if end
+            != original
+                .length()
+                .map_err(|error| RecordError::Read(error.to_string()))?
+        {
             return Err(RecordError::NotCovered { at: end });
         }
         Ok(Self { original, parts })
@@ -176,7 +185,9 @@ impl RecordSource {
         class: Class,
         media_type: &str,
     ) -> Result<Self, RecordError> {
-        let length = original.length().map_err(|error| RecordError::Read(error.to_string()))?;
+        let length = original
+            .length()
+            .map_err(|error| RecordError::Read(error.to_string()))?;
         let part = PartSource {
             class,
             media_type: media_type.to_owned(),
@@ -204,7 +215,11 @@ impl RecordSource {
 ///
 /// # Errors
 /// [`RecordError::Read`] when reading or writing fails or `part` is too short.
-pub fn place<W: Write + Seek>(part: &mut dyn Read, layout: &Layout, original: &mut W) -> Result<(), RecordError> {
+pub fn place<W: Write + Seek>(
+    part: &mut dyn Read,
+    layout: &Layout,
+    original: &mut W,
+) -> Result<(), RecordError> {
     let failed = |error: io::Error| RecordError::Read(error.to_string());
     for &(offset, length) in &layout.0 {
         original.seek(SeekFrom::Start(offset)).map_err(failed)?;
@@ -233,7 +248,9 @@ pub enum RecordError {
     #[error("a record has 1 to {MAX_PARTS} parts, not {0}")]
     Parts(usize),
     /// Not a media type.
-    #[error("a media type is 1 to {MAX_MEDIA_TYPE} printable ASCII characters, such as application/fhir+json")]
+    #[error(
+        "a media type is 1 to {MAX_MEDIA_TYPE} printable ASCII characters, such as application/fhir+json"
+    )]
     MediaType,
     /// Ranges that overlap, run backwards or are too many.
     #[error("the byte ranges of a part overlap, are out of order, or are more than {MAX_RANGES}")]
@@ -265,7 +282,9 @@ impl Read for PartReader {
             self.original.seek(SeekFrom::Start(offset))?;
             self.left = length;
         }
-        let room = out.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let room = out
+            .len()
+            .min(usize::try_from(self.left).unwrap_or(usize::MAX));
         let count = self.original.read(&mut out[..room])?;
         if count == 0 && room > 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -277,7 +296,8 @@ impl Read for PartReader {
 
 /// Whether `text` may stand as a media type.
 pub(crate) fn is_media_type(text: &str) -> bool {
-    (1..=MAX_MEDIA_TYPE).contains(&text.len()) && text.bytes().all(|byte| (0x20..0x7f).contains(&byte))
+    (1..=MAX_MEDIA_TYPE).contains(&text.len())
+        && text.bytes().all(|byte| (0x20..0x7f).contains(&byte))
 }
 
 #[cfg(test)]
@@ -296,7 +316,11 @@ mod tests {
     #[test]
     fn parts_join_to_the_original() {
         let bytes: Arc<[u8]> = b"{head[one,two,three]tail}".to_vec().into();
-        let parts = vec![part(&[(6, 3), (14, 5)]), part(&[(0, 6), (9, 1), (13, 1), (19, 6)]), part(&[(10, 3)])];
+        let parts = vec![
+            part(&[(6, 3), (14, 5)]),
+            part(&[(0, 6), (9, 1), (13, 1), (19, 6)]),
+            part(&[(10, 3)]),
+        ];
         let source = RecordSource::new(Box::new(bytes.clone()), parts).unwrap();
         let mut joined = Cursor::new(Vec::new());
         let mut texts = Vec::new();
@@ -318,14 +342,30 @@ mod tests {
     #[test]
     fn bad_parts_are_refused() {
         let bytes: Arc<[u8]> = vec![0; 10].into();
-        let refused = |parts| RecordSource::new(Box::new(bytes.clone()), parts).err().unwrap();
+        let refused = |parts| {
+            RecordSource::new(Box::new(bytes.clone()), parts)
+                .err()
+                .unwrap()
+        };
         assert_eq!(refused(vec![]), RecordError::Parts(0));
-        assert_eq!(refused(vec![part(&[(0, 4)]), part(&[(5, 5)])]), RecordError::NotCovered { at: 4 });
-        assert_eq!(refused(vec![part(&[(0, 6)]), part(&[(5, 5)])]), RecordError::NotCovered { at: 5 });
-        assert_eq!(refused(vec![part(&[(0, 11)])]), RecordError::NotCovered { at: 11 });
+        assert_eq!(
+            refused(vec![part(&[(0, 4)]), part(&[(5, 5)])]),
+            RecordError::NotCovered { at: 4 }
+        );
+        assert_eq!(
+            refused(vec![part(&[(0, 6)]), part(&[(5, 5)])]),
+            RecordError::NotCovered { at: 5 }
+        );
+        assert_eq!(
+            refused(vec![part(&[(0, 11)])]),
+            RecordError::NotCovered { at: 11 }
+        );
         assert_eq!(Layout::new(vec![(5, 1), (0, 5)]), Err(RecordError::Ranges));
         assert_eq!(Layout::new(vec![(5, u64::MAX)]), Err(RecordError::Ranges));
-        let odd = PartSource { media_type: "text/\u{7}".into(), ..part(&[(0, 10)]) };
+        let odd = PartSource {
+            media_type: "text/\u{7}".into(),
+            ..part(&[(0, 10)])
+        };
         assert_eq!(refused(vec![odd]), RecordError::MediaType);
     }
 }

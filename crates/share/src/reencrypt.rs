@@ -18,7 +18,9 @@ use zeroize::Zeroizing;
 use crate::{
     desk::{Desk, LookError, SendError},
     follow::{self, FollowError},
-    letter::{AgentKey, AgentPacket, Answer, AskLetter, Letter, LetterError, Reencrypted, key_hash},
+    letter::{
+        AgentKey, AgentPacket, Answer, AskLetter, Letter, LetterError, Reencrypted, key_hash,
+    },
     node::NodeError,
     part::PartError,
     scheme::{self, gid_of},
@@ -66,16 +68,34 @@ pub fn receive(
     if authorize.packets.get(position + 1) != Some(&sealed) {
         return Err(PacketError::OtherPacket);
     }
-    if !packet.keys.iter().map(|key| key.sid).eq(authorize.terms.sids.iter().copied()) {
+    if !packet
+        .keys
+        .iter()
+        .map(|key| key.sid)
+        .eq(authorize.terms.sids.iter().copied())
+    {
         return Err(PacketError::OtherScopes);
     }
     let (requester, one_time_key) = asker(desk, &head, packet.request)?;
     let mut entries = Vec::new();
     for key in &packet.keys {
-        let gid = gid_of(desk.party.chain, key.sid, requester, one_time_key, &key.gsalt, &authorize.terms);
+        let gid = gid_of(
+            desk.party.chain,
+            key.sid,
+            requester,
+            one_time_key,
+            &key.gsalt,
+            &authorize.terms,
+        );
         check_commitment(&authorize, me, gid, key)?;
-        let held = Held { gid, key: key.clone() };
-        entries.push((place(grant, key.sid.0), Zeroizing::new(codec::encode(&held))));
+        let held = Held {
+            gid,
+            key: key.clone(),
+        };
+        entries.push((
+            place(grant, key.sid.0),
+            Zeroizing::new(codec::encode(&held)),
+        ));
     }
     let mut changes: Vec<vault::Change<'_>> = entries
         .iter()
@@ -97,7 +117,9 @@ pub(crate) fn grant_of(
         return Err(PacketError::NoGrant);
     };
     match desk.proven(head, grant)?.action {
-        Action::Authorize(authorize) if authorize.terms.request == request => Ok((grant, authorize)),
+        Action::Authorize(authorize) if authorize.terms.request == request => {
+            Ok((grant, authorize))
+        }
         _ => Err(PacketError::NoGrant),
     }
 }
@@ -110,16 +132,31 @@ pub(crate) fn asker(
 ) -> Result<(AccountId, Digest), PacketError> {
     let operation = desk.proven(head, request)?;
     match operation.action {
-        Action::Request(Request { one_time_key, .. }) => Ok((operation.account, key_hash(&one_time_key))),
+        Action::Request(Request { one_time_key, .. }) => {
+            Ok((operation.account, key_hash(&one_time_key)))
+        }
         _ => Err(PacketError::NoGrant),
     }
 }
 
-fn check_commitment(authorize: &Authorize, agent: AccountId, gid: GrantId, key: &AgentKey) -> Result<(), PacketError> {
-    let rk = ReencryptionKey::<crate::Suite>::from_bytes(&key.rk).map_err(|_| PacketError::Commitment(key.sid))?;
+fn check_commitment(
+    authorize: &Authorize,
+    agent: AccountId,
+    gid: GrantId,
+    key: &AgentKey,
+) -> Result<(), PacketError> {
+    let rk = ReencryptionKey::<crate::Suite>::from_bytes(&key.rk)
+        .map_err(|_| PacketError::Commitment(key.sid))?;
     let noise = NoiseKey::from_bytes(key.noise);
-    let com = Digest(ibpre::commitment(scheme::grant(gid), &agent.0, &rk, &noise, &key.csalt.0));
-    let stands = |entry: &&base::operation::Commitment| entry.sid == key.sid && entry.agent == agent;
+    let com = Digest(ibpre::commitment(
+        scheme::grant(gid),
+        &agent.0,
+        &rk,
+        &noise,
+        &key.csalt.0,
+    ));
+    let stands =
+        |entry: &&base::operation::Commitment| entry.sid == key.sid && entry.agent == agent;
     match authorize.commitments.iter().find(stands) {
         Some(entry) if entry.com == com => Ok(()),
         _ => Err(PacketError::Commitment(key.sid)),
@@ -208,7 +245,15 @@ pub fn answer(
     let to = desk.hpke_key(grant.requester)?;
     let sealed = Letter::Answer(answer).seal(desk.party.chain, &to, rng)?;
     desk.node.send(grant.requester, &sealed)?;
-    vault::save(desk.vault, Table::Released, &key, &Logged { released: true, ..logged.clone() })?;
+    vault::save(
+        desk.vault,
+        Table::Released,
+        &key,
+        &Logged {
+            released: true,
+            ..logged.clone()
+        },
+    )?;
     Ok(Released {
         query: logged.query,
         requester: grant.requester,
@@ -220,7 +265,10 @@ pub fn answer(
 fn check_ask(desk: &Desk<'_>, letter: &AskLetter, now: Millis) -> Result<Grant, ReencryptError> {
     let ask = &letter.ask.body;
     let grant = desk.node.grant(ask.grant)?.ok_or(ReencryptError::NoGrant)?;
-    if ask.chain != desk.party.chain || ask.agent != desk.party.account || !grant.terms.agents.contains(&ask.agent) {
+    if ask.chain != desk.party.chain
+        || ask.agent != desk.party.account
+        || !grant.terms.agents.contains(&ask.agent)
+    {
         return Err(ReencryptError::WrongAgent);
     }
     if follow::is_revoked(desk, grant.id)? || grant.revoked.is_some() {
@@ -236,7 +284,11 @@ fn check_ask(desk: &Desk<'_>, letter: &AskLetter, now: Millis) -> Result<Grant, 
         return Err(ReencryptError::AskExpired);
     }
     let key = desk.operation_key(grant.requester)?;
-    letter.ask.clone().verify(&key).map_err(|_| ReencryptError::BadAsk)?;
+    letter
+        .ask
+        .clone()
+        .verify(&key)
+        .map_err(|_| ReencryptError::BadAsk)?;
     Ok(grant)
 }
 
@@ -267,12 +319,23 @@ fn held(desk: &Desk<'_>, grant: OperationId, sid: ScopeId) -> Result<Held, Reenc
 
 type Word = (Vec<u8>, Digest, Signed<Reencrypted>);
 
-fn reencrypt(desk: &Desk<'_>, held: &Held, capsule: &CheckedCapsule) -> Result<Word, ReencryptError> {
-    let rk = ReencryptionKey::<crate::Suite>::from_bytes(&held.key.rk).map_err(|_| ReencryptError::NoKey)?;
+fn reencrypt(
+    desk: &Desk<'_>,
+    held: &Held,
+    capsule: &CheckedCapsule,
+) -> Result<Word, ReencryptError> {
+    let rk = ReencryptionKey::<crate::Suite>::from_bytes(&held.key.rk)
+        .map_err(|_| ReencryptError::NoKey)?;
     let accepted = AcceptedCapsule::trust_ledger(capsule.capsule.clone());
     let noise = NoiseKey::from_bytes(held.key.noise);
-    let (gid, ctid) = (scheme::grant(held.gid), scheme::capsule(capsule.header.ctid));
-    let bytes = rk.prepare().reencrypt(&accepted, &noise, gid, ctid).to_bytes();
+    let (gid, ctid) = (
+        scheme::grant(held.gid),
+        scheme::capsule(capsule.header.ctid),
+    );
+    let bytes = rk
+        .prepare()
+        .reencrypt(&accepted, &noise, gid, ctid)
+        .to_bytes();
     let result = Digest::of(&bytes);
     let word = Reencrypted {
         chain: desk.party.chain,
@@ -313,7 +376,9 @@ fn log(
         }),
         Err(error) if error.failure() == Some(Failure::AlreadyQueried) => {
             let mine = desk.node.queries_of(grant.id)?.into_iter().find(|query| {
-                query.agent == desk.party.account && query.ctid == capsule.header.ctid && query.result == result
+                query.agent == desk.party.account
+                    && query.ctid == capsule.header.ctid
+                    && query.result == result
             });
             let mine = mine.ok_or(error)?;
             let head = follow::advance(desk)?;
@@ -330,7 +395,12 @@ fn log(
 
 /// The newest head has no `Revoke`, the clock is before the end, and a first release is
 /// in time.
-fn check_release(desk: &Desk<'_>, grant: &Grant, logged: &Logged, now: Millis) -> Result<(), ReencryptError> {
+fn check_release(
+    desk: &Desk<'_>,
+    grant: &Grant,
+    logged: &Logged,
+    now: Millis,
+) -> Result<(), ReencryptError> {
     follow::advance(desk)?;
     if follow::is_revoked(desk, grant.id)? {
         return Err(ReencryptError::Revoked);

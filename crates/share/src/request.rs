@@ -3,10 +3,7 @@
 //! Source: protocol page, "Sharing", row "request". The one-time key is durable before
 //! anybody can seal to it.
 
-use base::{
-    AccountId, Digest, Millis, Nonce, OperationId, Salt, codec,
-    operation::Request,
-};
+use base::{AccountId, Digest, Millis, Nonce, OperationId, Salt, codec, operation::Request};
 use ledger::RequestState;
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
@@ -53,7 +50,8 @@ pub fn request(
     let secret = HpkeSecret::generate(rng);
     let one_time_key = secret.public();
     let hash = key_hash(&one_time_key);
-    desk.vault.put(Table::OneTime, &hash.0, secret.as_secret())?;
+    desk.vault
+        .put(Table::OneTime, &hash.0, secret.as_secret())?;
     let salt = Salt(random(rng));
     let sent = desk.send(Request {
         patient,
@@ -91,14 +89,23 @@ pub fn request(
 ///
 /// # Errors
 /// [`RequestError`].
-pub fn receive(desk: &Desk<'_>, patient: AccountId, letter: &RequestLetter) -> Result<RequestState, RequestError> {
+pub fn receive(
+    desk: &Desk<'_>,
+    patient: AccountId,
+    letter: &RequestLetter,
+) -> Result<RequestState, RequestError> {
     check(&letter.wish)?;
     let unknown = || LookError::Unknown("request", letter.request.to_string());
     let request = desk.node.request(letter.request)?.ok_or_else(unknown)?;
     if request.patient != patient || request.commitment != commitment(&letter.wish, &letter.salt) {
         return Err(RequestError::NotWhatWasLogged);
     }
-    vault::save(desk.vault, Table::Asked, &letter.request.0.to_bytes(), &letter.wish)?;
+    vault::save(
+        desk.vault,
+        Table::Asked,
+        &letter.request.0.to_bytes(),
+        &letter.wish,
+    )?;
     Ok(request)
 }
 
@@ -127,7 +134,9 @@ fn check(wish: &Wish) -> Result<(), RequestError> {
 #[non_exhaustive]
 pub enum RequestError {
     /// No class, classes out of order, a period that runs backwards, too many words.
-    #[error("a request names at least one class, in order, a period from earlier to later, and at most {MAX_WORDS} bytes of words")]
+    #[error(
+        "a request names at least one class, in order, a period from earlier to later, and at most {MAX_WORDS} bytes of words"
+    )]
     BadWish,
     /// The letter is not what the request commits to.
     #[error("the letter is not what its sender committed to on the ledger")]

@@ -39,7 +39,11 @@ pub fn review(
         vault::save(desk.vault, Table::Evidence, &commitment.0, &letter)?;
         evidence = Some(commitment);
     }
-    let sent = desk.send(Review { query, verdict, evidence })?;
+    let sent = desk.send(Review {
+        query,
+        verdict,
+        evidence,
+    })?;
     desk.vault.delete(Table::Answers, &query.0.to_bytes())?;
     Ok(sent)
 }

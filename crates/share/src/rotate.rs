@@ -37,14 +37,21 @@ pub struct Rotated {
 ///
 /// # Errors
 /// [`RotateError`].
-pub fn rotate(wallet: &Wallet<'_>, sid: ScopeId, rng: &mut dyn CryptoRng) -> Result<Rotated, RotateError> {
+pub fn rotate(
+    wallet: &Wallet<'_>,
+    sid: ScopeId,
+    rng: &mut dyn CryptoRng,
+) -> Result<Rotated, RotateError> {
     let desk = &wallet.desk;
     let known = wallet.known_scope(sid)?.ok_or(ExtractError::NoKey(sid))?;
     let next = next_scope(wallet, sid, &known.scope)?;
     wallet.extract(&[next], rng)?;
     let next_sid = sid_of(&next);
     if !is_retired(desk, wallet.patient, sid)? {
-        desk.send(RotateScope { sid, next: next_sid })?;
+        desk.send(RotateScope {
+            sid,
+            next: next_sid,
+        })?;
     }
     let mut rotated = Rotated {
         next: next_sid,
@@ -67,11 +74,19 @@ pub fn rotate(wallet: &Wallet<'_>, sid: ScopeId, rng: &mut dyn CryptoRng) -> Res
 /// not retired.
 fn next_scope(wallet: &Wallet<'_>, sid: ScopeId, scope: &Scope) -> Result<Scope, RotateError> {
     let desk = &wallet.desk;
-    let named = desk.node.scope(wallet.patient, sid)?.and_then(|state| state.next);
+    let named = desk
+        .node
+        .scope(wallet.patient, sid)?
+        .and_then(|state| state.next);
     for counter in scope.cover.counter + 1..MAX_COUNTER {
-        let next = wallet.scope(base::scope::Cover { counter, ..scope.cover });
+        let next = wallet.scope(base::scope::Cover {
+            counter,
+            ..scope.cover
+        });
         let next_sid = sid_of(&next);
-        if named == Some(next_sid) || (named.is_none() && !is_retired(desk, wallet.patient, next_sid)?) {
+        if named == Some(next_sid)
+            || (named.is_none() && !is_retired(desk, wallet.patient, next_sid)?)
+        {
             return Ok(next);
         }
     }
@@ -130,7 +145,12 @@ fn rewrap(
     desk.node.put_block(&after, &bytes)?;
     desk.node.pin(&after)?;
     let parts = known.parts.iter().map(|part| part.key).collect();
-    desk.send(Rewrap { record, before, after, parts })?;
+    desk.send(Rewrap {
+        record,
+        before,
+        after,
+        parts,
+    })?;
     known.state = after;
     vault::save(desk.vault, Table::Parts, &record.0, &known)?;
     desk.node.unpin(&before)?;

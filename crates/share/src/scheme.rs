@@ -1,6 +1,8 @@
 //! Between the ledger's names and those of `ibpre`: one place for every conversion.
 
-use base::{AccountId, CapsuleId, ChainId, Digest, GrantId, Salt, Scope, ScopeId, operation::Terms};
+use base::{
+    AccountId, CapsuleId, ChainId, Digest, GrantId, Salt, Scope, ScopeId, operation::Terms,
+};
 use ibpre::{PublicParams, ScopeKey};
 
 use crate::Suite;

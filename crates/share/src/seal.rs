@@ -19,7 +19,9 @@ use crate::{
     node::NodeError,
     record::{PartSource, RecordSource},
     scheme::{self, sid_of},
-    sealed::{CapsuleNode, ContentKey, PartOpening, Place, SUITE, SealedPart, SealedRecord, VERSION},
+    sealed::{
+        CapsuleNode, ContentKey, PartOpening, Place, SUITE, SealedPart, SealedRecord, VERSION,
+    },
     wallet::MAX_COUNTER,
 };
 
@@ -32,7 +34,12 @@ pub(crate) struct Job<'a> {
 }
 
 /// Seals every part, signs the manifest, stores all blocks, and pins the root.
-pub(crate) fn seal(desk: &Desk<'_>, job: &Job<'_>, now: Millis, rng: &mut dyn CryptoRng) -> Result<Cid, SealError> {
+pub(crate) fn seal(
+    desk: &Desk<'_>,
+    job: &Job<'_>,
+    now: Millis,
+    rng: &mut dyn CryptoRng,
+) -> Result<Cid, SealError> {
     let signer = desk.party.record.as_ref().ok_or(SealError::NoRecordKey)?;
     let public = desk.public_params(job.card.account)?;
     if Digest(*public.pkh()) != job.card.pkh {
@@ -49,7 +56,10 @@ pub(crate) fn seal(desk: &Desk<'_>, job: &Job<'_>, now: Millis, rng: &mut dyn Cr
         hospital: desk.party.account,
         created: now,
         previous: job.previous,
-        parts: parts.iter().map(|part| part.opening.commitment(&part.salt)).collect(),
+        parts: parts
+            .iter()
+            .map(|part| part.opening.commitment(&part.salt))
+            .collect(),
     };
     let signed = manifest.sign(desk.party.chain, signer);
     let parts = (0u32..)
@@ -98,13 +108,20 @@ impl Half {
         };
         let mut source = job.source.read(part).map_err(SealBodyError::Source)?;
         let mut failure = None;
-        let sealed = body::seal(&header, key.keys().k_body.as_secret(), &mut source, length, &layout, |from| {
-            desk.node.put_file(from).map_err(|error| {
-                let message = error.to_string();
-                failure = Some(error);
-                io::Error::other(message)
-            })
-        });
+        let sealed = body::seal(
+            &header,
+            key.keys().k_body.as_secret(),
+            &mut source,
+            length,
+            &layout,
+            |from| {
+                desk.node.put_file(from).map_err(|error| {
+                    let message = error.to_string();
+                    failure = Some(error);
+                    io::Error::other(message)
+                })
+            },
+        );
         let (body, sealed) = match (sealed, failure) {
             (Err(SealBodyError::Sink(_)), Some(error)) => return Err(error.into()),
             (sealed, _) => sealed?,
@@ -191,8 +208,15 @@ fn current_scope(
 }
 
 /// Whether the ledger has `sid` of `patient` as retired.
-pub(crate) fn is_retired(desk: &Desk<'_>, patient: AccountId, sid: ScopeId) -> Result<bool, NodeError> {
-    Ok(desk.node.scope(patient, sid)?.is_some_and(|scope| scope.is_retired()))
+pub(crate) fn is_retired(
+    desk: &Desk<'_>,
+    patient: AccountId,
+    sid: ScopeId,
+) -> Result<bool, NodeError> {
+    Ok(desk
+        .node
+        .scope(patient, sid)?
+        .is_some_and(|scope| scope.is_retired()))
 }
 
 /// Why a record was not sealed.

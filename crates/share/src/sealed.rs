@@ -212,7 +212,10 @@ impl CapsuleNode {
             return Err(SealedError::Version(header.version, header.suite));
         }
         let part = record.parts.get(index).ok_or(SealedError::OtherRecord)?;
-        if header.record != record.record || header.part as usize != index || header.body != part.body {
+        if header.record != record.record
+            || header.part as usize != index
+            || header.body != part.body
+        {
             return Err(SealedError::OtherRecord);
         }
         let capsule = Capsule::from_bytes(&node.capsule).map_err(|_| SealedError::Malformed)?;
@@ -296,14 +299,23 @@ impl PartOpening {
             self.padding.push(0);
             plain = codec::encode(&self);
         }
-        ByteBuf::from(seal_once(keys.k_open.as_secret(), &box_aad(header, body), plain))
+        ByteBuf::from(seal_once(
+            keys.k_open.as_secret(),
+            &box_aad(header, body),
+            plain,
+        ))
     }
 
     /// Opens the box.
     ///
     /// # Errors
     /// [`SealedError`].
-    pub fn open(bytes: &[u8], keys: &BodyKeys, header: &BodyHeader, body: &Cid) -> Result<Self, SealedError> {
+    pub fn open(
+        bytes: &[u8],
+        keys: &BodyKeys,
+        header: &BodyHeader,
+        body: &Cid,
+    ) -> Result<Self, SealedError> {
         let plain = open_once(keys.k_open.as_secret(), &box_aad(header, body), bytes)?;
         let opening: Self = codec::decode(&plain).map_err(|_| SealedError::Malformed)?;
         if !opening.opening.is_sound() || opening.padding.iter().any(|&byte| byte != 0) {
@@ -321,7 +333,9 @@ pub enum SealedError {
     #[error("the block is not a sealed record, or not in canonical form")]
     Malformed,
     /// A format of the future, or none.
-    #[error("the sealed record has format {0} and suite {1}; this program reads format {VERSION}, suite {SUITE}")]
+    #[error(
+        "the sealed record has format {0} and suite {1}; this program reads format {VERSION}, suite {SUITE}"
+    )]
     Version(u32, u32),
     /// A root, capsule or body of another record or part.
     #[error("the block belongs to another record or part")]

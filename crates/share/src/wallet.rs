@@ -96,7 +96,12 @@ impl<'a> Wallet<'a> {
 
     /// The scope of `cover`.
     pub fn scope(&self, cover: Cover) -> Scope {
-        Scope::of(self.desk.party.chain, self.pkh(), cover, &self.secrets.kappa)
+        Scope::of(
+            self.desk.party.chain,
+            self.pkh(),
+            cover,
+            &self.secrets.kappa,
+        )
     }
 
     /// Puts a hospital on the list of those whose records the wallet accepts.
@@ -155,7 +160,12 @@ impl<'a> Wallet<'a> {
             for class in Class::ALL {
                 for epoch in class_epochs(class, &epochs) {
                     for record in [None, Some(record)] {
-                        let cover = Cover { class, epoch, record, counter };
+                        let cover = Cover {
+                            class,
+                            epoch,
+                            record,
+                            counter,
+                        };
                         let scope = self.scope(cover);
                         if sid_of(&scope) == sid {
                             return Ok(Some(scope));
@@ -173,7 +183,11 @@ impl<'a> Wallet<'a> {
 
     /// Extracts the keys of `scopes` that are not there yet, and has all of them in the
     /// key bag before it returns.
-    pub(crate) fn extract(&self, scopes: &[Scope], rng: &mut dyn CryptoRng) -> Result<(), ExtractError> {
+    pub(crate) fn extract(
+        &self,
+        scopes: &[Scope],
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), ExtractError> {
         let mut rng = rng;
         let mut fresh = Vec::new();
         let mut claimed = BTreeSet::new();
@@ -193,7 +207,14 @@ impl<'a> Wallet<'a> {
                 .extract(scheme::scope(sid), &mut claimed, &mut rng)
                 .map_err(|_| ExtractError::DelegateMayNot)?;
             let key = ByteBuf::from(key.to_bytes().to_vec());
-            fresh.push((sid, KnownScope { scope: *scope, key, tainted }));
+            fresh.push((
+                sid,
+                KnownScope {
+                    scope: *scope,
+                    key,
+                    tainted,
+                },
+            ));
         }
         if !fresh.is_empty() {
             let entries = fresh
@@ -211,11 +232,18 @@ impl<'a> Wallet<'a> {
     }
 
     /// The wallet's own key of `sid`, which was extracted before.
-    pub(crate) fn decapsulation_key(&self, sid: ScopeId) -> Result<DecapsulationKey<Suite>, ExtractError> {
+    pub(crate) fn decapsulation_key(
+        &self,
+        sid: ScopeId,
+    ) -> Result<DecapsulationKey<Suite>, ExtractError> {
         let known = self.known_scope(sid)?.ok_or(ExtractError::NoKey(sid))?;
         let public = scheme::scope_key(self.public(), sid);
         let key = self.user_key(&known)?;
-        Ok(DecapsulationKey::new(&public, &key, *self.secrets.z.as_secret()))
+        Ok(DecapsulationKey::new(
+            &public,
+            &key,
+            *self.secrets.z.as_secret(),
+        ))
     }
 }
 
@@ -224,7 +252,11 @@ pub(crate) fn epochs_at(logged: Millis) -> Vec<Epoch> {
     let epoch = logged.epoch();
     // In a month's first 24 h the month before is accepted too.
     let earlier = logged.minus(Millis::DAY).epoch();
-    if earlier == epoch { vec![epoch] } else { vec![epoch, earlier] }
+    if earlier == epoch {
+        vec![epoch]
+    } else {
+        vec![epoch, earlier]
+    }
 }
 
 /// The epochs of scopes of `class`: emergency data has none.
@@ -243,7 +275,9 @@ pub(crate) const MAX_COUNTER: u32 = 64;
 #[non_exhaustive]
 pub enum ExtractError {
     /// A delegate uses keys that the patient extracted, and makes none.
-    #[error("the patient's own wallet must first make the key of this scope; a delegate makes none")]
+    #[error(
+        "the patient's own wallet must first make the key of this scope; a delegate makes none"
+    )]
     DelegateMayNot,
     /// No key for this scope.
     #[error("the wallet has no key for scope {0}")]

@@ -38,14 +38,23 @@ fn a_rotated_scope_moves_its_keys_and_nothing_else() {
     let before = state(record);
     let pending = cast.publish(&bundle());
     let rotated = share::rotate::rotate(&wallet, sid, &mut rng()).unwrap();
-    assert_eq!((rotated.rewrapped.as_slice(), rotated.waiting.len()), (&[record][..], 0));
+    assert_eq!(
+        (rotated.rewrapped.as_slice(), rotated.waiting.len()),
+        (&[record][..], 0)
+    );
     let after = state(record);
     assert_ne!(before.root, after.root);
     for (old, new) in before.sealed.parts.iter().zip(&after.sealed.parts) {
         assert_eq!((old.body, &old.opening), (new.body, &new.opening));
     }
-    assert_ne!(before.sealed.parts[0].capsule, after.sealed.parts[0].capsule);
-    assert_eq!(before.sealed.parts[1].capsule, after.sealed.parts[1].capsule);
+    assert_ne!(
+        before.sealed.parts[0].capsule,
+        after.sealed.parts[0].capsule
+    );
+    assert_eq!(
+        before.sealed.parts[1].capsule,
+        after.sealed.parts[1].capsule
+    );
     let mut out = Vec::new();
     let opened = open::open_own(&wallet, record, 0, &mut out).unwrap();
     assert_eq!(opened.manifest.previous, None);
@@ -53,9 +62,15 @@ fn a_rotated_scope_moves_its_keys_and_nothing_else() {
 
     // nothing under the retired scope: no query, no acceptance; hospitals find the next
     let ask = cast.ask(grant, record, 0, &cast.agent);
-    assert!(matches!(cast.answer(&cast.agent, &ask), Err(ReencryptError::NoKey)));
+    assert!(matches!(
+        cast.answer(&cast.agent, &ask),
+        Err(ReencryptError::NoKey)
+    ));
     let refused = share::accept::accept(&wallet, pending, &mut rng()).unwrap_err();
-    assert!(matches!(refused, share::accept::AcceptError::Retired { part: 0 }), "{refused}");
+    assert!(
+        matches!(refused, share::accept::AcceptError::Retired { part: 0 }),
+        "{refused}"
+    );
     share::accept::reject(&wallet, pending, refused.code().unwrap()).unwrap();
     let fresh = cast.accepted(&bundle());
     let parts = wallet.desk.record(fresh).unwrap().parts;
@@ -73,7 +88,11 @@ fn a_rotated_scope_moves_its_keys_and_nothing_else() {
 fn restored(cast: &Cast, phrase: &Phrase) -> (Person, bag::Restored) {
     let world = &cast.world;
     let mut person = Person {
-        party: Party::new(world.chain(), phrase.operation(), HpkeSecret::generate(&mut rng())),
+        party: Party::new(
+            world.chain(),
+            phrase.operation(),
+            HpkeSecret::generate(&mut rng()),
+        ),
         vault: MemoryVault::default(),
         secrets: None,
         phrase: None,
@@ -97,7 +116,10 @@ fn phrase_and_bag_give_the_wallet_back() {
     let words = cast.patient.phrase.as_ref().unwrap().words();
     let phrase = Phrase::parse(&words.to_uppercase()).unwrap();
     let (person, back) = restored(&cast, &phrase);
-    assert_eq!((person.id(), back.newest, back.tainted.len()), (cast.patient.id(), None, 0));
+    assert_eq!(
+        (person.id(), back.newest, back.tainted.len()),
+        (cast.patient.id(), None, 0)
+    );
     let wallet = Wallet::new(world.desk(&person), &back.secrets, person.id());
     let mut out = Vec::new();
     open::open_own(&wallet, record, 0, &mut out).unwrap();
@@ -109,12 +131,28 @@ fn phrase_and_bag_give_the_wallet_back() {
     // not hers
     let other = cast.stranger.phrase.as_ref().unwrap();
     let desk = world.desk(&person);
-    assert!(matches!(bag::restore(&desk, other.bag()), Err(bag::RestoreError::NoBag | bag::RestoreError::NotThisBag)));
-    let mut damaged = world.bags.lock().unwrap().get(&phrase.bag().locator).cloned().unwrap();
+    assert!(matches!(
+        bag::restore(&desk, other.bag()),
+        Err(bag::RestoreError::NoBag | bag::RestoreError::NotThisBag)
+    ));
+    let mut damaged = world
+        .bags
+        .lock()
+        .unwrap()
+        .get(&phrase.bag().locator)
+        .cloned()
+        .unwrap();
     let end = damaged.len() - 1;
     damaged[end] ^= 1;
-    world.bags.lock().unwrap().insert(phrase.bag().locator, damaged);
-    assert!(matches!(bag::restore(&desk, phrase.bag()), Err(bag::RestoreError::NotThisBag)));
+    world
+        .bags
+        .lock()
+        .unwrap()
+        .insert(phrase.bag().locator, damaged);
+    assert!(matches!(
+        bag::restore(&desk, phrase.bag()),
+        Err(bag::RestoreError::NotThisBag)
+    ));
 }
 
 #[test]
@@ -123,9 +161,19 @@ fn a_stale_bag_taints_the_scopes_that_it_lacks() {
     let world = &cast.world;
     cast.accepted(&file(b"old", Class::Laboratory));
     let phrase = cast.patient.phrase.as_ref().unwrap();
-    let stale = world.bags.lock().unwrap().get(&phrase.bag().locator).cloned().unwrap();
+    let stale = world
+        .bags
+        .lock()
+        .unwrap()
+        .get(&phrase.bag().locator)
+        .cloned()
+        .unwrap();
     let record = cast.accepted(&file(b"new", Class::Condition));
-    world.bags.lock().unwrap().insert(phrase.bag().locator, stale);
+    world
+        .bags
+        .lock()
+        .unwrap()
+        .insert(phrase.bag().locator, stale);
 
     let (mut person, back) = restored(&cast, phrase);
     assert!(back.newest > Some(back.number));
@@ -133,11 +181,16 @@ fn a_stale_bag_taints_the_scopes_that_it_lacks() {
     let sid = back.tainted[0];
     person.secrets = Some(back.secrets);
     let wallet = world.wallet(&person);
-    wallet.list_hospital(cast.hospital.id(), world.now()).unwrap();
+    wallet
+        .list_hospital(cast.hospital.id(), world.now())
+        .unwrap();
     // extracted once more, for her own reading
     let root = wallet.desk.record(record).unwrap().accepted.unwrap();
     let known = share::accept::inspect(&wallet, record, root, &mut rng()).unwrap();
-    person.vault.put(Table::Parts, &record.0, &base::codec::encode(&known)).unwrap();
+    person
+        .vault
+        .put(Table::Parts, &record.0, &base::codec::encode(&known))
+        .unwrap();
     let mut out = Vec::new();
     open::open_own(&wallet, record, 0, &mut out).unwrap();
     assert_eq!(out, b"new");
@@ -156,7 +209,13 @@ fn a_stale_bag_taints_the_scopes_that_it_lacks() {
 #[test]
 fn the_bag_is_logged_before_a_key_is_used() {
     let cast = Cast::new();
-    let version = |cast: &Cast| cast.world.view().bag(cast.patient.id()).unwrap().map_or(0, |bag| bag.version);
+    let version = |cast: &Cast| {
+        cast.world
+            .view()
+            .bag(cast.patient.id())
+            .unwrap()
+            .map_or(0, |bag| bag.version)
+    };
     let before = version(&cast);
     cast.accepted(&bundle());
     let accepted = version(&cast);
@@ -174,8 +233,13 @@ fn a_delegate_acts_for_her() {
     let powers = vec![Power::Accept, Power::Authorize, Power::Protect];
     let until = world.now().plus(30 * Millis::DAY);
     let sent = account::delegate(&wallet, cast.stranger.id(), powers, until, &mut rng()).unwrap();
-    let Letter::Guardian(letter) = world.one_letter(&cast.stranger).letter else { panic!() };
-    assert_eq!((letter.delegation, letter.patient), (sent.id, cast.patient.id()));
+    let Letter::Guardian(letter) = world.one_letter(&cast.stranger).letter else {
+        panic!()
+    };
+    assert_eq!(
+        (letter.delegation, letter.patient),
+        (sent.id, cast.patient.id())
+    );
 
     // the delegate keeps her things in a vault of their own
     let secret = cast.stranger.party.operation.clone();
@@ -194,15 +258,22 @@ fn a_delegate_acts_for_her() {
     share::accept::accept(&acting, second, &mut rng()).unwrap();
     let third = cast.publish(&file(b"third", Class::Imaging));
     let refused = share::accept::accept(&acting, third, &mut rng()).unwrap_err();
-    assert!(matches!(refused, share::accept::AcceptError::Extract(_)) && refused.code().is_none(), "{refused}");
+    assert!(
+        matches!(refused, share::accept::AcceptError::Extract(_)) && refused.code().is_none(),
+        "{refused}"
+    );
 
     // authorises and revokes
     let request = cast.asked(LAB);
     let choice = cast.choice(LAB, &[&cast.agent]);
-    let grant = authorize::authorize(&acting, request, &choice, &mut rng()).unwrap().id;
+    let grant = authorize::authorize(&acting, request, &choice, &mut rng())
+        .unwrap()
+        .id;
     cast.take_packet(&cast.agent);
     let packet = world.one_letter(&cast.institute);
-    let Letter::Grant(keys) = &packet.letter else { panic!() };
+    let Letter::Grant(keys) = &packet.letter else {
+        panic!()
+    };
     open::receive_grant(&world.desk(&cast.institute), keys, packet.name, packet.key).unwrap();
     let answer = cast.answered(grant, record, 0, &cast.agent);
     open::open(&world.desk(&cast.institute), &answer, &mut Vec::new()).unwrap();
@@ -226,8 +297,19 @@ fn the_glass_breaks_for_a_day() {
     let grant = cast.granted_as(other, request, &choice, &[&cast.agent]);
     let ask = |cast: &Cast| {
         let expires = world.now().plus(Millis::HOUR);
-        open::ask(&world.desk(other), grant, record, 0, cast.agent.id(), expires, &mut rng()).unwrap();
-        let Letter::Ask(ask) = world.one_letter(&cast.agent).letter else { panic!() };
+        open::ask(
+            &world.desk(other),
+            grant,
+            record,
+            0,
+            cast.agent.id(),
+            expires,
+            &mut rng(),
+        )
+        .unwrap();
+        let Letter::Ask(ask) = world.one_letter(&cast.agent).letter else {
+            panic!()
+        };
         cast.answer(&cast.agent, &ask)
     };
     let no = |result: Result<_, ReencryptError>| match result {
@@ -235,18 +317,31 @@ fn the_glass_breaks_for_a_day() {
         other => panic!("{:?}", other.map(|_: share::reencrypt::Released| ())),
     };
     no(ask(&cast));
-    share::emergency::emergency(&world.desk(other), cast.patient.id(), EmergencyCode::Unresponsive).unwrap();
+    share::emergency::emergency(
+        &world.desk(other),
+        cast.patient.id(),
+        EmergencyCode::Unresponsive,
+    )
+    .unwrap();
     world.pass(25 * Millis::HOUR);
     no(ask(&cast));
-    share::emergency::emergency(&world.desk(other), cast.patient.id(), EmergencyCode::Unresponsive).unwrap();
+    share::emergency::emergency(
+        &world.desk(other),
+        cast.patient.id(),
+        EmergencyCode::Unresponsive,
+    )
+    .unwrap();
     ask(&cast).unwrap();
-    let Letter::Answer(answer) = world.one_letter(other).letter else { panic!() };
+    let Letter::Answer(answer) = world.one_letter(other).letter else {
+        panic!()
+    };
     let mut out = Vec::new();
     open::open(&world.desk(other), &answer, &mut out).unwrap();
     assert_eq!(out, b"allergic to penicillin");
     // months later the same scope still opens: it has no epoch
     world.pass(100 * Millis::DAY);
-    share::emergency::emergency(&world.desk(other), cast.patient.id(), EmergencyCode::Urgent).unwrap();
+    share::emergency::emergency(&world.desk(other), cast.patient.id(), EmergencyCode::Urgent)
+        .unwrap();
     assert!(ask(&cast).unwrap().again);
 }
 
@@ -259,12 +354,24 @@ fn an_erased_record_is_gone() {
     let wallet = world.wallet(&cast.patient);
     let scopes = cast.patient.vault.list(Table::Scopes).unwrap().len();
     share::erase::erase_own(&wallet, record, &mut rng()).unwrap();
-    assert_eq!(cast.patient.vault.list(Table::Scopes).unwrap().len(), scopes - 1, "the record's own scope");
+    assert_eq!(
+        cast.patient.vault.list(Table::Scopes).unwrap().len(),
+        scopes - 1,
+        "the record's own scope"
+    );
     assert!(wallet.records().unwrap().is_empty());
     let ask = cast.ask(grant, record, 2, &cast.agent);
-    assert!(matches!(cast.answer(&cast.agent, &ask), Err(ReencryptError::Send(error)) if error.failure() == Some(Failure::RecordErased)));
+    assert!(
+        matches!(cast.answer(&cast.agent, &ask), Err(ReencryptError::Send(error)) if error.failure() == Some(Failure::RecordErased))
+    );
     share::erase::erase(&world.desk(&cast.hospital), record).unwrap();
-    let root = world.view().record(record).unwrap().unwrap().accepted.unwrap();
+    let root = world
+        .view()
+        .record(record)
+        .unwrap()
+        .unwrap()
+        .accepted
+        .unwrap();
     use store::BlockStore as _;
     assert!(world.store.pins().iter().all(|(pinned, _)| *pinned != root));
     // the key is in no bag any more
@@ -278,7 +385,12 @@ fn a_signature_is_judged_under_the_key_of_its_time() {
     let record = cast.accepted(&bundle());
     let waiting = cast.publish(&bundle());
     let next = RecordSecret::generate(&mut rng());
-    account::rotate_key(&cast.world.desk(&cast.hospital), &Replacement::Record(&next), None).unwrap();
+    account::rotate_key(
+        &cast.world.desk(&cast.hospital),
+        &Replacement::Record(&next),
+        None,
+    )
+    .unwrap();
     cast.hospital.party.record = Some(next);
     let wallet = cast.world.wallet(&cast.patient);
     share::accept::accept(&wallet, waiting, &mut rng()).unwrap();

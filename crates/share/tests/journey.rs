@@ -31,7 +31,14 @@ fn a_bundle_goes_all_the_way() {
         }
         assert_eq!(out, slice);
         texts.push(String::from_utf8(out).unwrap());
-        share::review::review(&world.desk(&cast.institute), opened.query, Verdict::Accepted, None, &mut rng()).unwrap();
+        share::review::review(
+            &world.desk(&cast.institute),
+            opened.query,
+            Verdict::Accepted,
+            None,
+            &mut rng(),
+        )
+        .unwrap();
     }
     assert!(texts[0].contains("Hb") && texts[0].contains("CRP") && !texts[0].contains("anaemia"));
     assert!(texts[1].contains("anaemia"));
@@ -55,16 +62,24 @@ fn a_bundle_goes_all_the_way() {
         layouts.push(opened.layout);
     }
     assert_eq!(joined.into_inner(), BUNDLE);
-    assert_eq!(covers(&layouts.iter().collect::<Vec<_>>()), Some(BUNDLE.len() as u64));
+    assert_eq!(
+        covers(&layouts.iter().collect::<Vec<_>>()),
+        Some(BUNDLE.len() as u64)
+    );
 }
 
 #[test]
 fn binary_files_of_every_size_come_back() {
     let cast = Cast::new();
     let world = &cast.world;
-    let noise: Vec<u8> = (0..2_600_000u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let noise: Vec<u8> = (0..2_600_000u32)
+        .map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect();
     let sizes = [0, 1, 4_096, 1_048_560, 1_048_561, 2_600_000];
-    let records: Vec<_> = sizes.iter().map(|&size| cast.accepted(&file(&noise[..size], Class::Imaging))).collect();
+    let records: Vec<_> = sizes
+        .iter()
+        .map(|&size| cast.accepted(&file(&noise[..size], Class::Imaging)))
+        .collect();
     let grant = cast.granted(&[Class::Imaging], &[&cast.agent]);
     for (record, size) in records.into_iter().zip(sizes) {
         let answer = cast.answered(grant, record, 0, &cast.agent);
@@ -81,9 +96,26 @@ fn a_record_is_updated() {
     let world = &cast.world;
     let record = cast.accepted(&file(b"first", Class::Document));
     let desk = world.desk(&cast.hospital);
-    let updated = share::publish::update(&desk, record, &file(b"second", Class::Document), world.now(), &mut rng()).unwrap();
-    let again = share::publish::update(&desk, record, &file(b"third", Class::Document), world.now(), &mut rng());
-    assert!(matches!(again, Err(share::publish::PublishError::Pending)), "{:?}", again.err());
+    let updated = share::publish::update(
+        &desk,
+        record,
+        &file(b"second", Class::Document),
+        world.now(),
+        &mut rng(),
+    )
+    .unwrap();
+    let again = share::publish::update(
+        &desk,
+        record,
+        &file(b"third", Class::Document),
+        world.now(),
+        &mut rng(),
+    );
+    assert!(
+        matches!(again, Err(share::publish::PublishError::Pending)),
+        "{:?}",
+        again.err()
+    );
     let wallet = world.wallet(&cast.patient);
     let before = desk.record(record).unwrap().accepted;
     share::accept::accept(&wallet, record, &mut rng()).unwrap();

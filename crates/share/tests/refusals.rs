@@ -3,7 +3,10 @@
 
 mod world;
 
-use base::{Class, Digest, Millis, OperationId, Signed, codec, operation::{Query, SignedAsk}};
+use base::{
+    Class, Digest, Millis, OperationId, Signed, codec,
+    operation::{Query, SignedAsk},
+};
 use ibpre::{AcceptedCapsule, AuditVerdict, NoiseKey, ReencryptionKey, SetA};
 use ledger::Failure;
 use serde::Deserialize;
@@ -41,11 +44,26 @@ fn without_a_live_grant_nothing_is_released() {
 
     // no grant: an id that names no grant, an agent without a key, a part outside it
     let nothing = OperationId(base::cid::of_object(b"nothing"));
-    refused!(cast.answer(&cast.agent, &cast.ask(nothing, record, 0, &cast.agent)), ReencryptError::NoGrant);
-    refused!(cast.answer(&cast.agent, &cast.ask(grant, record, 1, &cast.agent)), ReencryptError::NoKey);
-    refused!(cast.answer(&cast.second_agent, &cast.ask(grant, record, 0, &cast.second_agent)), ReencryptError::WrongAgent);
+    refused!(
+        cast.answer(&cast.agent, &cast.ask(nothing, record, 0, &cast.agent)),
+        ReencryptError::NoGrant
+    );
+    refused!(
+        cast.answer(&cast.agent, &cast.ask(grant, record, 1, &cast.agent)),
+        ReencryptError::NoKey
+    );
+    refused!(
+        cast.answer(
+            &cast.second_agent,
+            &cast.ask(grant, record, 0, &cast.second_agent)
+        ),
+        ReencryptError::WrongAgent
+    );
     let ask = cast.ask(grant, record, 0, &cast.agent);
-    refused!(cast.answer(&cast.second_agent, &ask), ReencryptError::WrongAgent);
+    refused!(
+        cast.answer(&cast.second_agent, &ask),
+        ReencryptError::WrongAgent
+    );
 
     // an ask that somebody else signed, and one that is over
     let mut forged = ask.clone();
@@ -60,14 +78,26 @@ fn without_a_live_grant_nothing_is_released() {
     refused!(cast.answer(&cast.agent, &ask), ReencryptError::Revoked);
     let desk = world.desk(&cast.agent);
     assert_eq!(share::revoke::tidy(&desk, world.now()).unwrap(), 1);
-    assert!(cast.agent.vault.list(Table::Reencryption).unwrap().is_empty());
-    assert_eq!(share::revoke::tidy(&world.desk(&cast.institute), world.now()).unwrap(), 1);
+    assert!(
+        cast.agent
+            .vault
+            .list(Table::Reencryption)
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(
+        share::revoke::tidy(&world.desk(&cast.institute), world.now()).unwrap(),
+        1
+    );
     assert!(cast.institute.vault.list(Table::Grants).unwrap().is_empty());
 
     // expired
     let grant = cast.granted(LAB, &[&cast.agent]);
     world.pass(7 * Millis::DAY);
-    refused!(cast.answer(&cast.agent, &cast.ask(grant, record, 0, &cast.agent)), ReencryptError::Expired);
+    refused!(
+        cast.answer(&cast.agent, &cast.ask(grant, record, 0, &cast.agent)),
+        ReencryptError::Expired
+    );
 }
 
 #[test]
@@ -78,7 +108,12 @@ fn the_ledger_refuses_too() {
     let request = cast.asked(LAB);
     let mut choice = cast.choice(LAB, &[&cast.agent, &cast.second_agent]);
     choice.max_queries = 1;
-    let grant = cast.granted_as(&cast.institute, request, &choice, &[&cast.agent, &cast.second_agent]);
+    let grant = cast.granted_as(
+        &cast.institute,
+        request,
+        &choice,
+        &[&cast.agent, &cast.second_agent],
+    );
     cast.answered(grant, first, 0, &cast.agent);
     // the same capsule by another agent counts nothing, another capsule exhausts
     cast.answered(grant, first, 0, &cast.second_agent);
@@ -90,14 +125,23 @@ fn the_ledger_refuses_too() {
     choice.max_queries = 40_000;
     let failed = authorize::authorize(&world.wallet(&cast.patient), request, &choice, &mut rng());
     refused!(failed, AuthorizeError::Send(error) if error.failure() == Some(Failure::OverBudget));
-    assert!(cast.patient.vault.list(Table::Outbox).unwrap().is_empty(), "no packet stays");
+    assert!(
+        cast.patient.vault.list(Table::Outbox).unwrap().is_empty(),
+        "no packet stays"
+    );
     assert!(world.post(&cast.agent).is_empty(), "no packet went");
 
     // answered twice
-    refused!(authorize::authorize(&world.wallet(&cast.patient), grant, &choice, &mut rng()), AuthorizeError::Look(_));
+    refused!(
+        authorize::authorize(&world.wallet(&cast.patient), grant, &choice, &mut rng()),
+        AuthorizeError::Look(_)
+    );
     let denied = cast.asked(LAB);
     share::revoke::deny(&world.desk(&cast.patient), denied).unwrap();
-    refused!(authorize::authorize(&world.wallet(&cast.patient), denied, &choice, &mut rng()), AuthorizeError::Answered);
+    refused!(
+        authorize::authorize(&world.wallet(&cast.patient), denied, &choice, &mut rng()),
+        AuthorizeError::Answered
+    );
 }
 
 #[test]
@@ -109,9 +153,15 @@ fn agent_and_querier_are_separated() {
     let mut choice = cast.choice(LAB, &[&cast.agent, &cast.institute_agent]);
     refused!(authorize::authorize(&wallet, request, &choice, &mut rng()), AuthorizeError::SameInstitution(agent) if agent == cast.institute_agent.id());
     choice.agents = vec![cast.stranger.id()];
-    refused!(authorize::authorize(&wallet, request, &choice, &mut rng()), AuthorizeError::NoInstitution(_));
+    refused!(
+        authorize::authorize(&wallet, request, &choice, &mut rng()),
+        AuthorizeError::NoInstitution(_)
+    );
     choice.agents = vec![];
-    refused!(authorize::authorize(&wallet, request, &choice, &mut rng()), AuthorizeError::Empty);
+    refused!(
+        authorize::authorize(&wallet, request, &choice, &mut rng()),
+        AuthorizeError::Empty
+    );
 }
 
 #[test]
@@ -126,19 +176,39 @@ fn only_what_is_accepted_is_queried() {
     let other = cast.publish(&bundle());
     let mut pending = ask.clone();
     pending.record = other;
-    refused!(cast.answer(&cast.agent, &pending), ReencryptError::NotAccepted);
+    refused!(
+        cast.answer(&cast.agent, &pending),
+        ReencryptError::NotAccepted
+    );
     let desk = world.desk(&cast.hospital);
     publish::update(&desk, record, &bundle(), world.now(), &mut rng()).unwrap();
     share::accept::accept(&world.wallet(&cast.patient), record, &mut rng()).unwrap();
     refused!(cast.answer(&cast.agent, &ask), ReencryptError::NotAccepted);
 
     // a record of another patient
-    let theirs = publish::publish(&desk, cast.stranger.id(), &bundle(), world.now(), &mut rng()).unwrap().record;
+    let theirs = publish::publish(
+        &desk,
+        cast.stranger.id(),
+        &bundle(),
+        world.now(),
+        &mut rng(),
+    )
+    .unwrap()
+    .record;
     let stranger = world.wallet(&cast.stranger);
-    refused!(share::accept::accept(&world.wallet(&cast.patient), theirs, &mut rng()), AcceptError::NotMine);
+    refused!(
+        share::accept::accept(&world.wallet(&cast.patient), theirs, &mut rng()),
+        AcceptError::NotMine
+    );
     share::accept::accept(&stranger, theirs, &mut rng()).unwrap();
-    refused!(cast.answer(&cast.agent, &cast.ask(grant, theirs, 0, &cast.agent)), ReencryptError::NoKey);
-    refused!(open::open_own(&world.wallet(&cast.patient), theirs, 0, &mut Vec::new()), AcceptError::NotMine);
+    refused!(
+        cast.answer(&cast.agent, &cast.ask(grant, theirs, 0, &cast.agent)),
+        ReencryptError::NoKey
+    );
+    refused!(
+        open::open_own(&world.wallet(&cast.patient), theirs, 0, &mut Vec::new()),
+        AcceptError::NotMine
+    );
 }
 
 #[test]
@@ -154,13 +224,20 @@ fn a_wallet_rejects_what_does_not_hold() {
     let error = accept(record).unwrap_err();
     assert!(matches!(error, AcceptError::UnknownHospital(_)));
     share::accept::reject(&wallet, record, error.code().unwrap()).unwrap();
-    wallet.list_hospital(cast.hospital.id(), world.now()).unwrap();
+    wallet
+        .list_hospital(cast.hospital.id(), world.now())
+        .unwrap();
     refused!(accept(record), AcceptError::NothingPending);
 
     // damaged blocks: body, capsule, root
     for what in ["body", "capsule", "root"] {
         let record = cast.publish(&bundle());
-        let root = world.desk(&cast.hospital).record(record).unwrap().pending.unwrap();
+        let root = world
+            .desk(&cast.hospital)
+            .record(record)
+            .unwrap()
+            .pending
+            .unwrap();
         let state = State::load(&wallet.desk, record, root).unwrap();
         let cid = match what {
             "body" => state.sealed.parts[0].body,
@@ -174,7 +251,10 @@ fn a_wallet_rejects_what_does_not_hold() {
         std::fs::write(&path, bytes).unwrap();
         let error = accept(record).unwrap_err();
         assert!(matches!(&error, AcceptError::Part(_)), "{what}: {error}");
-        assert!(error.to_string().contains(&cid.to_string()) || what == "body", "{what}: {error}");
+        assert!(
+            error.to_string().contains(&cid.to_string()) || what == "body",
+            "{what}: {error}"
+        );
         assert!(error.code().is_some());
     }
 
@@ -182,7 +262,9 @@ fn a_wallet_rejects_what_does_not_hold() {
     let error = {
         let desk = world.desk(&cast.hospital);
         let old = world.now().minus(40 * Millis::DAY);
-        let record = publish::publish(&desk, cast.patient.id(), &bundle(), old, &mut rng()).unwrap().record;
+        let record = publish::publish(&desk, cast.patient.id(), &bundle(), old, &mut rng())
+            .unwrap()
+            .record;
         accept(record).unwrap_err()
     };
     assert!(matches!(error, AcceptError::NoScope { part: 0 }), "{error}");
@@ -195,7 +277,10 @@ fn a_manifest_signed_by_another_key_is_refused() {
     let record = cast.publish(&bundle());
     let wallet = cast.world.wallet(&cast.patient);
     let error = share::accept::accept(&wallet, record, &mut rng()).unwrap_err();
-    assert!(matches!(error, AcceptError::Part(PartError::Manifest(_))), "{error}");
+    assert!(
+        matches!(error, AcceptError::Part(PartError::Manifest(_))),
+        "{error}"
+    );
     assert_eq!(error.code(), Some(base::operation::RejectCode::Invalid));
 }
 
@@ -208,10 +293,17 @@ fn packets_that_do_not_match_are_refused() {
     let choice = cast.choice(LAB, &[&cast.agent]);
     authorize::authorize(&world.wallet(&cast.patient), request, &choice, &mut rng()).unwrap();
     let letter = world.one_letter(&cast.agent);
-    let Letter::Agent(packet) = &letter.letter else { panic!() };
+    let Letter::Agent(packet) = &letter.letter else {
+        panic!()
+    };
     let desk = world.desk(&cast.agent);
-    let take = |packet: &share::letter::AgentPacket, name| reencrypt::receive(&desk, packet, name, letter.key);
-    refused!(take(packet, Digest::of(b"another")), PacketError::OtherPacket);
+    let take = |packet: &share::letter::AgentPacket, name| {
+        reencrypt::receive(&desk, packet, name, letter.key)
+    };
+    refused!(
+        take(packet, Digest::of(b"another")),
+        PacketError::OtherPacket
+    );
     let mut bad = packet.clone();
     bad.keys[0].noise[0] ^= 1;
     refused!(take(&bad, letter.name), PacketError::Commitment(_));
@@ -219,16 +311,30 @@ fn packets_that_do_not_match_are_refused() {
     bad.keys.clear();
     refused!(take(&bad, letter.name), PacketError::OtherScopes);
     let other = world.desk(&cast.second_agent);
-    refused!(reencrypt::receive(&other, packet, letter.name, letter.key), PacketError::NotForThisAgent);
-    assert!(cast.agent.vault.list(Table::Reencryption).unwrap().is_empty());
+    refused!(
+        reencrypt::receive(&other, packet, letter.name, letter.key),
+        PacketError::NotForThisAgent
+    );
+    assert!(
+        cast.agent
+            .vault
+            .list(Table::Reencryption)
+            .unwrap()
+            .is_empty()
+    );
     take(packet, letter.name).unwrap();
 
     let letter = world.one_letter(&cast.institute);
-    let Letter::Grant(packet) = &letter.letter else { panic!() };
+    let Letter::Grant(packet) = &letter.letter else {
+        panic!()
+    };
     let desk = world.desk(&cast.institute);
     let mut bad = packet.clone();
     bad.keys[0].gsalt.0[0] ^= 1;
-    refused!(open::receive_grant(&desk, &bad, letter.name, letter.key), PacketError::BadGrantKey(_));
+    refused!(
+        open::receive_grant(&desk, &bad, letter.name, letter.key),
+        PacketError::BadGrantKey(_)
+    );
     open::receive_grant(&desk, packet, letter.name, letter.key).unwrap();
 }
 
@@ -245,9 +351,16 @@ fn log_before_release_and_the_ten_minutes() {
     let calls = std::cell::Cell::new(0);
     let late = || {
         calls.set(calls.get() + 1);
-        if calls.get() == 1 { world.now() } else { world.now().plus(11 * 60_000) }
+        if calls.get() == 1 {
+            world.now()
+        } else {
+            world.now().plus(11 * 60_000)
+        }
     };
-    refused!(reencrypt::answer(&desk, &ask, &late, &mut rng()), ReencryptError::TooLate);
+    refused!(
+        reencrypt::answer(&desk, &ask, &late, &mut rng()),
+        ReencryptError::TooLate
+    );
     assert!(world.post(&cast.institute).is_empty());
     // Within ten minutes the same query is released; later it is delivered again.
     let first = cast.answer(&cast.agent, &ask).unwrap();
@@ -261,7 +374,10 @@ fn log_before_release_and_the_ten_minutes() {
 
     // An agent that lost its vault's note of the query finds it on the ledger.
     let entries = cast.agent.vault.list(Table::Released).unwrap();
-    cast.agent.vault.delete(Table::Released, &entries[0].0).unwrap();
+    cast.agent
+        .vault
+        .delete(Table::Released, &entries[0].0)
+        .unwrap();
     refused!(cast.answer(&cast.agent, &ask), ReencryptError::TooLate);
 
     // A restored ledger stops every release until a person decides.
@@ -270,7 +386,10 @@ fn log_before_release_and_the_ten_minutes() {
     let fresh = cast.ask(grant, record, 0, &cast.agent);
     refused!(cast.answer(&cast.agent, &fresh), ReencryptError::Follow(_));
     *world.forged.lock().unwrap() = None;
-    refused!(cast.answer(&cast.agent, &fresh), ReencryptError::Follow(share::follow::FollowError::Stopped(_)));
+    refused!(
+        cast.answer(&cast.agent, &fresh),
+        ReencryptError::Follow(share::follow::FollowError::Stopped(_))
+    );
     share::follow::resume(&desk).unwrap();
     refused!(cast.answer(&cast.agent, &fresh), ReencryptError::TooLate);
 }
@@ -281,22 +400,46 @@ fn answers_are_bound_to_their_query() {
     let world = &cast.world;
     let (first, second) = (cast.accepted(&bundle()), cast.accepted(&bundle()));
     let grant = cast.granted(LAB, &[&cast.agent]);
-    let (one, two) = (cast.answered(grant, first, 0, &cast.agent), cast.answered(grant, second, 0, &cast.agent));
+    let (one, two) = (
+        cast.answered(grant, first, 0, &cast.agent),
+        cast.answered(grant, second, 0, &cast.agent),
+    );
     let desk = world.desk(&cast.institute);
     let open = |answer: &Answer| open::open(&desk, answer, &mut Vec::new());
 
     // replayed for another query, changed on the way, signed by another
-    refused!(open(&Answer { query: two.query, ..one.clone() }), OpenError::NotTheAgents);
-    refused!(open(&Answer { result: two.result.clone(), ..one.clone() }), OpenError::NotTheAgents);
+    refused!(
+        open(&Answer {
+            query: two.query,
+            ..one.clone()
+        }),
+        OpenError::NotTheAgents
+    );
+    refused!(
+        open(&Answer {
+            result: two.result.clone(),
+            ..one.clone()
+        }),
+        OpenError::NotTheAgents
+    );
     let mut bad = one.clone();
     bad.result[100] ^= 1;
     refused!(open(&bad), OpenError::NotTheAgents);
     bad = one.clone();
     bad.word = Signed::new(bad.word.body, &cast.second_agent.party.operation);
     refused!(open(&bad), OpenError::NotTheAgents);
-    refused!(open(&Answer { query: grant, ..one.clone() }), OpenError::NotAQuery);
+    refused!(
+        open(&Answer {
+            query: grant,
+            ..one.clone()
+        }),
+        OpenError::NotAQuery
+    );
     // somebody else's answer
-    refused!(open::open(&world.desk(&cast.other_hospital), &one, &mut Vec::new()), OpenError::NoKey);
+    refused!(
+        open::open(&world.desk(&cast.other_hospital), &one, &mut Vec::new()),
+        OpenError::NoKey
+    );
 
     // damaged body: refused, and the sink is thrown away
     let state = State::load(&desk, first, desk.record(first).unwrap().accepted.unwrap()).unwrap();
@@ -327,7 +470,10 @@ fn lie(cast: &Cast, agent: &Person, ask: &share::letter::AskLetter) -> Answer {
     let accepted = AcceptedCapsule::trust_ledger(capsule.capsule.clone());
     let gid = ibpre::GrantId::from_bytes(held.gid.0);
     let ctid = ibpre::CapsuleId::from_bytes(capsule.header.ctid.0);
-    let mut c2 = rk.prepare().reencrypt(&accepted, &NoiseKey::from_bytes(held.key.noise), gid, ctid).to_bytes();
+    let mut c2 = rk
+        .prepare()
+        .reencrypt(&accepted, &NoiseKey::from_bytes(held.key.noise), gid, ctid)
+        .to_bytes();
     for byte in c2.iter_mut().skip(40).take(300) {
         *byte ^= 0x5a;
     }
@@ -335,7 +481,10 @@ fn lie(cast: &Cast, agent: &Person, ask: &share::letter::AskLetter) -> Answer {
     let query = desk
         .send(Query {
             grant: body.grant,
-            ask: SignedAsk { expires: body.expires, signature: ask.ask.signature },
+            ask: SignedAsk {
+                expires: body.expires,
+                signature: ask.ask.signature,
+            },
             record: ask.record,
             state: body.state,
             part: body.part,
@@ -344,8 +493,17 @@ fn lie(cast: &Cast, agent: &Person, ask: &share::letter::AskLetter) -> Answer {
             result,
         })
         .unwrap();
-    let word = Reencrypted { chain: body.chain, gid: held.gid, ctid: capsule.header.ctid, result };
-    Answer { query: query.id, result: c2.into(), word: Signed::new(word, &agent.party.operation) }
+    let word = Reencrypted {
+        chain: body.chain,
+        gid: held.gid,
+        ctid: capsule.header.ctid,
+        result,
+    };
+    Answer {
+        query: query.id,
+        result: c2.into(),
+        word: Signed::new(word, &agent.party.operation),
+    }
 }
 
 #[test]
@@ -356,29 +514,48 @@ fn a_lying_agent_is_caught_and_proven() {
     let grant = cast.granted(LAB, &[&cast.agent, &cast.second_agent]);
     let answer = lie(&cast, &cast.agent, &cast.ask(grant, record, 0, &cast.agent));
     let desk = world.desk(&cast.institute);
-    refused!(open::open(&desk, &answer, &mut Vec::new()), OpenError::DoesNotOpen);
+    refused!(
+        open::open(&desk, &answer, &mut Vec::new()),
+        OpenError::DoesNotOpen
+    );
 
     // told to the patient alone, who audits it and uses that agent no more for that scope
     open::report(&desk, &answer, &mut rng()).unwrap();
     assert!(world.post(&cast.agent).is_empty());
-    let Letter::Failure(failure) = world.one_letter(&cast.patient).letter else { panic!() };
+    let Letter::Failure(failure) = world.one_letter(&cast.patient).letter else {
+        panic!()
+    };
     let wallet = world.wallet(&cast.patient);
-    assert_eq!(dispute::receive_failure(&wallet, &failure).unwrap(), AuditVerdict::Lied);
+    assert_eq!(
+        dispute::receive_failure(&wallet, &failure).unwrap(),
+        AuditVerdict::Lied
+    );
     let request = cast.asked(LAB);
     let choice = cast.choice(LAB, &[&cast.agent]);
-    refused!(authorize::authorize(&wallet, request, &choice, &mut rng()), AuthorizeError::Distrusted { .. });
+    refused!(
+        authorize::authorize(&wallet, request, &choice, &mut rng()),
+        AuthorizeError::Distrusted { .. }
+    );
 
     // evidence for an arbiter, after the scope was rotated
     let arbiter = &cast.other_hospital;
-    refused!(dispute::dispute_agent(&wallet, &failure, arbiter.id(), &mut rng()), dispute::DisputeError::RotateFirst);
+    refused!(
+        dispute::dispute_agent(&wallet, &failure, arbiter.id(), &mut rng()),
+        dispute::DisputeError::RotateFirst
+    );
     share::rotate::rotate(&wallet, choice.sids[0], &mut rng()).unwrap();
     let disputed = dispute::dispute_agent(&wallet, &failure, arbiter.id(), &mut rng()).unwrap();
-    let Letter::Evidence(evidence) = world.one_letter(arbiter).letter else { panic!() };
+    let Letter::Evidence(evidence) = world.one_letter(arbiter).letter else {
+        panic!()
+    };
     let verdict = dispute::examine(&world.desk(arbiter), disputed.id, &evidence).unwrap();
     assert_eq!(verdict, Some(AuditVerdict::Lied));
     let mut other = evidence.clone();
     other.salt.0[0] ^= 1;
-    refused!(dispute::examine(&world.desk(arbiter), disputed.id, &other), dispute::DisputeError::OtherEvidence);
+    refused!(
+        dispute::examine(&world.desk(arbiter), disputed.id, &other),
+        dispute::DisputeError::OtherEvidence
+    );
 }
 
 #[test]
@@ -389,11 +566,19 @@ fn an_honest_agent_is_cleared() {
     let grant = cast.granted(LAB, &[&cast.agent]);
     let answer = cast.answered(grant, record, 0, &cast.agent);
     open::report(&world.desk(&cast.institute), &answer, &mut rng()).unwrap();
-    let Letter::Failure(failure) = world.one_letter(&cast.patient).letter else { panic!() };
+    let Letter::Failure(failure) = world.one_letter(&cast.patient).letter else {
+        panic!()
+    };
     let wallet = world.wallet(&cast.patient);
-    assert_eq!(dispute::receive_failure(&wallet, &failure).unwrap(), AuditVerdict::Honest);
+    assert_eq!(
+        dispute::receive_failure(&wallet, &failure).unwrap(),
+        AuditVerdict::Honest
+    );
     let forged = Signed::new(failure.body.clone(), &cast.agent.party.operation);
-    refused!(dispute::receive_failure(&wallet, &forged), dispute::DisputeError::NotMine);
+    refused!(
+        dispute::receive_failure(&wallet, &forged),
+        dispute::DisputeError::NotMine
+    );
 }
 
 #[test]
@@ -402,18 +587,45 @@ fn bad_requests_are_refused() {
     let world = &cast.world;
     let desk = world.desk(&cast.institute);
     let now = world.now();
-    let ask = |wish: &share::letter::Wish, who| share::request::request(&desk, who, wish, now.plus(1_000), None, &mut rng());
-    refused!(ask(&wish(&[], now), cast.patient.id()), share::request::RequestError::BadWish);
-    refused!(ask(&wish(&[Class::Other, Class::Laboratory], now), cast.patient.id()), share::request::RequestError::BadWish);
-    refused!(ask(&wish(LAB, now), cast.agent.id()), share::request::RequestError::Look(_));
+    let ask = |wish: &share::letter::Wish, who| {
+        share::request::request(&desk, who, wish, now.plus(1_000), None, &mut rng())
+    };
+    refused!(
+        ask(&wish(&[], now), cast.patient.id()),
+        share::request::RequestError::BadWish
+    );
+    refused!(
+        ask(
+            &wish(&[Class::Other, Class::Laboratory], now),
+            cast.patient.id()
+        ),
+        share::request::RequestError::BadWish
+    );
+    refused!(
+        ask(&wish(LAB, now), cast.agent.id()),
+        share::request::RequestError::Look(_)
+    );
     // a letter that is not what was logged
     let sent = ask(&wish(LAB, now), cast.patient.id()).unwrap();
-    let Letter::Request(mut letter) = world.one_letter(&cast.patient).letter else { panic!() };
+    let Letter::Request(mut letter) = world.one_letter(&cast.patient).letter else {
+        panic!()
+    };
     assert_eq!(letter.request, sent.id);
     letter.wish.words.push('!');
-    refused!(share::request::receive(&world.desk(&cast.patient), cast.patient.id(), &letter), share::request::RequestError::NotWhatWasLogged);
+    refused!(
+        share::request::receive(&world.desk(&cast.patient), cast.patient.id(), &letter),
+        share::request::RequestError::NotWhatWasLogged
+    );
     // no card, no record key
     let other = world.desk(&cast.other_hospital);
-    let publish = |desk| publish::publish(desk, cast.patient.id(), &file(b"x", Class::Other), now, &mut rng());
+    let publish = |desk| {
+        publish::publish(
+            desk,
+            cast.patient.id(),
+            &file(b"x", Class::Other),
+            now,
+            &mut rng(),
+        )
+    };
     refused!(publish(&other), publish::PublishError::NoCard(_));
 }

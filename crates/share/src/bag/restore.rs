@@ -37,7 +37,10 @@ pub struct Restored {
 /// [`RestoreError`]; the vault may be half filled then: start with a new one.
 pub fn restore(desk: &Desk<'_>, bag: BagKeys) -> Result<Restored, RestoreError> {
     let place = (desk.party.chain, desk.party.account);
-    let sealed = desk.node.read_bag(bag.locator)?.ok_or(RestoreError::NoBag)?;
+    let sealed = desk
+        .node
+        .read_bag(bag.locator)?
+        .ok_or(RestoreError::NoBag)?;
     let plain = open(&bag.key, place, b"head", &sealed).ok_or(RestoreError::NotThisBag)?;
     let head: Head = codec::decode(&plain).map_err(|_| RestoreError::NotThisBag)?;
     let logged = desk.node.bag(desk.party.account)?;
@@ -59,13 +62,19 @@ pub fn restore(desk: &Desk<'_>, bag: BagKeys) -> Result<Restored, RestoreError> 
         },
         hpke: HpkeSecret::new(head.hpke),
         number: head.number,
-        newest: logged.map(|bag| bag.version).filter(|&version| version > head.number),
+        newest: logged
+            .map(|bag| bag.version)
+            .filter(|&version| version > head.number),
         tainted,
     })
 }
 
 /// Puts every entry of the bag into the vault; the scopes that it has.
-fn fill(desk: &Desk<'_>, key: &SecretBytes, head: &Head) -> Result<BTreeSet<ScopeId>, RestoreError> {
+fn fill(
+    desk: &Desk<'_>,
+    key: &SecretBytes,
+    head: &Head,
+) -> Result<BTreeSet<ScopeId>, RestoreError> {
     let place = (desk.party.chain, desk.party.account);
     let mut known = BTreeSet::new();
     for page in &head.pages {
@@ -84,7 +93,11 @@ fn fill(desk: &Desk<'_>, key: &SecretBytes, head: &Head) -> Result<BTreeSet<Scop
     Ok(known)
 }
 
-fn put(desk: &Desk<'_>, entries: &[BagEntry], scopes: &mut BTreeSet<ScopeId>) -> Result<(), VaultError> {
+fn put(
+    desk: &Desk<'_>,
+    entries: &[BagEntry],
+    scopes: &mut BTreeSet<ScopeId>,
+) -> Result<(), VaultError> {
     for entry in entries {
         match entry {
             BagEntry::Scope { sid, known } => {
@@ -102,8 +115,18 @@ fn put(desk: &Desk<'_>, entries: &[BagEntry], scopes: &mut BTreeSet<ScopeId>) ->
 fn taint(desk: &Desk<'_>, known: &BTreeSet<ScopeId>) -> Result<Vec<ScopeId>, RestoreError> {
     let head = follow::advance(desk)?;
     let patient = desk.party.account;
-    let records: BTreeSet<_> = desk.node.records_of(patient)?.into_iter().map(|record| record.id).collect();
-    let grants: BTreeSet<OperationId> = desk.node.grants_of(patient)?.into_iter().map(|grant| grant.id).collect();
+    let records: BTreeSet<_> = desk
+        .node
+        .records_of(patient)?
+        .into_iter()
+        .map(|record| record.id)
+        .collect();
+    let grants: BTreeSet<OperationId> = desk
+        .node
+        .grants_of(patient)?
+        .into_iter()
+        .map(|grant| grant.id)
+        .collect();
     let mut used = BTreeSet::new();
     let mut index = 0;
     while index < head.header.tree_size {
@@ -124,7 +147,9 @@ fn taint(desk: &Desk<'_>, known: &BTreeSet<ScopeId>) -> Result<Vec<ScopeId>, Res
                 Action::Rewrap(rewrap) if hers || records.contains(&rewrap.record) => {
                     used.extend(rewrap.parts.iter().map(|part| part.sid));
                 }
-                Action::Authorize(grant) if hers || grants.contains(&leaf.operation.to_bytes().1) => {
+                Action::Authorize(grant)
+                    if hers || grants.contains(&leaf.operation.to_bytes().1) =>
+                {
                     used.extend(grant.terms.sids.iter().copied());
                 }
                 _ => {}

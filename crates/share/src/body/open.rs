@@ -203,10 +203,12 @@ fn fetch(
     buffer: &mut Vec<u8>,
 ) -> Result<(), OpenBodyError> {
     buffer.resize(header.plain(index) + TAG, 0);
-    sealed.read_exact(buffer).map_err(|error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => OpenBodyError::Damaged { segment: index },
-        _ => OpenBodyError::Source(error),
-    })
+    sealed
+        .read_exact(buffer)
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => OpenBodyError::Damaged { segment: index },
+            _ => OpenBodyError::Source(error),
+        })
 }
 
 fn at_end(sealed: &mut dyn Read) -> Result<(), OpenBodyError> {

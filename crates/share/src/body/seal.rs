@@ -63,7 +63,9 @@ pub fn seal<T>(
             Ok(Ok(digest)) => digest,
             Ok(Err(Stop::Failed(error))) => return Err(error),
             Ok(Err(Stop::NobodyReads)) => {
-                return Err(SealBodyError::Sink(made.err().unwrap_or_else(stopped_early)));
+                return Err(SealBodyError::Sink(
+                    made.err().unwrap_or_else(stopped_early),
+                ));
             }
             Err(_) => return Err(SealBodyError::Source(io::Error::other("sealing stopped"))),
         };
@@ -118,10 +120,16 @@ impl From<SealBodyError> for Stop {
 }
 
 impl Producer<'_> {
-    fn run(mut self, filled: &SyncSender<Vec<u8>>, empty: &Receiver<Vec<u8>>) -> Result<Digest, Stop> {
+    fn run(
+        mut self,
+        filled: &SyncSender<Vec<u8>>,
+        empty: &Receiver<Vec<u8>>,
+    ) -> Result<Digest, Stop> {
         let expected = self.left;
         for index in 0..self.header.segments() {
-            let mut buffer = empty.try_recv().unwrap_or_else(|_| Vec::with_capacity(SEGMENT));
+            let mut buffer = empty
+                .try_recv()
+                .unwrap_or_else(|_| Vec::with_capacity(SEGMENT));
             self.fill(index, expected, &mut buffer)?;
             filled.send(buffer).map_err(|_| Stop::NobodyReads)?;
         }
@@ -146,15 +154,22 @@ impl Producer<'_> {
     }
 
     /// Content, then trailer, then zeros; then in place under the cipher.
-    fn fill(&mut self, index: u64, expected: u64, buffer: &mut Vec<u8>) -> Result<(), SealBodyError> {
+    fn fill(
+        &mut self,
+        index: u64,
+        expected: u64,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), SealBodyError> {
         let plain = self.header.plain(index);
         buffer.resize(plain, 0);
         let content = self.left.min(plain as u64) as usize;
         let (content, rest) = buffer.split_at_mut(content);
-        self.source.read_exact(content).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => SealBodyError::Changed { expected },
-            _ => SealBodyError::Source(error),
-        })?;
+        self.source
+            .read_exact(content)
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => SealBodyError::Changed { expected },
+                _ => SealBodyError::Source(error),
+            })?;
         self.digest.update(content);
         self.left -= content.len() as u64;
         let trailer = self.trailer.len().min(rest.len());

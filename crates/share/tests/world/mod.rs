@@ -1,6 +1,13 @@
 //! A world in one process: the real ledger under the real solo sequencer, the real store
 //! on disk, real parties. Only the wire is missing.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, dead_code, unreachable_pub)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    dead_code,
+    unreachable_pub
+)]
 
 use std::{
     collections::BTreeMap,
@@ -24,8 +31,7 @@ use ledger::{
 };
 use rand_core::UnwrapErr;
 use share::{
-    Desk, Node, NodeError, Table, Vault, VaultError,
-    account,
+    Desk, Node, NodeError, Table, Vault, VaultError, account,
     bag::Phrase,
     card::Card,
     identity::{HpkeSecret, Party, PatientSecrets, RecordSecret},
@@ -83,13 +89,19 @@ pub struct Cast {
 impl Cast {
     /// Two hospitals with an agent each, an institute with one, two patients.
     pub fn new() -> Self {
-        let chainless = |rng: &mut UnwrapErr<getrandom::SysRng>| OperationSecret::new(*HpkeSecret::generate(rng).as_secret());
+        let chainless = |rng: &mut UnwrapErr<getrandom::SysRng>| {
+            OperationSecret::new(*HpkeSecret::generate(rng).as_secret())
+        };
         let mut rng = rng();
         let validator = chainless(&mut rng);
         let founders: Vec<OperationSecret> = (0..3).map(|_| chainless(&mut rng)).collect();
         let world = World::new(validator, &founders);
         let person = |secret: OperationSecret| Person {
-            party: Party::new(world.chain(), secret, HpkeSecret::generate(&mut self::rng())),
+            party: Party::new(
+                world.chain(),
+                secret,
+                HpkeSecret::generate(&mut self::rng()),
+            ),
             vault: MemoryVault::default(),
             secrets: None,
             phrase: None,
@@ -99,11 +111,23 @@ impl Cast {
         let other_hospital = founders.next().unwrap().with_record_key();
         let institute = founders.next().unwrap();
         drop(founders);
-        let agents: Vec<Person> = (0..3).map(|_| person(chainless(&mut self::rng()))).collect();
+        let agents: Vec<Person> = (0..3)
+            .map(|_| person(chainless(&mut self::rng())))
+            .collect();
         let [agent, second_agent, institute_agent] = agents.try_into().ok().unwrap();
         let patient = Person::patient(world.chain());
         let stranger = Person::patient(world.chain());
-        let cast = Self { world, hospital, other_hospital, institute, agent, second_agent, institute_agent, patient, stranger };
+        let cast = Self {
+            world,
+            hospital,
+            other_hospital,
+            institute,
+            agent,
+            second_agent,
+            institute_agent,
+            patient,
+            stranger,
+        };
         cast.register();
         cast
     }
@@ -124,18 +148,33 @@ impl Cast {
             ok(agent, Role::Agent);
             let consent = account::consent_to_join(&world.desk(institution), agent.party.account);
             account::join(&world.desk(agent), institution.party.account, consent).unwrap();
-            prekey::replenish(&agent.party, &world.client(agent), &agent.vault, &mut rng()).unwrap();
+            prekey::replenish(&agent.party, &world.client(agent), &agent.vault, &mut rng())
+                .unwrap();
         }
         for patient in [&self.patient, &self.stranger] {
             ok(patient, Role::Patient);
-            let text = Card::show(&patient.party, patient.secrets.as_ref().unwrap(), world.now(), &mut rng());
+            let text = Card::show(
+                &patient.party,
+                patient.secrets.as_ref().unwrap(),
+                world.now(),
+                &mut rng(),
+            );
             let desk = world.desk(&self.hospital);
             let card = Card::read(&text).unwrap();
             let on_ledger = desk.account(card.account()).unwrap();
             let pkh = on_ledger.patient.unwrap().pkh;
-            card.keep(desk.party.chain, &on_ledger.operation_key().unwrap(), pkh, world.now(), desk.vault).unwrap();
+            card.keep(
+                desk.party.chain,
+                &on_ledger.operation_key().unwrap(),
+                pkh,
+                world.now(),
+                desk.vault,
+            )
+            .unwrap();
             let wallet = world.wallet(patient);
-            wallet.list_hospital(self.hospital.party.account, world.now()).unwrap();
+            wallet
+                .list_hospital(self.hospital.party.account, world.now())
+                .unwrap();
         }
         for attester in [&self.hospital, &self.other_hospital] {
             account::attest(&world.desk(attester), self.patient.party.account).unwrap();
@@ -178,16 +217,30 @@ impl World {
             }],
             institutions: founders
                 .iter()
-                .map(|secret| Institution { account: AccountId::of(&secret.public()), group: None })
+                .map(|secret| Institution {
+                    account: AccountId::of(&secret.public()),
+                    group: None,
+                })
                 .collect(),
             policy: Policy::default(),
         };
         let folder = tempfile::tempdir().unwrap();
-        let ledger = Ledger::create(&folder.path().join("ledger.redb"), &genesis, OpenOptions::default()).unwrap();
+        let ledger = Ledger::create(
+            &folder.path().join("ledger.redb"),
+            &genesis,
+            OpenOptions::default(),
+        )
+        .unwrap();
         let ledger = Arc::new(ledger);
         let clock = Arc::new(AtomicU64::new(START.0));
         let ticking = clock.clone();
-        let solo = Solo::start(ledger.clone(), validator, move || Millis(ticking.load(Ordering::SeqCst)), Limits::default()).unwrap();
+        let solo = Solo::start(
+            ledger.clone(),
+            validator,
+            move || Millis(ticking.load(Ordering::SeqCst)),
+            Limits::default(),
+        )
+        .unwrap();
         Self {
             validators: ValidatorSet::of(&genesis),
             genesis,
@@ -216,7 +269,10 @@ impl World {
     }
 
     pub fn client<'a>(&'a self, person: &Person) -> Client<'a> {
-        Client { world: self, account: person.party.account }
+        Client {
+            world: self,
+            account: person.party.account,
+        }
     }
 
     /// Leaks one small client: desks borrow their node.
@@ -230,7 +286,11 @@ impl World {
     }
 
     pub fn wallet<'a>(&'a self, person: &'a Person) -> Wallet<'a> {
-        Wallet::new(self.desk(person), person.secrets.as_ref().unwrap(), person.party.account)
+        Wallet::new(
+            self.desk(person),
+            person.secrets.as_ref().unwrap(),
+            person.party.account,
+        )
     }
 
     pub fn view(&self) -> View {
@@ -255,21 +315,18 @@ impl World {
 
     /// Where the store keeps a block, to damage it.
     pub fn block_file(&self, cid: &Cid) -> std::path::PathBuf {
-        fn find(folder: &std::path::Path, name: &str) -> Option<std::path::PathBuf> {
-            for entry in std::fs::read_dir(folder).unwrap() {
+        fn find(folder: &std::path::Path, digest: Digest) -> Option<std::path::PathBuf> {
+            std::fs::read_dir(folder).unwrap().find_map(|entry| {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
-                    if let Some(found) = find(&path, name) {
-                        return Some(found);
-                    }
-                } else if path.file_stem().is_some_and(|stem| name.ends_with(&*stem.to_string_lossy()) && stem.len() > 20) {
-                    return Some(path);
+                    return find(&path, digest);
                 }
-            }
-            None
+                (Digest::of(&std::fs::read(&path).unwrap()) == digest).then_some(path)
+            })
         }
-        let digest = cid.to_string();
-        find(self.folder.path(), &digest).unwrap_or_else(|| panic!("no file of {cid}"))
+        let digest = Digest(base::cid::sha256_digest(cid).unwrap());
+        find(&self.folder.path().join("store"), digest)
+            .unwrap_or_else(|| panic!("no file of {cid}"))
     }
 }
 
@@ -295,10 +352,13 @@ const ALL: fn() -> Page = Page::default;
 
 impl Node for Client<'_> {
     fn submit(&self, operation: &SignedOperation) -> Result<Receipt, NodeError> {
-        self.world.solo.submit(operation.to_bytes().0).map_err(|error| match error {
-            SubmitError::Refused(refusal) => NodeError::Refused(refusal),
-            other => fault(other),
-        })
+        self.world
+            .solo
+            .submit(operation.to_bytes().0)
+            .map_err(|error| match error {
+                SubmitError::Refused(refusal) => NodeError::Refused(refusal),
+                other => fault(other),
+            })
     }
     fn head(&self) -> Result<Head, NodeError> {
         if let Some(head) = self.world.forged.lock().unwrap().clone() {
@@ -316,25 +376,45 @@ impl Node for Client<'_> {
         self.world.view().record(record).map_err(fault)
     }
     fn records_of(&self, patient: AccountId) -> Result<Vec<Record>, NodeError> {
-        Ok(self.world.view().records_of(patient, ALL()).map_err(fault)?.items)
+        Ok(self
+            .world
+            .view()
+            .records_of(patient, ALL())
+            .map_err(fault)?
+            .items)
     }
     fn request(&self, request: OperationId) -> Result<Option<RequestState>, NodeError> {
         self.world.view().request(request).map_err(fault)
     }
     fn requests_of(&self, account: AccountId) -> Result<Vec<RequestState>, NodeError> {
-        Ok(self.world.view().requests_of(account, ALL()).map_err(fault)?.items)
+        Ok(self
+            .world
+            .view()
+            .requests_of(account, ALL())
+            .map_err(fault)?
+            .items)
     }
     fn grant(&self, grant: OperationId) -> Result<Option<Grant>, NodeError> {
         self.world.view().grant(grant).map_err(fault)
     }
     fn grants_of(&self, account: AccountId) -> Result<Vec<Grant>, NodeError> {
-        Ok(self.world.view().grants_of(account, ALL()).map_err(fault)?.items)
+        Ok(self
+            .world
+            .view()
+            .grants_of(account, ALL())
+            .map_err(fault)?
+            .items)
     }
     fn state(&self, record: RecordId, state: &Cid) -> Result<Option<StateInfo>, NodeError> {
         self.world.view().state_of(record, *state).map_err(fault)
     }
     fn states_of(&self, record: RecordId) -> Result<Vec<StateInfo>, NodeError> {
-        Ok(self.world.view().states_of(record, ALL()).map_err(fault)?.items)
+        Ok(self
+            .world
+            .view()
+            .states_of(record, ALL())
+            .map_err(fault)?
+            .items)
     }
     fn institution_of(&self, account: AccountId) -> Result<Option<ledger::Institution>, NodeError> {
         self.world.view().institution_of(account).map_err(fault)
@@ -349,19 +429,35 @@ impl Node for Client<'_> {
         self.world.view().query(query).map_err(fault)
     }
     fn queries_of(&self, grant: OperationId) -> Result<Vec<QueryState>, NodeError> {
-        Ok(self.world.view().queries_of_grant(grant, ALL()).map_err(fault)?.items)
+        Ok(self
+            .world
+            .view()
+            .queries_of_grant(grant, ALL())
+            .map_err(fault)?
+            .items)
     }
     fn operation(&self, operation: OperationId) -> Result<Option<(u64, Leaf)>, NodeError> {
         self.world.view().operation(operation).map_err(fault)
     }
     fn leaves(&self, from: u64, limit: u32) -> Result<Vec<Leaf>, NodeError> {
-        self.world.view().leaves(from, limit as usize).map_err(fault)
+        self.world
+            .view()
+            .leaves(from, limit as usize)
+            .map_err(fault)
     }
     fn inclusion(&self, index: u64, tree_size: u64) -> Result<InclusionProof, NodeError> {
-        self.world.view().inclusion(index, tree_size).map_err(fault)?.ok_or(NodeError::NotFound)
+        self.world
+            .view()
+            .inclusion(index, tree_size)
+            .map_err(fault)?
+            .ok_or(NodeError::NotFound)
     }
     fn consistency(&self, from: u64, to: u64) -> Result<ConsistencyProof, NodeError> {
-        self.world.view().consistency(from, to).map_err(fault)?.ok_or(NodeError::NotFound)
+        self.world
+            .view()
+            .consistency(from, to)
+            .map_err(fault)?
+            .ok_or(NodeError::NotFound)
     }
     fn put_block(&self, cid: &Cid, bytes: &[u8]) -> Result<(), NodeError> {
         self.world.store.put(cid, bytes).map_err(fault)
@@ -371,13 +467,16 @@ impl Node for Client<'_> {
     }
     fn put_file(&self, source: &mut dyn Read) -> Result<Cid, NodeError> {
         let mut batch = self.world.store.batch();
-        let built = unixfs::add(unixfs::Profile::UNIXFS_V1_2025, source, &mut *batch).map_err(fault)?;
+        let built =
+            unixfs::add(unixfs::Profile::UNIXFS_V1_2025, source, &mut *batch).map_err(fault)?;
         batch.commit().map_err(fault)?;
         Ok(built.cid)
     }
     fn read_file(&self, cid: &Cid) -> Result<Box<dyn Read + Send + '_>, NodeError> {
         let store: &dyn store::BlockStore = &self.world.store;
-        Ok(Box::new(unixfs::Reader::open(store, *cid).map_err(missing)?))
+        Ok(Box::new(
+            unixfs::Reader::open(store, *cid).map_err(missing)?,
+        ))
     }
     fn pin(&self, root: &Cid) -> Result<(), NodeError> {
         self.world.store.pin(root).map(drop).map_err(fault)
@@ -397,25 +496,54 @@ impl Node for Client<'_> {
     fn inbox(&self) -> Result<Vec<(Digest, Vec<u8>)>, NodeError> {
         let mail = self.world.mail.lock().unwrap();
         let letters = mail.get(&self.account).cloned().unwrap_or_default();
-        Ok(letters.into_iter().map(|letter| (Digest::of(&letter), letter)).collect())
+        Ok(letters
+            .into_iter()
+            .map(|letter| (Digest::of(&letter), letter))
+            .collect())
     }
     fn delete_letter(&self, letter: Digest) -> Result<(), NodeError> {
         let mut mail = self.world.mail.lock().unwrap();
-        mail.entry(self.account).or_default().retain(|other| Digest::of(other) != letter);
+        mail.entry(self.account)
+            .or_default()
+            .retain(|other| Digest::of(other) != letter);
         Ok(())
     }
     fn put_prekeys(&self, prekeys: &[Signed<Prekey>]) -> Result<(), NodeError> {
-        self.world.prekeys.lock().unwrap().entry(self.account).or_default().extend_from_slice(prekeys);
+        self.world
+            .prekeys
+            .lock()
+            .unwrap()
+            .entry(self.account)
+            .or_default()
+            .extend_from_slice(prekeys);
         Ok(())
     }
     fn take_prekey(&self, agent: AccountId) -> Result<Option<Signed<Prekey>>, NodeError> {
-        Ok(self.world.prekeys.lock().unwrap().entry(agent).or_default().pop())
+        Ok(self
+            .world
+            .prekeys
+            .lock()
+            .unwrap()
+            .entry(agent)
+            .or_default()
+            .pop())
     }
     fn prekeys_left(&self, agent: AccountId) -> Result<usize, NodeError> {
-        Ok(self.world.prekeys.lock().unwrap().entry(agent).or_default().len())
+        Ok(self
+            .world
+            .prekeys
+            .lock()
+            .unwrap()
+            .entry(agent)
+            .or_default()
+            .len())
     }
     fn put_bag(&self, locator: Digest, head: &[u8]) -> Result<(), NodeError> {
-        self.world.bags.lock().unwrap().insert(locator, head.to_vec());
+        self.world
+            .bags
+            .lock()
+            .unwrap()
+            .insert(locator, head.to_vec());
         Ok(())
     }
     fn read_bag(&self, locator: Digest) -> Result<Option<Vec<u8>>, NodeError> {
@@ -428,7 +556,13 @@ pub struct MemoryVault(pub Mutex<BTreeMap<(Table, Vec<u8>), Vec<u8>>>);
 
 impl Vault for MemoryVault {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
-        Ok(self.0.lock().unwrap().get(&(table, key.to_vec())).cloned().map(Zeroizing::new))
+        Ok(self
+            .0
+            .lock()
+            .unwrap()
+            .get(&(table, key.to_vec()))
+            .cloned()
+            .map(Zeroizing::new))
     }
     fn apply(&self, changes: &[Change<'_>]) -> Result<(), VaultError> {
         let mut map = self.0.lock().unwrap();
@@ -443,7 +577,9 @@ impl Vault for MemoryVault {
     fn list(&self, table: Table) -> Result<Entries, VaultError> {
         let map = self.0.lock().unwrap();
         let entries = map.iter().filter(|((other, _), _)| *other == table);
-        Ok(entries.map(|((_, key), value)| (key.clone(), Zeroizing::new(value.clone()))).collect())
+        Ok(entries
+            .map(|((_, key), value)| (key.clone(), Zeroizing::new(value.clone())))
+            .collect())
     }
 }
 
@@ -455,16 +591,23 @@ pub const BUNDLE: &[u8] = br#"{"resourceType":"Bundle","type":"collection","entr
 
 /// The bundle by class: two observations, a condition, a sensitive one, the skeleton.
 pub fn bundle() -> RecordSource {
-    let starts: Vec<u64> = BUNDLE.windows(12).enumerate().filter(|(_, at)| at == b"{\"resource\":").map(|(at, _)| at as u64).collect();
+    let starts: Vec<u64> = BUNDLE
+        .windows(12)
+        .enumerate()
+        .filter(|(_, at)| at == b"{\"resource\":")
+        .map(|(at, _)| at as u64)
+        .collect();
     let text = std::str::from_utf8(BUNDLE).unwrap();
     let entries: Vec<(u64, u64)> = starts
         .iter()
         .map(|&start| {
             let mut depth = 0;
-            let length = text[start as usize..].char_indices().find_map(|(at, letter)| {
-                depth += i32::from(letter == '{') - i32::from(letter == '}');
-                (depth == 0).then_some(at + 1)
-            });
+            let length = text[start as usize..]
+                .char_indices()
+                .find_map(|(at, letter)| {
+                    depth += i32::from(letter == '{') - i32::from(letter == '}');
+                    (depth == 0).then_some(at + 1)
+                });
             (start, length.unwrap() as u64)
         })
         .collect();
@@ -511,7 +654,15 @@ pub fn wish(classes: &[Class], now: Millis) -> Wish {
 impl Cast {
     pub fn publish(&self, source: &RecordSource) -> RecordId {
         let desk = self.world.desk(&self.hospital);
-        share::publish::publish(&desk, self.patient.id(), source, self.world.now(), &mut rng()).unwrap().record
+        share::publish::publish(
+            &desk,
+            self.patient.id(),
+            source,
+            self.world.now(),
+            &mut rng(),
+        )
+        .unwrap()
+        .record
     }
 
     pub fn accepted(&self, source: &RecordSource) -> RecordId {
@@ -529,10 +680,23 @@ impl Cast {
         let world = &self.world;
         let now = world.now();
         let wish = wish(classes, now);
-        let sent = share::request::request(&world.desk(who), self.patient.id(), &wish, now.plus(Millis::DAY), None, &mut rng()).unwrap();
-        let Letter::Request(letter) = world.one_letter(&self.patient).letter else { panic!("a request") };
+        let sent = share::request::request(
+            &world.desk(who),
+            self.patient.id(),
+            &wish,
+            now.plus(Millis::DAY),
+            None,
+            &mut rng(),
+        )
+        .unwrap();
+        let Letter::Request(letter) = world.one_letter(&self.patient).letter else {
+            panic!("a request")
+        };
         share::request::receive(&world.desk(&self.patient), self.patient.id(), &letter).unwrap();
-        assert_eq!(share::request::wish_of(&world.desk(&self.patient), sent.id).unwrap(), Some(wish));
+        assert_eq!(
+            share::request::wish_of(&world.desk(&self.patient), sent.id).unwrap(),
+            Some(wish)
+        );
         sent.id
     }
 
@@ -557,44 +721,102 @@ impl Cast {
         self.granted_as(&self.institute, request, &choice, agents)
     }
 
-    pub fn granted_as(&self, who: &Person, request: OperationId, choice: &share::authorize::Choice, agents: &[&Person]) -> OperationId {
+    pub fn granted_as(
+        &self,
+        who: &Person,
+        request: OperationId,
+        choice: &share::authorize::Choice,
+        agents: &[&Person],
+    ) -> OperationId {
         let world = &self.world;
         let wallet = world.wallet(&self.patient);
-        let grant = share::authorize::authorize(&wallet, request, choice, &mut rng()).unwrap().id;
+        let grant = share::authorize::authorize(&wallet, request, choice, &mut rng())
+            .unwrap()
+            .id;
         for agent in agents {
             self.take_packet(agent);
         }
         let letter = world.one_letter(who);
-        let Letter::Grant(packet) = &letter.letter else { panic!("a grant packet") };
-        assert_eq!(share::open::receive_grant(&world.desk(who), packet, letter.name, letter.key).unwrap(), grant);
-        assert!(who.vault.get(Table::OneTime, &letter.key.0).unwrap().is_none(), "the one-time key is gone");
+        let Letter::Grant(packet) = &letter.letter else {
+            panic!("a grant packet")
+        };
+        assert_eq!(
+            share::open::receive_grant(&world.desk(who), packet, letter.name, letter.key).unwrap(),
+            grant
+        );
+        assert!(
+            who.vault
+                .get(Table::OneTime, &letter.key.0)
+                .unwrap()
+                .is_none(),
+            "the one-time key is gone"
+        );
         grant
     }
 
     pub fn take_packet(&self, agent: &Person) {
         let letter = self.world.one_letter(agent);
-        let Letter::Agent(packet) = &letter.letter else { panic!("an agent packet") };
-        share::reencrypt::receive(&self.world.desk(agent), packet, letter.name, letter.key).unwrap();
-        assert!(agent.vault.get(Table::OneTime, &letter.key.0).unwrap().is_none(), "the prekey is gone");
+        let Letter::Agent(packet) = &letter.letter else {
+            panic!("an agent packet")
+        };
+        share::reencrypt::receive(&self.world.desk(agent), packet, letter.name, letter.key)
+            .unwrap();
+        assert!(
+            agent
+                .vault
+                .get(Table::OneTime, &letter.key.0)
+                .unwrap()
+                .is_none(),
+            "the prekey is gone"
+        );
     }
 
-    pub fn ask(&self, grant: OperationId, record: RecordId, part: u32, agent: &Person) -> share::letter::AskLetter {
+    pub fn ask(
+        &self,
+        grant: OperationId,
+        record: RecordId,
+        part: u32,
+        agent: &Person,
+    ) -> share::letter::AskLetter {
         let world = &self.world;
         let expires = world.now().plus(Millis::HOUR);
-        share::open::ask(&world.desk(&self.institute), grant, record, part, agent.id(), expires, &mut rng()).unwrap();
-        let Letter::Ask(ask) = world.one_letter(agent).letter else { panic!("an ask") };
+        share::open::ask(
+            &world.desk(&self.institute),
+            grant,
+            record,
+            part,
+            agent.id(),
+            expires,
+            &mut rng(),
+        )
+        .unwrap();
+        let Letter::Ask(ask) = world.one_letter(agent).letter else {
+            panic!("an ask")
+        };
         ask
     }
 
-    pub fn answer(&self, agent: &Person, ask: &share::letter::AskLetter) -> Result<share::reencrypt::Released, share::reencrypt::ReencryptError> {
+    pub fn answer(
+        &self,
+        agent: &Person,
+        ask: &share::letter::AskLetter,
+    ) -> Result<share::reencrypt::Released, share::reencrypt::ReencryptError> {
         let clock = || self.world.now();
         share::reencrypt::answer(&self.world.desk(agent), ask, &clock, &mut rng())
     }
 
-    pub fn answered(&self, grant: OperationId, record: RecordId, part: u32, agent: &Person) -> share::letter::Answer {
+    pub fn answered(
+        &self,
+        grant: OperationId,
+        record: RecordId,
+        part: u32,
+        agent: &Person,
+    ) -> share::letter::Answer {
         let ask = self.ask(grant, record, part, agent);
         self.answer(agent, &ask).unwrap();
-        let Letter::Answer(answer) = self.world.one_letter(&self.institute).letter else { panic!("an answer") };
+        let Letter::Answer(answer) = self.world.one_letter(&self.institute).letter else {
+            panic!("an answer")
+        };
         share::open::receive_answer(&self.world.desk(&self.institute), &answer).unwrap();
         answer
     }
