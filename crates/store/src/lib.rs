@@ -49,3 +49,4 @@ pub use block::{
     Source, check,
 };
 pub use embedded::Embedded;
+pub use links::links;

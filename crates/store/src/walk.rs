@@ -26,7 +26,7 @@ impl<S: Source> Walk<S> {
 
     fn visit(&mut self, cid: Cid) -> Result<(Cid, Vec<u8>), GetError> {
         let bytes = self.source.block(&cid)?;
-        let links = links::links(&cid, &bytes)?;
+        let links = links(&cid, &bytes)?;
         let new = links
             .into_iter()
             .rev()

@@ -61,7 +61,7 @@ fn mark(
         match found {
             Ok(bytes) => {
                 collected.pinned += 1;
-                waiting.extend(links::links(&cid, &bytes)?);
+                waiting.extend(links(&cid, &bytes)?);
             }
             Err(GetError::Missing(_) | GetError::Unsupported(_)) if absent == Absent::Allowed => {
                 collected.absent += 1;
