@@ -187,3 +187,40 @@ impl NoiseKey {
 }
 
 impl ZeroizeOnDrop for NoiseKey {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::params::{SetA, SetB};
+
+    /// rk at the ends of its range, and one past each.
+    #[test]
+    fn rk_out_of_range_is_refused() {
+        fn check<P: ParameterSet>() {
+            let limit = 1 << (P::RK_BITS - 1);
+            let key = |c: i32| {
+                let mut s2 = vec![0; P::N];
+                s2[P::N - 1] = c;
+                ShortPoly::new(s2)
+            };
+            for (a, fits) in [
+                (limit - 1, true),
+                (limit, false),
+                (-limit, true),
+                (-limit - 1, false),
+            ] {
+                let half = a / 2;
+                let difference = ReencryptionKey::<P>::difference(
+                    &UserKey(key(a - half)),
+                    &GrantKey(key(-half)),
+                );
+                assert_eq!(difference.is_some(), fits, "{a}");
+                if let Some(rk) = difference {
+                    assert_eq!(rk.coefficients()[P::N - 1], a);
+                }
+            }
+        }
+        check::<SetA>();
+        check::<SetB>();
+    }
+}

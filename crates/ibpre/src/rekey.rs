@@ -17,7 +17,7 @@ use crate::params::ParameterSet;
 pub enum RekeyError {
     /// A key for this grant id was extracted before.
     AlreadyExtracted,
-    /// A coefficient of rk is out of range (once in about 2^33 grants at set A): take a new grant
+    /// A coefficient of rk is out of range (once in about 2^34 grants at set A): take a new grant
     /// salt, which gives a new grant id. The key that was drawn is gone.
     OutOfRange,
 }
