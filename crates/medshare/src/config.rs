@@ -70,7 +70,7 @@ pub struct WatchConfig {
 impl Default for WatchConfig {
     fn default() -> Self {
         Self {
-            poll_milliseconds: 1_000,
+            poll_milliseconds: 250,
         }
     }
 }

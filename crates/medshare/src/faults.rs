@@ -1,98 +1,101 @@
-//! Errors of the crates below as exit codes and lines.
+//! Errors of the crates below as exit codes and lines: one place for every conversion.
 
 use share::{
-    bag::PhraseError,
+    NodeError, VaultError,
+    accept::AcceptError,
+    account::AccountError,
+    authorize::AuthorizeError,
+    bag::{BagError, PhraseError, RestoreError},
     card::CardError,
     desk::{LookError, SendError},
+    dispute::DisputeError,
+    erase::EraseError,
     follow::FollowError,
-    node::NodeError,
+    open::OpenError,
+    outbox::OutboxError,
+    part::PartError,
+    post::PostError,
     prekey::PrekeyError,
-    vault::VaultError,
+    publish::PublishError,
+    record::RecordError,
+    reencrypt::{PacketError, ReencryptError},
+    request::RequestError,
+    review::ReviewError,
+    revoke::TidyError,
+    rotate::RotateError,
+    seal::SealError,
+    wallet::ExtractError,
 };
 
 use crate::exit::{Exit, Fault};
 
-impl From<NodeError> for Fault {
-    fn from(error: NodeError) -> Self {
-        let exit = match &error {
-            NodeError::Refused(_) => Exit::Refused,
-            NodeError::NotFound => Exit::NotFound,
-            NodeError::Missing(_) | NodeError::Damaged(_) | NodeError::BadAnswer(_) => {
-                Exit::Invalid
+/// `Error: wrapped variants; [pattern => exit] … else exit`.
+macro_rules! faults {
+    ($($error:ident: $($inner:ident)*; $([$pattern:pat => $exit:ident])* else $default:ident.)*) => {$(
+        impl From<$error> for Fault {
+            fn from(error: $error) -> Self {
+                #[allow(unreachable_patterns)]
+                let exit = match error {
+                    $($error::$inner(inner) => return inner.into(),)*
+                    $($pattern => Exit::$exit,)*
+                    _ => Exit::$default,
+                };
+                Self::new(exit, error)
             }
-            NodeError::Busy(_) | NodeError::Unreachable(_) => Exit::Unreachable,
-            NodeError::Storage(_) | NodeError::Local(_) => Exit::Storage,
-            _ => Exit::Internal,
-        };
-        Self::new(exit, error)
-    }
-}
-
-impl From<VaultError> for Fault {
-    fn from(error: VaultError) -> Self {
-        let exit = match &error {
-            VaultError::Damaged { .. } => Exit::Home,
-            _ => Exit::Storage,
-        };
-        Self::new(exit, error)
-    }
-}
-
-impl From<CardError> for Fault {
-    fn from(error: CardError) -> Self {
-        match error {
-            CardError::Vault(error) => error.into(),
-            other => Self::new(Exit::Invalid, other),
         }
-    }
+    )*};
 }
 
-impl From<PrekeyError> for Fault {
-    fn from(error: PrekeyError) -> Self {
-        match error {
-            PrekeyError::Node(error) => error.into(),
-            PrekeyError::Vault(error) => error.into(),
-            PrekeyError::NoneLeft { .. } => Self::new(Exit::Pending, error),
-            other => Self::new(Exit::Invalid, other),
-        }
-    }
-}
-
-impl From<SendError> for Fault {
-    fn from(error: SendError) -> Self {
-        match error {
-            SendError::Node(error) => error.into(),
-            SendError::Failed { .. } => {
-                Self::new(Exit::Refused, format!("the ledger refused it: {error}"))
-            }
-            other => Self::new(Exit::Invalid, other),
-        }
-    }
-}
-
-impl From<LookError> for Fault {
-    fn from(error: LookError) -> Self {
-        match error {
-            LookError::Node(error) => error.into(),
-            LookError::Unknown(..) => Self::new(Exit::NotFound, error),
-            other => Self::new(Exit::Invalid, other),
-        }
-    }
-}
-
-impl From<FollowError> for Fault {
-    fn from(error: FollowError) -> Self {
-        match error {
-            FollowError::Node(error) => error.into(),
-            FollowError::Vault(error) => error.into(),
-            FollowError::Stopped(_) => Self::new(Exit::Forked, error),
-            other => Self::new(Exit::Invalid, other),
-        }
-    }
-}
-
-impl From<PhraseError> for Fault {
-    fn from(error: PhraseError) -> Self {
-        Self::new(Exit::Passphrase, error)
-    }
+faults! {
+    NodeError: ;
+        [NodeError::Refused(_) => Refused]
+        [NodeError::NotFound => NotFound]
+        [NodeError::Missing(_) | NodeError::Damaged(_) | NodeError::BadAnswer(_) => Invalid]
+        [NodeError::Busy(_) | NodeError::Unreachable(_) => Unreachable]
+        [NodeError::Storage(_) | NodeError::Local(_) => Storage]
+        else Internal.
+    VaultError: ; [VaultError::Damaged { .. } => Home] else Storage.
+    SendError: Node; [SendError::Failed { .. } => Refused] else Invalid.
+    LookError: Node; [LookError::Unknown(..) => NotFound] else Invalid.
+    FollowError: Node Vault; [FollowError::Stopped(_) => Forked] else Invalid.
+    CardError: Vault; else Invalid.
+    PhraseError: ; else Passphrase.
+    PrekeyError: Node Vault; [PrekeyError::NoneLeft { .. } => Pending] else Invalid.
+    AccountError: Send Look Node Vault; else Invalid.
+    PublishError: Seal Send Look Node Vault; [PublishError::NoCard(_) => NotFound] else Refused.
+    SealError: Look Node; [SealError::NoRecordKey => Role] else Invalid.
+    PartError: Look Node; [PartError::NoSuchPart(_) => NotFound] else Invalid.
+    RecordError: ; [RecordError::Read(_) => Storage] else Invalid.
+    ExtractError: Bag Node Vault;
+        [ExtractError::NoKey(_) => NotFound]
+        [ExtractError::Damaged => Home]
+        else Role.
+    BagError: Node Send Vault; else Invalid.
+    RestoreError: Follow Look Node Vault; [RestoreError::NoBag => NotFound] else Invalid.
+    AcceptError: Part Extract Send Node Vault;
+        [AcceptError::NothingPending | AcceptError::NotMine => NotFound]
+        [AcceptError::UnknownHospital(_) => Refused]
+        else Invalid.
+    RequestError: Send Look Node Vault; [RequestError::BadWish => Usage] else Invalid.
+    AuthorizeError: Prekey Extract Bag Outbox Follow Send Look Node Vault;
+        [AuthorizeError::Empty | AuthorizeError::Period => Usage]
+        else Refused.
+    OutboxError: Node Vault; else Storage.
+    PacketError: Follow Look Node Vault; else Invalid.
+    ReencryptError: Part Follow Send Look Node Vault;
+        [ReencryptError::OtherCapsule => Invalid]
+        else Refused.
+    OpenError: Part Follow Look Node Vault;
+        [OpenError::NotAccepted => Refused]
+        [OpenError::NoKey | OpenError::NotAQuery => NotFound]
+        else Invalid.
+    ReviewError: Send Vault; else Invalid.
+    DisputeError: Packet Part Follow Send Look Node Vault;
+        [DisputeError::NotMine => NotFound]
+        [DisputeError::RotateFirst => Refused]
+        else Invalid.
+    RotateError: Part Extract Send Node Vault; else Refused.
+    EraseError: Bag Send Node Vault; else Invalid.
+    TidyError: Node Vault; else Storage.
+    PostError: Node Vault; else Invalid.
 }

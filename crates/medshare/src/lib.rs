@@ -7,6 +7,7 @@ pub mod cli;
 pub mod config;
 pub mod exit;
 mod faults;
+pub mod fhir;
 pub mod files;
 pub mod home;
 pub mod http;

@@ -1,16 +1,14 @@
 //! `medshare account` and `medshare institution`.
 
 use base::{
-    AccountId, Digest, Nonce, OperationId, Statement as _, cid,
+    AccountId, Nonce, OperationId,
     key::{OperationSecret, Signature},
-    operation::{
-        Admit, Attest, ConsentToJoin, Join, KeyConsent, NewKey, PatientKeys, Register, Role,
-        RotateKey, Vote,
-    },
+    operation::{Admit, Role, Vote},
 };
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use share::{
+    account::{self, Replacement},
     card::Card,
     identity::{HpkeSecret, RecordSecret},
     node::Node as _,
@@ -19,7 +17,7 @@ use std::path::PathBuf;
 
 use super::{
     contact,
-    context::{Context, Entered},
+    context::Context,
     operation::{parse_id, report, send},
     output::usage,
     show,
@@ -127,54 +125,21 @@ const PARTIES: [Role; 4] = [Role::Patient, Role::Hospital, Role::Agent, Role::Re
 fn register(context: &Context) -> Result<()> {
     let entered = context.enter(&PARTIES)?;
     let identity = &entered.session.identity;
-    let party = &identity.party;
-    let public = identity.patient.as_ref().map(|secrets| {
-        let h = secrets.master.public_params();
-        (Digest(*h.pkh()), h.to_bytes().to_vec())
-    });
-    let patient = public.as_ref().map(|(pkh, bytes)| PatientKeys {
-        pkh: *pkh,
-        h: cid::of_block(cid::RAW, bytes),
-    });
-    let known = entered.node.account(party.account)?;
-    let receipt = match &known {
-        Some(_) => None,
-        None => Some(send(
-            &entered,
-            Register {
-                role: entered.home.facts.role,
-                operation_key: party.operation.public(),
-                hpke_key: party.hpke.public(),
-                record_key: party.proven_record_key(),
-                peer: None,
-                patient,
-            },
-        )?),
-    };
-    // The public key's block can be stored only by an account that exists; an attempt that
-    // broke off between the two is completed by repeating the command.
-    if let (Some(keys), Some((_, bytes))) = (patient, &public)
-        && entered.node.read_block(&keys.h).is_err()
-    {
-        entered.node.put_block(&keys.h, bytes)?;
-        entered.node.pin(&keys.h)?;
-    }
-    let account = party.account.to_string();
-    match receipt {
-        Some(receipt) => report(
-            &context.output,
-            "registered",
-            &receipt,
-            &[
-                ("account", json!(account)),
-                ("role", json!(role_name(entered.home.facts.role))),
-            ],
-        ),
-        None => context.output.data(
+    let role = entered.home.facts.role;
+    let account = identity.account().to_string();
+    if entered.node.account(identity.account())?.is_some() {
+        return context.output.data(
             &json!({"account": account, "outcome": "already-registered"}),
             format!("{account} is registered already"),
-        ),
+        );
     }
+    let sent = account::register(&entered.desk(), role, identity.patient.as_ref(), None)?;
+    report(
+        &context.output,
+        "registered",
+        &sent,
+        &[("account", json!(account)), ("role", json!(role_name(role)))],
+    )
 }
 
 fn show_account(context: &Context, typed: Option<&str>) -> Result<()> {
@@ -238,7 +203,20 @@ fn rotate(args: &RotateArgs, context: &Context) -> Result<()> {
             secret
         }
     };
-    let (new, in_force) = new_key(&entered, kind, staged, &known)?;
+    let operation = OperationSecret::new(staged);
+    let hpke = HpkeSecret::new(staged);
+    let record = RecordSecret::new(staged);
+    let (new, in_force) = match kind {
+        Kind::Operation => (
+            Replacement::Operation(&operation),
+            known.operation_key() == Some(operation.public()),
+        ),
+        Kind::Hpke => (Replacement::Hpke(&hpke), known.hpke_key == hpke.public()),
+        Kind::Record => (
+            Replacement::Record(&record),
+            known.record_keys.last().is_some_and(|last| last.key == record.public()),
+        ),
+    };
     if in_force {
         // The earlier attempt reached the ledger; only this home did not hear of it.
         Identity::promote(vault, kind)?;
@@ -247,80 +225,17 @@ fn rotate(args: &RotateArgs, context: &Context) -> Result<()> {
             "the rotation that was begun is in force",
         );
     }
-    let receipt = send(
-        &entered,
-        RotateKey {
-            new,
-            compromised_after: args.compromised_after,
-        },
-    )?;
+    let sent = account::rotate_key(&entered.desk(), &new, args.compromised_after)?;
     Identity::promote(vault, kind)?;
-    report(&context.output, "the new key is in force", &receipt, &[])
-}
-
-/// The new key as the operation carries it, and whether the ledger has it already.
-fn new_key(
-    entered: &Entered,
-    kind: Kind,
-    secret: [u8; 32],
-    known: &ledger::Account,
-) -> Result<(NewKey, bool)> {
-    let party = &entered.session.identity.party;
-    Ok(match kind {
-        Kind::Operation => {
-            let secret = OperationSecret::new(secret);
-            let key = secret.public();
-            let consent = KeyConsent {
-                chain: party.chain,
-                account: party.account,
-                sequence: entered.node.sequence(party.account)? + 1,
-            };
-            let signature = secret.sign(&consent.preimage());
-            (
-                NewKey::Operation(key, signature),
-                known.operation_key() == Some(key),
-            )
-        }
-        Kind::Hpke => {
-            let key = HpkeSecret::new(secret).public();
-            let in_force = known.hpke_key == key;
-            (NewKey::Hpke(key), in_force)
-        }
-        Kind::Record => {
-            let record = RecordSecret::new(secret);
-            let key = record.public();
-            let claim = base::operation::RecordKeyClaim {
-                chain: party.chain,
-                account: party.account,
-                key: key.clone(),
-            };
-            let in_force = known.record_keys.last().is_some_and(|last| last.key == key);
-            let proof = record.sign(&claim.preimage());
-            (
-                NewKey::Record(base::operation::ProvenRecordKey { key, proof }),
-                in_force,
-            )
-        }
-    })
+    report(&context.output, "the new key is in force", &sent, &[])
 }
 
 fn consent(account: &str, context: &Context) -> Result<()> {
     let entered = context.enter(&[Role::Hospital, Role::Requester])?;
-    let party = &entered.session.identity.party;
     let account = contact::resolve(&entered.session.vault, account)?;
-    entered
-        .node
-        .account(account)?
-        .ok_or_else(|| unknown(account))?;
-    let consent = ConsentToJoin {
-        chain: party.chain,
-        institution: party.account,
-        account,
-    };
-    let signature = hex::encode(party.operation.sign(&consent.preimage()).0);
-    context
-        .output
-        .data(&json!({"consent": signature}), &signature)
+    entered.node.account(account)?.ok_or_else(|| unknown(account))?;
+    let signature = hex::encode(account::consent_to_join(&entered.desk(), account).0);
+    context.output.data(&json!({"consent": signature}), &signature)
 }
 
 fn join(args: &JoinArgs, context: &Context) -> Result<()> {
@@ -338,13 +253,7 @@ fn join(args: &JoinArgs, context: &Context) -> Result<()> {
             "this is no consent; `account consent` prints 128 hexadecimal digits",
         )
     })?;
-    let receipt = send(
-        &entered,
-        Join {
-            institution,
-            consent: Signature(signature),
-        },
-    )?;
+    let receipt = account::join(&entered.desk(), institution, Signature(signature))?;
     report(
         &context.output,
         "joined",
@@ -376,7 +285,7 @@ fn attest(path: &PathBuf, keep_only: bool, context: &Context) -> Result<()> {
             format!("the card of {patient} is kept; nothing was logged"),
         );
     }
-    let receipt = send(&entered, Attest { patient })?;
+    let receipt = account::attest(&entered.desk(), patient)?;
     report(
         &context.output,
         "attested; the card is kept",

@@ -1,6 +1,6 @@
 //! What is meant: flags, environment and configuration put together.
 
-use base::{ChainId, operation::Role};
+use base::operation::Role;
 use ledger::ValidatorSet;
 use share::desk::Desk;
 use std::{
@@ -135,6 +135,19 @@ impl Context {
             timeout: self.timeout(),
         })
     }
+
+    /// A home whose keys are in hand already.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`].
+    pub fn unlock_with(&self, home: &Home, keys: Keys) -> Result<Unlocked> {
+        Ok(Unlocked {
+            home: home.clone(),
+            keys,
+            address: self.address()?,
+            timeout: self.timeout(),
+        })
+    }
 }
 
 /// A home whose keys are open, and where its node is.
@@ -167,24 +180,6 @@ impl Unlocked {
             session,
             node,
         })
-    }
-
-    /// The keys of the home.
-    pub fn keys(&self) -> &Keys {
-        &self.keys
-    }
-
-    /// The ledger.
-    pub fn chain(&self) -> ChainId {
-        self.home.facts.chain
-    }
-
-    /// The node, for looks that need neither vault nor lock.
-    ///
-    /// # Errors
-    /// [`Exit::Internal`].
-    pub fn watch_node(&self) -> Result<HttpNode> {
-        HttpNode::new(self.address.clone(), self.timeout, None)
     }
 }
 

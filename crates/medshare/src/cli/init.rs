@@ -181,7 +181,8 @@ fn new_ledger(args: &InitArgs, phrase: &Phrase) -> (Genesis, Identity) {
     (genesis, identity)
 }
 
-fn config_text(node: Option<&str>, work_factor: u8) -> String {
+/// The text of a new home's `config.toml`.
+pub(super) fn config_text(node: Option<&str>, work_factor: u8) -> String {
     let mut config = Config::default();
     config.node.address = node.map(str::to_owned);
     config.keys = KeysConfig { work_factor };

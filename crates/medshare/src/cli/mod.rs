@@ -5,14 +5,21 @@ pub mod context;
 pub mod output;
 
 pub mod account;
+pub mod agent;
+pub mod care;
 pub mod config;
 pub mod contact;
 pub mod credit;
+pub mod grant;
 pub mod init;
 pub mod ledger;
 pub mod node;
 pub mod operation;
+pub mod open;
+pub mod party;
 pub mod proof;
+pub mod record;
+pub mod request;
 pub mod show;
 pub mod wallet;
 
@@ -98,6 +105,31 @@ pub enum Command {
     /// Institutions of the consortium
     #[command(subcommand)]
     Institution(account::InstitutionCommand),
+    /// Let another account act for a patient
+    #[command(subcommand)]
+    Delegate(care::DelegateCommand),
+    /// Medical records
+    #[command(subcommand)]
+    Record(record::RecordCommand),
+    /// Requests to patients
+    #[command(subcommand)]
+    Request(request::RequestCommand),
+    /// The patient's word on requests
+    #[command(subcommand)]
+    Grant(grant::GrantCommand),
+    /// Re-encrypt under live grants
+    #[command(subcommand)]
+    Agent(agent::AgentCommand),
+    /// Say what a query brought
+    Review(care::ReviewArgs),
+    /// Break the glass for a patient in need
+    Emergency(care::EmergencyArgs),
+    /// Complaints and their decision
+    #[command(subcommand)]
+    Dispute(care::DisputeCommand),
+    /// The patient's scopes
+    #[command(subcommand)]
+    Scope(care::ScopeCommand),
     /// Credit and ranking
     #[command(subcommand)]
     Credit(credit::CreditCommand),
@@ -143,6 +175,15 @@ fn run(cli: Cli, output: &mut Output) -> Result<()> {
         Command::Wallet(command) => wallet::run(command, &context),
         Command::Account(command) => account::run(command, &context),
         Command::Institution(command) => account::run_institution(command, &context),
+        Command::Delegate(command) => care::run_delegate(command, &context),
+        Command::Record(command) => record::run(command, &context),
+        Command::Request(command) => request::run(command, &context),
+        Command::Grant(command) => grant::run(command, &context),
+        Command::Agent(command) => agent::run(command, &context),
+        Command::Review(args) => care::run_review(&args, &context),
+        Command::Emergency(args) => care::run_emergency(&args, &context),
+        Command::Dispute(command) => care::run_dispute(command, &context),
+        Command::Scope(command) => care::run_scope(command, &context),
         Command::Credit(command) => credit::run(command, &context),
         Command::Ledger(command) => ledger::run(command, &context),
         Command::Contact(command) => contact::run(command, &context),

@@ -1,32 +1,101 @@
 //! `medshare wallet`: the patient's own device.
 
-use base::operation::Role;
-use clap::Subcommand;
+use base::{AccountId, OperationId, operation::Role};
+use clap::{Args, Subcommand};
+use ledger::Notice;
 use qrcode::{EcLevel, QrCode, render::unicode};
 use serde_json::json;
-use share::card::Card;
+use share::{
+    Node as _, accept, authorize,
+    bag::{self, Phrase},
+    card::Card,
+};
+use std::{path::PathBuf, time::Duration};
+use zeroize::Zeroizing;
 
-use super::context::Context;
+use super::{
+    account::read_text,
+    agent::watch,
+    contact,
+    context::{Context, Entered},
+    init,
+    party::{Event, round},
+    show,
+};
 use crate::{
     exit::{Exit, Fault, Result},
+    files,
+    home::{Home, Plan, identity::Identity, keys::Keys},
     system::{self, OsRng},
 };
 
 /// Verbs of the wallet.
 #[derive(Subcommand, Debug)]
 pub enum WalletCommand {
+    /// Accept what listed hospitals publish and take letters in, until SIGTERM or SIGINT
+    #[command(after_help = "Example:\n  medshare wallet run --home ~/wallet --passphrase-file pass.txt")]
+    Run {
+        /// Do what waits, then end
+        #[arg(long)]
+        once: bool,
+    },
     /// Show this patient's card to a hospital, face to face: text and QR code
     #[command(after_help = "\
-Example:
+Examples:
   medshare wallet card --qr --home ~/wallet
+  medshare wallet card --for 9b2e… --home ~/wallet
 
 Who holds the card can seal records to this patient and can tell the class of her scopes;
-it opens nothing. It is good for ten minutes.")]
+it opens nothing. It is good for ten minutes. --for puts the hospital on the list.")]
     Card {
         /// Draw the QR code as well
         #[arg(long)]
         qr: bool,
+        /// Put this hospital on the list: `wallet run` accepts what it publishes
+        #[arg(long = "for", value_name = "ACCOUNT")]
+        hospital: Option<String>,
     },
+    /// The hospitals on the list
+    #[command(subcommand)]
+    Hospital(HospitalCommand),
+    /// Print who did what with this patient's data, and when
+    Log,
+    /// Store the key bag at the node and log its version
+    #[command(after_help = "Example:\n  medshare wallet backup --home ~/wallet")]
+    Backup,
+    /// Make a wallet again from the backup phrase and the key bag at the node
+    #[command(after_help = "\
+Example:
+  medshare wallet restore --phrase-file phrase.txt --home ~/wallet --node unix:/run/m.sock")]
+    Restore(RestoreArgs),
+}
+
+/// Verbs of the list.
+#[derive(Subcommand, Debug)]
+pub enum HospitalCommand {
+    /// Put a hospital on the list
+    Add {
+        /// The hospital
+        hospital: String,
+    },
+    /// Take a hospital off the list
+    Remove {
+        /// The hospital
+        hospital: String,
+    },
+    /// Print the list
+    List,
+}
+
+/// What `restore` takes.
+#[derive(Args, Debug)]
+pub struct RestoreArgs {
+    /// File with the 24 words, or - for standard input
+    #[arg(long, value_name = "FILE")]
+    phrase_file: PathBuf,
+    /// scrypt work factor of the new keys.age
+    #[arg(long, value_name = "1..22", value_parser = clap::value_parser!(u8).range(1..=22))]
+    work_factor: Option<u8>,
 }
 
 /// Runs the verb.
@@ -35,22 +104,99 @@ it opens nothing. It is good for ten minutes.")]
 /// By the exit-code table.
 pub fn run(command: WalletCommand, context: &Context) -> Result<()> {
     match command {
-        WalletCommand::Card { qr } => card(qr, context),
+        WalletCommand::Run { once: true } => {
+            let entered = context.enter(&[Role::Patient])?;
+            for event in wallet_round(&entered)? {
+                event.print(&context.output)?;
+            }
+            Ok(())
+        }
+        WalletCommand::Run { once: false } => {
+            let unlocked = context.unlock(&[Role::Patient])?;
+            let pause = Duration::from_millis(context.config.wallet.poll_milliseconds.into());
+            watch(&unlocked, context, pause, wallet_round)
+        }
+        WalletCommand::Card { qr, hospital } => card(qr, hospital.as_deref(), context),
+        WalletCommand::Hospital(command) => hospital(command, context),
+        WalletCommand::Log => log(context),
+        WalletCommand::Backup => {
+            let entered = context.enter(&[Role::Patient])?;
+            let version = bag::backup(&entered.wallet()?, &mut OsRng)?;
+            context.output.data(
+                &json!({"bag": version, "outcome": "ok"}),
+                format!("key bag version {version} is at the node; the phrase opens it"),
+            )
+        }
+        WalletCommand::Restore(args) => restore(&args, context),
     }
 }
 
-fn card(qr: bool, context: &Context) -> Result<()> {
+/// One round of a wallet: mailbox, then what listed hospitals published.
+fn wallet_round(entered: &Entered) -> Result<Vec<Event>> {
+    let mut events = round(entered)?;
+    let wallet = entered.wallet()?;
+    authorize::recover(&wallet, system::now())?;
+    let listed = wallet.hospitals()?;
+    for record in entered.node.records_of(wallet.patient)? {
+        if record.pending.is_none() || record.is_erased() || !listed.contains(&record.hospital) {
+            continue;
+        }
+        let id = record.id.to_string();
+        let event = match accept::accept(&wallet, record.id, &mut OsRng) {
+            Ok(sent) => Event::new(
+                "accepted",
+                format!("record {id} accepted"),
+                json!({"record": id, "operation": sent.id.to_string()}),
+            ),
+            Err(error) => not_accepted(entered, record.id, error)?,
+        };
+        events.push(event);
+    }
+    Ok(events)
+}
+
+/// What does not hold is rejected with its code; what is only away is tried again.
+fn not_accepted(entered: &Entered, record: base::RecordId, error: accept::AcceptError) -> Result<Event> {
+    use base::operation::RejectCode;
+    let code = error.code();
+    let message = error.to_string();
+    let fault = Fault::from(error);
+    if matches!(fault.exit, Exit::Unreachable | Exit::Storage | Exit::Busy | Exit::Forked | Exit::Home) {
+        return Err(fault);
+    }
+    let rejected = match code {
+        Some(code) if code != RejectCode::Unavailable => {
+            accept::reject(&entered.wallet()?, record, code)?;
+            true
+        }
+        _ => false,
+    };
+    Ok(Event::new(
+        if rejected { "rejected" } else { "waiting" },
+        format!("record {record} {}: {message}", if rejected { "rejected" } else { "not accepted" }),
+        json!({"record": record.to_string(), "message": message}),
+    ))
+}
+
+fn card(qr: bool, hospital: Option<&str>, context: &Context) -> Result<()> {
     let home = context.open_home()?;
     home.require(&[Role::Patient])?;
     let keys = home.unlock(&context.passphrase.read()?)?;
-    let session = home.enter(&keys, context.patience)?;
-    let identity = &session.identity;
-    let text = Card::show(
-        &identity.party,
-        identity.patient()?,
-        system::now(),
-        &mut OsRng,
-    );
+    let text = match hospital {
+        None => {
+            let session = home.enter(&keys, context.patience)?;
+            let identity = &session.identity;
+            Card::show(&identity.party, identity.patient()?, system::now(), &mut OsRng)
+        }
+        Some(typed) => {
+            drop(keys);
+            let entered = context.enter(&[Role::Patient])?;
+            let id = contact::resolve(&entered.session.vault, typed)?;
+            list_hospital(&entered, id)?;
+            let identity = &entered.session.identity;
+            Card::show(&identity.party, identity.patient()?, system::now(), &mut OsRng)
+        }
+    };
     context
         .output
         .data(&json!({"card": text.as_str()}), text.as_str())?;
@@ -62,4 +208,139 @@ fn card(qr: bool, context: &Context) -> Result<()> {
             .talk(code.render::<unicode::Dense1x2>().quiet_zone(true).build());
     }
     Ok(())
+}
+
+fn list_hospital(entered: &Entered, id: AccountId) -> Result<()> {
+    let account = entered.node.account(id)?.ok_or_else(|| super::account::unknown(id))?;
+    if account.role != Role::Hospital {
+        return Err(Fault::new(Exit::Invalid, format!("{id} is not a hospital's account")));
+    }
+    entered.wallet()?.list_hospital(id, system::now())?;
+    Ok(())
+}
+
+fn hospital(command: HospitalCommand, context: &Context) -> Result<()> {
+    let entered = context.enter(&[Role::Patient])?;
+    let vault = &entered.session.vault;
+    match command {
+        HospitalCommand::Add { hospital } => {
+            let id = contact::resolve(vault, &hospital)?;
+            list_hospital(&entered, id)?;
+            context.output.data(
+                &json!({"hospital": id.to_string(), "listed": true}),
+                format!("{id} is on the list"),
+            )
+        }
+        HospitalCommand::Remove { hospital } => {
+            let id = contact::resolve(vault, &hospital)?;
+            entered.wallet()?.unlist_hospital(id)?;
+            context.output.data(
+                &json!({"hospital": id.to_string(), "listed": false}),
+                format!("{id} is off the list"),
+            )
+        }
+        HospitalCommand::List => {
+            let listed = entered.wallet()?.hospitals()?;
+            context.output.rows("no hospitals yet", listed, |id| {
+                (json!({"hospital": id.to_string()}), id.to_string())
+            })
+        }
+    }
+}
+
+fn log(context: &Context) -> Result<()> {
+    let entered = context.enter(&[Role::Patient])?;
+    let wallet = entered.wallet()?;
+    let known = wallet.records()?;
+    let notices: Vec<Notice> = entered
+        .node
+        .list(&format!("/v1/accounts/{}/notices", wallet.patient))?;
+    context.output.rows("nobody has used this patient's data", notices, |notice| match notice {
+        Notice::Query(query) => {
+            let class = known
+                .iter()
+                .find(|(id, _)| *id == query.record)
+                .and_then(|(_, known)| known.parts.get(query.part as usize))
+                .map_or("?", |part| part.cover.class.name());
+            let mut value = show::json(query);
+            value["class"] = json!(class);
+            value["kind"] = json!("query");
+            let verdict = query.review.map_or("not reviewed".to_owned(), |review| format!("{:?}", review.verdict));
+            (
+                value,
+                format!(
+                    "{}  query      {} read {class} of record {} through agent {} ({verdict})",
+                    query.time,
+                    show::short(query.querier),
+                    show::short(query.record),
+                    show::short(query.agent)
+                ),
+            )
+        }
+        Notice::Emergency { id, hospital, code, time } => (
+            emergency_json(*id, *hospital, &format!("{code:?}"), time.to_string()),
+            format!("{time}  EMERGENCY  {} broke the glass ({code:?})", show::short(hospital)),
+        ),
+    })
+}
+
+fn emergency_json(id: OperationId, hospital: AccountId, code: &str, time: String) -> serde_json::Value {
+    json!({"kind": "emergency", "id": id.to_string(), "hospital": hospital.to_string(), "code": code, "time": time})
+}
+
+/// Makes the home beside its place, fills it, and moves it there: whole or not at all.
+fn restore(args: &RestoreArgs, context: &Context) -> Result<()> {
+    let phrase = Phrase::parse(&Zeroizing::new(read_text(&args.phrase_file, 4096)?))?;
+    let address = context.address()?;
+    let genesis = context.anonymous_node()?.genesis()?;
+    let passphrase = context.passphrase.choose()?;
+    let work_factor = args.work_factor.unwrap_or(context.config.keys.work_factor);
+    Home::check_free(&context.home)?;
+    let parent = files::folder(&context.home);
+    files::make_private_folder(parent)?;
+    let beside = tempfile::Builder::new()
+        .prefix(".medshare-restore-")
+        .tempdir_in(parent)
+        .map_err(|error| Fault::io(parent.display(), &error))?;
+    let draft = beside.path().join("home");
+    let keys = Keys::new(Role::Patient);
+    let empty = Identity::bare(genesis.chain(), &phrase);
+    let home = Home::create(
+        &draft,
+        &Plan {
+            genesis: &genesis,
+            keys: &keys,
+            identity: &empty,
+            config: &init::config_text(Some(&address.to_string()), work_factor),
+            passphrase: &passphrase,
+            work_factor,
+        },
+    )?;
+    let (number, newest, tainted) = {
+        let mut drafted = context.clone();
+        drafted.home = draft.clone();
+        let entered = drafted.unlock_with(&home, keys)?.enter(context.patience)?;
+        let restored = bag::restore(&entered.desk(), phrase.bag())?;
+        let identity = Identity::restored(genesis.chain(), &phrase, restored.hpke, restored.secrets);
+        identity.save(&entered.session.vault)?;
+        (restored.number, restored.newest, restored.tainted)
+    };
+    Home::place(&draft, &context.home)?;
+    let account = home.facts.account.to_string();
+    let mut text = format!("restored         {account}\nkey bag          version {number}");
+    if let Some(newest) = newest {
+        text.push_str(&format!("\nWARNING          the ledger names version {newest}: this bag is older"));
+    }
+    for sid in &tainted {
+        text.push_str(&format!("\nrotate first     {sid}"));
+    }
+    context.output.data(
+        &json!({
+            "account": account,
+            "bag": number,
+            "newest": newest,
+            "tainted": tainted.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        }),
+        text,
+    )
 }

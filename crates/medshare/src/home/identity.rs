@@ -3,12 +3,12 @@
 //! The operation key comes from the backup phrase; every other key is fresh randomness.
 //! A key that replaces another is durable here before the ledger hears of it.
 
-use base::{AccountId, ChainId, OperationId, key::OperationSecret, operation::Role};
+use base::{AccountId, ChainId, OperationId, codec, key::OperationSecret, operation::Role};
 use share::{
     bag::Phrase,
     identity::{HpkeSecret, Party, PatientSecrets, RecordSecret},
 };
-use std::str::FromStr as _;
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::vault::LocalVault;
@@ -21,8 +21,10 @@ use crate::{
 pub struct Identity {
     /// The party, as the protocol's verbs take it.
     pub party: Party,
-    /// What only a patient has.
+    /// What only a patient has; a delegate's home has those of its ward.
     pub patient: Option<PatientSecrets>,
+    /// The patient that this home acts for, if it is a delegate's.
+    pub ward: Option<AccountId>,
 }
 
 impl std::fmt::Debug for Identity {
@@ -41,12 +43,40 @@ impl Identity {
         }
         let patient =
             (role == Role::Patient).then(|| PatientSecrets::generate(phrase.bag(), &mut rng));
-        Self { party, patient }
+        Self {
+            party,
+            patient,
+            ward: None,
+        }
+    }
+
+    /// A patient's keys before her key bag is fetched: only the phrase's.
+    pub fn bare(chain: ChainId, phrase: &Phrase) -> Self {
+        let hpke = HpkeSecret::generate(&mut OsRng);
+        Self {
+            party: Party::new(chain, phrase.operation(), hpke),
+            patient: None,
+            ward: None,
+        }
+    }
+
+    /// A patient's keys as her phrase and her key bag give them.
+    pub fn restored(chain: ChainId, phrase: &Phrase, hpke: HpkeSecret, secrets: PatientSecrets) -> Self {
+        Self {
+            party: Party::new(chain, phrase.operation(), hpke),
+            patient: Some(secrets),
+            ward: None,
+        }
     }
 
     /// The account.
     pub fn account(&self) -> AccountId {
         self.party.account
+    }
+
+    /// The patient whose wallet this is: the account itself, or its ward.
+    pub fn acts_for(&self) -> AccountId {
+        self.ward.unwrap_or(self.party.account)
     }
 
     /// The patient's secrets.
@@ -93,14 +123,12 @@ impl Identity {
                 .transpose()
         };
         let needed = |name: &[u8]| bytes(name)?.ok_or_else(|| damaged(name));
-        let delegation = match vault.read(TABLE, DELEGATION)? {
-            None => None,
-            Some(text) => Some(
-                std::str::from_utf8(&text)
-                    .ok()
-                    .and_then(|text| OperationId::from_str(text).ok())
-                    .ok_or_else(|| damaged(DELEGATION))?,
-            ),
+        let (delegation, ward) = match vault.read(TABLE, WARD)? {
+            None => (None, None),
+            Some(bytes) => {
+                let ward: Ward = codec::decode(&bytes).map_err(|_| damaged(WARD))?;
+                (Some(ward.delegation), Some(ward.patient))
+            }
         };
         let party = Party {
             chain,
@@ -114,7 +142,11 @@ impl Identity {
             .read(TABLE, PATIENT)?
             .map(|bytes| PatientSecrets::from_bytes(&bytes).map_err(|_| damaged(PATIENT)))
             .transpose()?;
-        Ok(Self { party, patient })
+        Ok(Self {
+            party,
+            patient,
+            ward,
+        })
     }
 
     /// Keeps a key that is about to replace `kind`, before the ledger hears of it.
@@ -155,14 +187,32 @@ impl Identity {
         ])
     }
 
-    /// Remembers under which `Delegate` operation this home acts for a patient.
+    /// Makes this the home of a delegate: from now on its wallet verbs act for `patient`
+    /// under `delegation`, with her secrets.
     ///
     /// # Errors
     /// [`Exit::Storage`].
-    pub fn set_delegation(vault: &LocalVault, delegation: Option<OperationId>) -> Result<()> {
-        let text = delegation.map(|id| id.to_string());
-        vault.write_all(&[(TABLE, DELEGATION, text.as_deref().map(str::as_bytes))])
+    pub fn take_ward(
+        vault: &LocalVault,
+        patient: AccountId,
+        delegation: OperationId,
+        secrets: &PatientSecrets,
+    ) -> Result<()> {
+        let ward = codec::encode(&Ward { patient, delegation });
+        let secrets = secrets.to_bytes();
+        vault.write_all(&[
+            (TABLE, WARD, Some(&ward)),
+            (TABLE, PATIENT, Some(&secrets)),
+        ])
     }
+}
+
+/// Whom a delegate acts for.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ward {
+    patient: AccountId,
+    delegation: OperationId,
 }
 
 /// Keys that can be replaced.
@@ -206,4 +256,4 @@ const OPERATION: &[u8] = b"operation";
 const HPKE: &[u8] = b"hpke";
 const RECORD: &[u8] = b"record";
 const PATIENT: &[u8] = b"patient";
-const DELEGATION: &[u8] = b"delegation";
+const WARD: &[u8] = b"ward";

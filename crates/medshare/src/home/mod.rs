@@ -100,17 +100,7 @@ impl Home {
     /// # Errors
     /// [`Exit::Home`] when there is something at `folder`, [`Exit::Storage`].
     pub fn create(folder: &Path, plan: &Plan<'_>) -> Result<Self> {
-        let occupied = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
-            || (folder.symlink_metadata().is_ok() && !folder.is_dir());
-        if occupied {
-            return Err(Fault::new(
-                Exit::Home,
-                format!(
-                    "{} exists and is not empty; name another folder",
-                    folder.display()
-                ),
-            ));
-        }
+        Self::check_free(folder)?;
         let parent = files::folder(folder);
         files::make_private_folder(parent)?;
         let draft = tempfile::Builder::new()
@@ -137,19 +127,33 @@ impl Home {
             plan.identity.save(&vault)?;
         }
         files::sync_folder(at)?;
-        let draft = draft.keep();
-        let moved = std::fs::remove_dir(folder)
-            .or_else(|error| match error.kind() {
-                std::io::ErrorKind::NotFound => Ok(()),
-                _ => Err(error),
-            })
-            .and_then(|()| std::fs::rename(&draft, folder));
-        if let Err(error) = moved {
-            let _ = std::fs::remove_dir_all(&draft);
-            return Err(Fault::io(folder.display(), &error));
-        }
-        files::sync_folder(parent)?;
+        Self::place(at, folder)?;
         Self::open(folder)
+    }
+
+    /// Refuses a place where something is already.
+    ///
+    /// # Errors
+    /// [`Exit::Home`].
+    pub fn check_free(folder: &Path) -> Result<()> {
+        let occupied = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
+            || (folder.symlink_metadata().is_ok() && !folder.is_dir());
+        if !occupied {
+            return Ok(());
+        }
+        Err(Fault::new(
+            Exit::Home,
+            format!("{} exists and is not empty; name another folder", folder.display()),
+        ))
+    }
+
+    /// Moves a finished home to its place, which is free or an empty folder.
+    ///
+    /// # Errors
+    /// [`Exit::Storage`]; the draft is then where it was.
+    pub fn place(draft: &Path, folder: &Path) -> Result<()> {
+        std::fs::rename(draft, folder).map_err(|error| Fault::io(folder.display(), &error))?;
+        files::sync_folder(files::folder(folder))
     }
 
     /// The folder.

@@ -349,6 +349,7 @@ impl HttpNode {
             let ticket = Ticket {
                 chain: credentials.chain,
                 account: credentials.account,
+                key: credentials.secret.public(),
                 method: method.to_string(),
                 path: path.to_owned(),
                 body: digest,

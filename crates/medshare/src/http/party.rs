@@ -236,6 +236,17 @@ impl Node for HttpNode {
     }
 }
 
+impl HttpNode {
+    /// Number of the newest letter in this party's own mailbox; 0 if there is none.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub fn newest_letter(&self) -> Result<u64> {
+        let count: Count = decode(&self.ticketed(Method::GET, "/v1/mailbox/newest", Vec::new())?)?;
+        Ok(count.count)
+    }
+}
+
 /// The node's blocks as a file reader takes them: each hashed again on this side.
 struct Blocks<'a>(&'a HttpNode);
 

@@ -128,6 +128,20 @@ impl Post {
         Ok(found)
     }
 
+    /// Number of the newest letter of `account`; 0 if there is none.
+    ///
+    /// # Errors
+    /// [`PostError::Storage`].
+    pub fn newest(&self, account: AccountId) -> Result<u64, PostError> {
+        let view = self.database.begin_read()?;
+        let letters = view.open_table(LETTERS)?;
+        let last = letters
+            .range((account.0, 0)..=(account.0, u64::MAX))?
+            .next_back()
+            .transpose()?;
+        Ok(last.map_or(0, |(key, _)| key.value().1))
+    }
+
     /// Deletes the letter of `account` with this SHA2-256; says whether there was one.
     ///
     /// # Errors

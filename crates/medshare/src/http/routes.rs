@@ -53,6 +53,8 @@ pub struct Interface {
     pub gate: Gate,
     /// Requests per second.
     pub rate: Rate,
+    /// The same for accounts that are not registered yet.
+    pub newcomers: Rate,
     /// Requests at once.
     pub slots: tokio::sync::Semaphore,
     /// Longest time for a request that is no file.
@@ -108,6 +110,7 @@ pub fn router(interface: Arc<Interface>) -> Router {
         .route("/v1/blocks/{cid}", get(read_block).put(put_block))
         .route("/v1/pins/{cid}", put(pin).delete(unpin))
         .route("/v1/mailbox", get(inbox))
+        .route("/v1/mailbox/newest", get(newest_letter))
         .route("/v1/mailbox/{name}", post(send).delete(delete_letter))
         .route("/v1/prekeys", put(put_prekeys))
         .route("/v1/prekeys/{agent}", get(prekeys_left))
@@ -169,6 +172,14 @@ async fn admitted(
     interface: &Arc<Interface>,
     request: Request,
 ) -> Result<(Verified<Ticket>, Bytes), Answer> {
+    admitted_as(interface, request, Who::Registered).await
+}
+
+async fn admitted_as(
+    interface: &Arc<Interface>,
+    request: Request,
+    who: Who,
+) -> Result<(Verified<Ticket>, Bytes), Answer> {
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, MAX_BODY).await.map_err(|_| {
         Answer::error(
@@ -176,8 +187,18 @@ async fn admitted(
             "the body is larger than 1 MiB or broken off",
         )
     })?;
-    let ticket = check_ticket(interface, &parts, Some(Digest::of(&body))).await?;
+    let ticket = check_ticket(interface, &parts, Some(Digest::of(&body)), who).await?;
     Ok((ticket, body))
+}
+
+/// Whose tickets a route takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Who {
+    /// Accounts on the ledger.
+    Registered,
+    /// Accounts about to register as well: a patient's public key is stored before her
+    /// account names it.
+    Newcomer,
 }
 
 /// Checks the ticket of a request. No ticket, a wrong one and nothing there to see are
@@ -186,6 +207,7 @@ pub(super) async fn check_ticket(
     interface: &Arc<Interface>,
     parts: &axum::http::request::Parts,
     body: Option<Digest>,
+    who: Who,
 ) -> Result<Verified<Ticket>, Answer> {
     let signed = parts
         .headers
@@ -200,10 +222,17 @@ pub(super) async fn check_ticket(
         .map_or_else(String::new, ToString::to_string);
     let interface = Arc::clone(interface);
     blocking(move || {
-        let account = (interface.views)()?
-            .account(signed.body.account)?
-            .ok_or_else(Answer::not_found)?;
-        let key = account.operation_key().ok_or_else(Answer::not_found)?;
+        let key = match (interface.views)()?.account(signed.body.account)? {
+            Some(account) => account.operation_key().ok_or_else(Answer::not_found)?,
+            // Somebody who is about to register: her first key is who she is.
+            None if who == Who::Newcomer
+                && AccountId::of(&signed.body.key) == signed.body.account
+                && interface.newcomers.admit() =>
+            {
+                signed.body.key
+            }
+            None => return Err(Answer::not_found()),
+        };
         let asked = Asked {
             method: method.as_str(),
             path: &path,
@@ -490,8 +519,11 @@ async fn read_block(State(interface): Shared, Path(cid): Path<String>) -> Handle
 
 async fn put_block(State(interface): Shared, Path(cid): Path<String>, request: Request) -> Handled {
     let cid: Cid = parse(&cid)?;
-    let (_, body) = admitted(&interface, request).await?;
+    let (ticket, body) = admitted_as(&interface, request, Who::Newcomer).await?;
     blocking(move || {
+        if body.len() > NEWCOMER_BLOCK && (interface.views)()?.account(ticket.account)?.is_none() {
+            return Err(Answer::not_found());
+        }
         interface.store.put(&cid, &body)?;
         Ok(Answer::done())
     })
@@ -500,7 +532,7 @@ async fn put_block(State(interface): Shared, Path(cid): Path<String>, request: R
 
 async fn pin(State(interface): Shared, Path(root): Path<String>, request: Request) -> Handled {
     let root: Cid = parse(&root)?;
-    let (ticket, _) = admitted(&interface, request).await?;
+    let (ticket, _) = admitted_as(&interface, request, Who::Newcomer).await?;
     blocking(move || {
         // In this order a crash between the two keeps a block too long, never too short.
         interface.store.pin(&root)?;
@@ -544,6 +576,15 @@ async fn inbox(State(interface): Shared, Query(query): Query<After>, request: Re
             .map(|(number, letter)| (number, ByteBuf::from(letter)))
             .collect();
         Ok(Answer::object(&Letters { letters }))
+    })
+    .await
+}
+
+async fn newest_letter(State(interface): Shared, request: Request) -> Handled {
+    let (ticket, _) = admitted(&interface, request).await?;
+    blocking(move || {
+        let count = interface.post.newest(ticket.account)?;
+        Ok(Answer::object(&Count { count }))
     })
     .await
 }
@@ -673,3 +714,7 @@ fn decode<T: Serialize + serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, 
 /// Most bytes of letters in one answer, but at least one letter.
 const INBOX_BYTES: usize = 4 << 20;
 const MAX_PREKEY: usize = 4096;
+/// Largest block of an account that is not registered yet: a public key and its frame.
+const NEWCOMER_BLOCK: usize = 8192;
+/// Requests per second of accounts that are not registered yet, all together.
+pub const NEWCOMER_RATE: u32 = 50;

@@ -24,6 +24,9 @@ pub struct Ticket {
     pub chain: ChainId,
     /// Who asks.
     pub account: AccountId,
+    /// The operation key that signs. The ledger's key counts for an account that is on
+    /// it; for one that is about to register, the key must be the one that names it.
+    pub key: OperationKey,
     /// HTTP method, upper case.
     pub method: String,
     /// Path with query, as sent.
@@ -141,6 +144,7 @@ mod tests {
         Ticket {
             chain: ChainId([1; 32]),
             account: AccountId([2; 32]),
+            key: OperationSecret::new([9; 32]).public(),
             method: "PUT".into(),
             path: "/v1/store/pins/x".into(),
             body: None,

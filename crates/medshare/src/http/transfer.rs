@@ -19,13 +19,13 @@ use super::{
     answer::{Answer, Handled},
     body,
     message::{ErrorCode, Stored},
-    routes::{Interface, Shared, blocking, check_ticket, parse},
+    routes::{Interface, Shared, Who, blocking, check_ticket, parse},
 };
 
 /// `PUT /v1/files`: stores the body as UnixFS (profile unixfs-v1-2025), all or nothing.
 pub(super) async fn put_file(State(interface): Shared, request: Request) -> Handled {
     let (parts, mut incoming) = request.into_parts();
-    check_ticket(&interface, &parts, None).await?;
+    check_ticket(&interface, &parts, None, Who::Registered).await?;
     let (pieces, queue) = mpsc::channel(WAITING);
     let limit = interface.file_limit;
     let writer = tokio::task::spawn_blocking(move || write_file(&interface, queue));
