@@ -1,10 +1,10 @@
 //! CARv1: equal to Kubo's bytes, all or nothing, no panic on any bytes.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod common;
+mod harness;
 
 use base::cid::{self, Cid};
-use common::{FaultDisk, content};
+use harness::{FaultDisk, content};
 use proptest::{collection::vec, prelude::*};
 use std::{io::Read as _, sync::Arc};
 use store::{

@@ -1,10 +1,10 @@
 //! The store on disk: what goes in comes out or is an error; pins; collection.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod common;
+mod harness;
 
 use base::cid::{self, Cid};
-use common::content;
+use harness::content;
 use proptest::prelude::*;
 use std::{
     collections::BTreeMap,
@@ -316,7 +316,7 @@ proptest! {
     /// The store behaves as a map of blocks and a map of pins.
     #[test]
     fn as_two_maps(actions in prop::collection::vec(action(), 1..40)) {
-        let disk = std::sync::Arc::new(common::FaultDisk::default());
+        let disk = std::sync::Arc::new(harness::FaultDisk::default());
         let open = || Embedded::open_on(disk.clone(), "/store").unwrap();
         let mut store = open();
         let mut blocks = BTreeMap::new();

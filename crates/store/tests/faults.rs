@@ -1,10 +1,10 @@
 //! A full disk and lost power, at every operation of the store in turn.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod common;
+mod harness;
 
 use base::cid::{self, Cid};
-use common::{FaultDisk, content};
+use harness::{FaultDisk, content};
 use proptest::{collection::vec, prelude::*};
 use std::{path::Path, sync::Arc};
 use store::{

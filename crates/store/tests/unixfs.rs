@@ -1,10 +1,10 @@
 //! UnixFS: CIDs equal to Kubo's, files that come back, hostile trees.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod common;
+mod harness;
 
 use base::cid::{self, Cid};
-use common::content;
+use harness::content;
 use proptest::{collection::vec, prelude::*};
 use std::{
     cell::RefCell,
