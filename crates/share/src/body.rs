@@ -134,7 +134,7 @@ mod tests {
     }
 
     fn content(length: usize) -> Vec<u8> {
-        (0..length).map(|at| (at * 31 >> 3) as u8).collect()
+        (0..length).map(|at| ((at * 31) >> 3) as u8).collect()
     }
 
     fn sealed(bytes: &[u8], trailer: &[u8]) -> (BodyHeader, Vec<u8>, SealedBody) {

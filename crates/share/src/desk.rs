@@ -16,6 +16,7 @@ use thiserror::Error;
 
 use crate::{
     Suite,
+    follow::{self, FollowError},
     identity::Party,
     node::{Node, NodeError},
     vault::Vault,
@@ -121,19 +122,20 @@ impl Desk<'_> {
         Ok(())
     }
 
-    /// An account, which must exist.
+    /// An account, which must exist, with the keys that its own operations in the log gave
+    /// it: a node cannot slip in a key.
     ///
     /// # Errors
     /// [`LookError`].
     pub fn account(&self, id: AccountId) -> Result<Account, LookError> {
         let unknown = || LookError::Unknown("account", id.to_string());
         let account = self.node.account(id)?.ok_or_else(unknown)?;
-        // An account is named by its first key: a node cannot invent that one.
         let first = account
             .operation_keys
             .first()
             .map(|period| AccountId::of(&period.key));
-        if account.id != id || first != Some(id) {
+        let proven = follow::keys_are_proven(self, &account);
+        if account.id != id || first != Some(id) || !proven.map_err(Box::new)? {
             return Err(LookError::NotProven);
         }
         Ok(account)
@@ -246,6 +248,9 @@ pub enum LookError {
     /// There is no such thing, or it is not this party's.
     #[error("unknown {0} {1}")]
     Unknown(&'static str, String),
+    /// The ledger cannot be followed.
+    #[error(transparent)]
+    Follow(#[from] Box<FollowError>),
     /// The node's answer is not proven by the ledger.
     #[error("the node's answer does not match the ledger's certified head")]
     NotProven,

@@ -1,12 +1,17 @@
-//! The watermark: the highest head a party has seen, and every grant it saw revoked.
+//! The watermark: the highest head a party has seen, every grant it saw revoked, and the
+//! keys of every account as their own operations set them.
 //!
 //! Source: protocol page, "Sharing", last paragraph; RFC 9162, consistency proofs. A head
 //! that is not an extension of the one seen (a restored or forked ledger) stops every
 //! release, durably, until a person decides ([`resume`]).
 
-use base::{Action, OperationId, codec};
-use ledger::{CompactRange, Head, VerifiedHead};
+use base::{
+    AccountId, Action, Digest, Operation, OperationId, codec,
+    operation::{NewKey, PatientKeys},
+};
+use ledger::{Account, CompactRange, Head, VerifiedHead};
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, btree_map::Entry};
 use thiserror::Error;
 
 use crate::{
@@ -54,16 +59,23 @@ pub fn advance(desk: &Desk<'_>) -> Result<VerifiedHead, FollowError> {
     if mark.head.as_ref() == Some(&*head) {
         return Ok(head);
     }
-    let revoked = append(desk, &mut mark.range, &head)?;
+    let seen = append(desk, &mut mark.range, &head)?;
     mark.head = Some(head.clone().into_head());
-    let height = codec::encode(&head.header.height);
-    let bytes = codec::encode(&mark);
-    let keys: Vec<Vec<u8>> = revoked.iter().map(|grant| grant.0.to_bytes()).collect();
-    let mut changes: Vec<vault::Change<'_>> = keys
+    let mut entries = vec![(Table::Watermark, MARK.to_vec(), codec::encode(&mark))];
+    for grant in seen.revoked {
+        entries.push((
+            Table::Revoked,
+            grant.0.to_bytes(),
+            codec::encode(&head.header.height),
+        ));
+    }
+    for (account, keys) in seen.keys {
+        entries.push((Table::Keys, account.0.to_vec(), codec::encode(&keys)));
+    }
+    let changes: Vec<vault::Change<'_>> = entries
         .iter()
-        .map(|key| (Table::Revoked, key.as_slice(), Some(height.as_slice())))
+        .map(|(table, key, value)| (*table, key.as_slice(), Some(value.as_slice())))
         .collect();
-    changes.push((Table::Watermark, MARK, Some(&bytes)));
     desk.vault.apply(&changes)?;
     Ok(head)
 }
@@ -149,13 +161,71 @@ fn extends(desk: &Desk<'_>, mark: &Watermark, head: &VerifiedHead) -> Result<boo
     Ok(sizes && proof.verify(&seen.tree_root, &new.tree_root).is_ok())
 }
 
-/// Appends the leaves up to `head` and returns the grants that they revoke.
+/// What the leaves between two heads bring.
+#[derive(Default)]
+struct Seen {
+    revoked: Vec<OperationId>,
+    keys: BTreeMap<AccountId, Keys>,
+}
+
+/// The keys of an account as its own operations set them: hashes, oldest first.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Keys {
+    operation: Vec<Digest>,
+    hpke: Option<Digest>,
+    record: Vec<Digest>,
+    patient: Option<PatientKeys>,
+}
+
+impl Keys {
+    fn of(account: &Account) -> Self {
+        Self {
+            operation: account
+                .operation_keys
+                .iter()
+                .map(|period| Digest::of(&period.key.0))
+                .collect(),
+            hpke: Some(Digest::of(account.hpke_key.as_bytes())),
+            record: account
+                .record_keys
+                .iter()
+                .map(|period| Digest::of(period.key.as_bytes()))
+                .collect(),
+            patient: account.patient,
+        }
+    }
+}
+
+/// Whether `account` has exactly the keys that its operations in the log gave it. What
+/// the vault has is looked at first; the log is followed if that does not settle it.
+///
+/// # Errors
+/// [`FollowError`].
+pub fn keys_are_proven(desk: &Desk<'_>, account: &Account) -> Result<bool, FollowError> {
+    let keys = Keys::of(account);
+    let known = |desk: &Desk<'_>| vault::load::<Keys>(desk.vault, Table::Keys, &account.id.0);
+    if known(desk)?.as_ref() == Some(&keys) {
+        return Ok(true);
+    }
+    advance(desk)?;
+    Ok(match known(desk)? {
+        Some(logged) => logged == keys,
+        // Founding validators have no `Register`: the genesis object names their keys.
+        None => {
+            let founding = desk.validators.key(account.id);
+            founding.is_some() && founding == account.operation_key()
+        }
+    })
+}
+
+/// Appends the leaves up to `head` and returns what they bring.
 fn append(
     desk: &Desk<'_>,
     range: &mut CompactRange,
     head: &VerifiedHead,
-) -> Result<Vec<OperationId>, FollowError> {
-    let mut revoked = Vec::new();
+) -> Result<Seen, FollowError> {
+    let mut seen = Seen::default();
     while range.size() < head.header.tree_size {
         let left = head.header.tree_size - range.size();
         let limit = u32::try_from(left).unwrap_or(u32::MAX).min(BATCH);
@@ -165,17 +235,53 @@ fn append(
         }
         for leaf in leaves {
             range.append(&leaf.to_bytes());
-            if let (true, Action::Revoke(revoke)) =
-                (leaf.outcome.is_ok(), &leaf.operation.body.action)
-            {
-                revoked.push(revoke.grant);
+            if leaf.outcome.is_ok() {
+                seen.note(desk, &leaf.operation.body)?;
             }
         }
     }
     if range.root() != head.header.tree_root {
         return Err(FollowError::WrongLeaves);
     }
-    Ok(revoked)
+    Ok(seen)
+}
+
+impl Seen {
+    fn note(&mut self, desk: &Desk<'_>, operation: &Operation) -> Result<(), VaultError> {
+        match &operation.action {
+            Action::Revoke(revoke) => self.revoked.push(revoke.grant),
+            Action::Register(register) => {
+                let record = register
+                    .record_key
+                    .iter()
+                    .map(|proven| Digest::of(proven.key.as_bytes()));
+                let keys = Keys {
+                    operation: vec![Digest::of(&register.operation_key.0)],
+                    hpke: Some(Digest::of(register.hpke_key.as_bytes())),
+                    record: record.collect(),
+                    patient: register.patient,
+                };
+                self.keys.insert(operation.account, keys);
+            }
+            Action::RotateKey(rotate) => {
+                let account = operation.account;
+                if let Entry::Vacant(place) = self.keys.entry(account) {
+                    place.insert(
+                        vault::load(desk.vault, Table::Keys, &account.0)?.unwrap_or_default(),
+                    );
+                }
+                let keys = self.keys.entry(account).or_default();
+                match &rotate.new {
+                    NewKey::Operation(key, _) => keys.operation.push(Digest::of(&key.0)),
+                    NewKey::Hpke(key) => keys.hpke = Some(Digest::of(key.as_bytes())),
+                    NewKey::Record(proven) => keys.record.push(Digest::of(proven.key.as_bytes())),
+                    NewKey::Peer(_) => {}
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
 }
 
 fn conflict(mark: &Watermark, head: &VerifiedHead) -> Conflict {

@@ -1,4 +1,19 @@
 //! The protocol of medshare for its parties: records, scopes, and one file per verb.
+//!
+//! Source: protocol page of the project (`docs/protocol.md`), after Chen et al. 2019. A
+//! party works at a [`Desk`]: its keys, a [`Node`] that it does not trust, a [`Vault`] of
+//! its own, and the validators that it believes. Each step's output is the next one's
+//! input:
+//!
+//! * hospital: [`record::RecordSource`] -[`publish`]-> a state that waits;
+//! * patient ([`wallet::Wallet`]): [`accept`] or reject it;
+//! * requester: [`request`]; patient: [`authorize`], or deny, and [`revoke`];
+//! * agent: [`reencrypt`] takes its packet in and answers asks, log before release;
+//! * requester: [`mod@open`], [`review`];
+//! * patient: [`rotate`], [`bag`] (backup and restore), [`dispute`], [`erase`].
+//!
+//! The crate refuses to know about HTTP, JSON, command lines, clocks and randomness: time
+//! and random bytes are arguments. Every refusal is a typed error beside its verb.
 #![forbid(unsafe_code)]
 
 pub mod accept;

@@ -295,7 +295,7 @@ impl PartOpening {
         let gap = (bare + 2).next_multiple_of(BOX_STEP) - bare - 2;
         self.padding = ByteBuf::from(vec![0; gap]);
         let mut plain = codec::encode(&self);
-        while plain.len() % BOX_STEP != 0 {
+        while !plain.len().is_multiple_of(BOX_STEP) {
             self.padding.push(0);
             plain = codec::encode(&self);
         }

@@ -152,6 +152,8 @@ tables! {
     Watermark = "watermark",
     /// Anyone: grant -> height at which it was revoked.
     Revoked = "revoked",
+    /// Anyone: account -> hashes of the keys that its own operations gave it.
+    Keys = "keys",
     /// Anyone: subject -> evidence of a dispute, with its salt.
     Evidence = "evidence",
 }

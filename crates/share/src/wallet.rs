@@ -205,7 +205,7 @@ impl<'a> Wallet<'a> {
             let key = self
                 .extractor
                 .extract(scheme::scope(sid), &mut claimed, &mut rng)
-                .map_err(|_| ExtractError::DelegateMayNot)?;
+                .map_err(|_| ExtractError::Damaged)?;
             let key = ByteBuf::from(key.to_bytes().to_vec());
             fresh.push((
                 sid,

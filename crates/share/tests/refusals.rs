@@ -629,3 +629,32 @@ fn bad_requests_are_refused() {
     };
     refused!(publish(&other), publish::PublishError::NoCard(_));
 }
+
+#[test]
+fn a_node_cannot_slip_in_a_key() {
+    let mut cast = Cast::new();
+    let world = &cast.world;
+    let desk = world.desk(&cast.patient);
+    let mut account = desk.account(cast.institute.id()).unwrap();
+    assert!(share::follow::keys_are_proven(&desk, &account).unwrap());
+    account.hpke_key = cast.stranger.party.hpke.public();
+    assert!(!share::follow::keys_are_proven(&desk, &account).unwrap());
+    let mut hospital = desk.account(cast.hospital.id()).unwrap();
+    hospital.record_keys[0].key = share::identity::RecordSecret::generate(&mut rng()).public();
+    assert!(!share::follow::keys_are_proven(&desk, &hospital).unwrap());
+    // a key that its owner changed is found by following on
+    let next = share::identity::HpkeSecret::generate(&mut rng());
+    let replacement = share::account::Replacement::Hpke(&next);
+    share::account::rotate_key(&world.desk(&cast.institute), &replacement, None).unwrap();
+    assert_eq!(desk.hpke_key(cast.institute.id()).unwrap(), next.public());
+    // and so is an operation key, with which the account goes on
+    let next = base::key::OperationSecret::new([9; 32]);
+    let replacement = share::account::Replacement::Operation(&next);
+    share::account::rotate_key(&world.desk(&cast.institute), &replacement, None).unwrap();
+    assert_eq!(
+        desk.operation_key(cast.institute.id()).unwrap(),
+        next.public()
+    );
+    cast.institute.party.operation = next;
+    cast.asked(LAB);
+}

@@ -246,7 +246,7 @@ impl World {
             genesis,
             ledger,
             solo,
-            store: Embedded::open(&folder.path().join("store")).unwrap(),
+            store: Embedded::open(folder.path().join("store")).unwrap(),
             clock,
             mail: Mutex::default(),
             prekeys: Mutex::default(),
@@ -552,7 +552,9 @@ impl Node for Client<'_> {
 }
 
 #[derive(Default)]
-pub struct MemoryVault(pub Mutex<BTreeMap<(Table, Vec<u8>), Vec<u8>>>);
+pub struct MemoryVault(Mutex<BTreeMap<Place, Vec<u8>>>);
+
+type Place = (Table, Vec<u8>);
 
 impl Vault for MemoryVault {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
