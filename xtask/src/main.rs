@@ -10,6 +10,7 @@ mod licences;
 mod run;
 mod setup;
 mod stages;
+mod statistics;
 mod tidy;
 
 use std::process::ExitCode;
@@ -24,6 +25,8 @@ cargo xtask <chore>
   advisories   known vulnerabilities (needs the advisory database)
   fuzz [SECONDS] [TARGET]   every decoder under libFuzzer, 60 s each by default
   bench [--json] [FILTER]   every figure beside its yardstick and target
+  statistics [TIMES]   sampler, noise and timing tests at full size, by hand
+  vectors      writes the known-answer vectors anew, with the independent oracle
   package      builds the publishable crate from its package file
 
 Exit codes: 0 all well, 1 a check failed, 2 usage.
@@ -40,6 +43,8 @@ fn main() -> ExitCode {
         ["advisories"] => advisories::run(),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["bench", rest @ ..] => bench::run(rest),
+        ["statistics", rest @ ..] => statistics::run(rest),
+        ["vectors"] => statistics::vectors(),
         ["package"] => stages::package(),
         ["--help" | "-h" | "help"] => {
             print!("{HELP}");

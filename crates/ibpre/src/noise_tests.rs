@@ -81,7 +81,7 @@ fn set_a_never_fails_and_its_noise_is_as_computed() {
 
 /// The size of the design: 10^5 capsules over 1000 keys. In release, about a minute.
 #[test]
-#[ignore = "full size, run by hand in release"]
+#[ignore = "full size: cargo xtask statistics"]
 fn set_a_never_fails_full_size() {
     no_failure_and_noise::<SetA>(1000, 100, [57_100.0, 59_600.0]);
 }

@@ -205,7 +205,7 @@ fn the_oracle_still_says_what_is_committed() {
 
 /// Writes the given half of the vectors: run by hand, see `tests/vectors/README.md`.
 #[test]
-#[ignore = "writes tests/vectors/keys-*.json"]
+#[ignore = "writes tests/vectors/keys-*.json: cargo xtask vectors"]
 fn write_keys() {
     fn write<P: ParameterSet>() {
         let rng = &mut TestRng::new(format!("vectors {}", P::NAME).as_bytes());

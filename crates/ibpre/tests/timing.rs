@@ -29,7 +29,7 @@ fn welch(samples: &[Vec<f64>; 2]) -> f64 {
 }
 
 #[test]
-#[ignore = "a measurement: run by hand, in release, on a quiet machine"]
+#[ignore = "a measurement for a quiet machine: cargo xtask statistics"]
 fn decapsulation_takes_the_same_time_whatever_comes_out() {
     let rng = &mut TestRng::new(b"timing");
     let extractor = Extractor::new(&setup::<SetA>(rng));
