@@ -19,6 +19,7 @@ use share::{
     reencrypt::ReencryptError,
     wallet::Wallet,
 };
+use std::sync::atomic::Ordering;
 use world::{BUNDLE, Cast, MemoryVault, Person, bundle, file, rng};
 
 const LAB: &[Class] = &[Class::Laboratory];
@@ -398,4 +399,45 @@ fn a_signature_is_judged_under_the_key_of_its_time() {
     open::open_own(&wallet, record, 3, &mut out).unwrap();
     assert!(out.starts_with(&BUNDLE[..20]));
     cast.accepted(&bundle());
+}
+
+#[test]
+fn no_packet_is_lost_when_the_mailbox_or_the_wallet_dies() {
+    let cast = Cast::new();
+    let world = &cast.world;
+    let record = cast.accepted(&bundle());
+    let wallet = world.wallet(&cast.patient);
+    let request = cast.asked(LAB);
+    let choice = cast.choice(LAB, &[&cast.agent]);
+    world.mail_down.store(true, Ordering::SeqCst);
+    let grant = authorize::authorize(&wallet, request, &choice, &mut rng())
+        .unwrap()
+        .id;
+    assert!(share::outbox::flush(&wallet.desk).is_err());
+    let waiting = cast.patient.vault.list(Table::Outbox).unwrap();
+    assert_eq!(waiting.len(), 2);
+    // as if the wallet had died between the operation and the release of its packets
+    for (name, entry) in waiting {
+        let at = entry.windows(5).position(|at| at == b"held\xf4").unwrap();
+        let mut held = entry.to_vec();
+        held[at + 4] = 0xf5;
+        cast.patient.vault.put(Table::Outbox, &name, &held).unwrap();
+    }
+    world.mail_down.store(false, Ordering::SeqCst);
+    assert_eq!(
+        share::outbox::flush(&wallet.desk).unwrap(),
+        0,
+        "held packets do not go"
+    );
+    authorize::recover(&wallet, world.now()).unwrap();
+    assert!(cast.patient.vault.list(Table::Outbox).unwrap().is_empty());
+    cast.take_packet(&cast.agent);
+    let packet = world.one_letter(&cast.institute);
+    let Letter::Grant(keys) = &packet.letter else {
+        panic!()
+    };
+    let desk = world.desk(&cast.institute);
+    open::receive_grant(&desk, keys, packet.name, packet.key).unwrap();
+    let answer = cast.answered(grant, record, 0, &cast.agent);
+    open::open(&desk, &answer, &mut Vec::new()).unwrap();
 }

@@ -14,7 +14,7 @@ use std::{
     io::{self, Read},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -61,6 +61,8 @@ pub struct World {
     pub mail: Mutex<BTreeMap<AccountId, Vec<Vec<u8>>>>,
     prekeys: Mutex<BTreeMap<AccountId, Vec<Signed<Prekey>>>>,
     pub bags: Mutex<BTreeMap<Digest, Vec<u8>>>,
+    /// The mailbox cannot be reached.
+    pub mail_down: AtomicBool,
     /// A head that the node shows instead of its own.
     pub forged: Mutex<Option<Head>>,
     folder: tempfile::TempDir,
@@ -251,6 +253,7 @@ impl World {
             mail: Mutex::default(),
             prekeys: Mutex::default(),
             bags: Mutex::default(),
+            mail_down: AtomicBool::default(),
             forged: Mutex::default(),
             folder,
         }
@@ -486,6 +489,9 @@ impl Node for Client<'_> {
         Ok(())
     }
     fn send(&self, to: AccountId, letter: &[u8]) -> Result<(), NodeError> {
+        if self.world.mail_down.load(Ordering::SeqCst) {
+            return Err(NodeError::Unreachable("mailbox".into()));
+        }
         let mut mail = self.world.mail.lock().unwrap();
         let letters = mail.entry(to).or_default();
         if !letters.iter().any(|other| other == letter) {
