@@ -140,6 +140,9 @@ impl Head {
         if certificate.height != header.height || certificate.header != header.cid() {
             return Err(HeadError::OtherHeader);
         }
+        validators
+            .key(header.proposer)
+            .ok_or(HeadError::NotValidator)?;
         validators.check(&header.preimage(), &certificate.signatures)?;
         Ok(VerifiedHead(self))
     }
@@ -176,8 +179,8 @@ pub enum HeadError {
     /// The certificate names another header or height.
     #[error("the certificate belongs to another block")]
     OtherHeader,
-    /// A signer that is no validator, or one that signs twice.
-    #[error("the certificate names an account that is no validator, or one twice")]
+    /// A proposer or signer that is no validator, or one that signs twice.
+    #[error("the block names an account that is no validator, or a signer twice")]
     NotValidator,
     /// A signature that does not verify.
     #[error("a validator's signature on the block does not verify")]

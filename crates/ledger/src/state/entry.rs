@@ -25,7 +25,7 @@ use base::genesis::Policy;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// A kind of entry. Its stored key is `TAG ‖ key bytes`; keys of one kind have one length.
-pub trait Entry: Serialize + DeserializeOwned {
+pub trait Entry: Serialize + DeserializeOwned + Clone + 'static {
     /// The kind's number; never reused.
     const TAG: u8;
     /// What names one entry of the kind.
@@ -61,7 +61,7 @@ macro_rules! entries {
 }
 
 use base::{
-    AccountId, CapsuleId, Cid, Digest, OperationId, RecordId, ScopeId, codec, operation::VoucherId,
+    AccountId, CapsuleId, Cid, Digest, OperationId, RecordId, ScopeId, operation::VoucherId,
 };
 
 // Operation ids are CIDs of one form; their digest would do, but the whole CID makes the
@@ -100,9 +100,4 @@ fn operation(id: &OperationId) -> Vec<u8> {
 
 fn join(parts: &[&[u8]]) -> Vec<u8> {
     parts.concat()
-}
-
-/// The stored bytes of an entry.
-pub(crate) fn to_bytes<E: Entry>(entry: &E) -> Vec<u8> {
-    codec::encode(entry)
 }

@@ -3,8 +3,10 @@
 
 use base::{OperationId, cid, codec};
 use std::{
+    any::Any,
     cell::RefCell,
     collections::{BTreeMap, HashMap},
+    rc::Rc,
 };
 use thiserror::Error;
 
@@ -93,14 +95,40 @@ impl Changes {
 }
 
 /// A state with changes that nobody has stored yet. Entries are added and replaced, never
-/// removed.
+/// removed. Each is decoded once and encoded once, however often a block touches it.
 pub struct Overlay<'a> {
     base: &'a dyn Read,
-    seen: RefCell<HashMap<Vec<u8>, Option<Vec<u8>>>>,
-    written: HashMap<Vec<u8>, Vec<u8>>,
+    seen: RefCell<HashMap<Vec<u8>, Seen>>,
+    written: HashMap<Vec<u8>, Shared>,
     index: Vec<IndexEntry>,
-    undo: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    /// Key and what was written there before, oldest first.
+    undo: Vec<(Vec<u8>, Option<Shared>)>,
     index_mark: usize,
+}
+
+/// What the base holds under a key.
+struct Seen {
+    bytes: Option<Vec<u8>>,
+    entry: Option<Shared>,
+}
+
+/// An entry of any kind, decoded.
+type Shared = Rc<dyn Stored>;
+
+/// See [`Shared`].
+trait Stored {
+    fn bytes(&self) -> Vec<u8>;
+    fn as_any(&self) -> &dyn Any;
+}
+
+impl<E: Entry> Stored for E {
+    fn bytes(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
 }
 
 impl<'a> Overlay<'a> {
@@ -122,22 +150,27 @@ impl<'a> Overlay<'a> {
     /// [`Fault`].
     pub fn get<E: Entry>(&self, key: &E::Key) -> Result<Option<E>, Fault> {
         let key = entry::stored_key::<E>(key);
-        if let Some(bytes) = self.written.get(&key) {
-            return decode(bytes).map(Some);
+        if let Some(entry) = self.written.get(&key) {
+            return typed(entry).map(Some);
         }
-        if let Some(bytes) = self.seen.borrow().get(&key) {
-            return bytes.as_deref().map(decode).transpose();
+        if let Some(seen) = self.seen.borrow().get(&key) {
+            return seen.entry.as_ref().map(typed).transpose();
         }
         let bytes = self.base.read(&key)?;
-        let entry = bytes.as_deref().map(decode).transpose();
-        self.seen.borrow_mut().insert(key, bytes);
-        entry
+        let entry = bytes.as_deref().map(decode::<E>).transpose()?;
+        let stored = entry.clone().map(|entry| -> Shared { Rc::new(entry) });
+        let seen = Seen {
+            bytes,
+            entry: stored,
+        };
+        self.seen.borrow_mut().insert(key, seen);
+        Ok(entry)
     }
 
     /// Adds or replaces an entry.
     pub fn put<E: Entry>(&mut self, key: &E::Key, entry: &E) {
         let key = entry::stored_key::<E>(key);
-        let before = self.written.insert(key.clone(), entry::to_bytes(entry));
+        let before = self.written.insert(key.clone(), Rc::new(entry.clone()));
         self.undo.push((key, before));
     }
 
@@ -155,32 +188,42 @@ impl<'a> Overlay<'a> {
     pub(crate) fn roll_back(&mut self) {
         while let Some((key, before)) = self.undo.pop() {
             match before {
-                Some(bytes) => self.written.insert(key, bytes),
+                Some(entry) => self.written.insert(key, entry),
                 None => self.written.remove(&key),
             };
         }
         self.index.truncate(self.index_mark);
     }
 
-    /// What differs from the base.
-    pub(crate) fn into_changes(self) -> Result<Changes, Fault> {
+    /// What differs from the base; entries and lists in key order.
+    pub(crate) fn into_changes(mut self) -> Result<Changes, Fault> {
         let mut seen = self.seen.into_inner();
         let mut entries = Vec::with_capacity(self.written.len());
-        for (key, after) in self.written {
+        for (key, entry) in self.written {
             let before = match seen.remove(&key) {
-                Some(bytes) => bytes,
+                Some(seen) => seen.bytes,
                 None => self.base.read(&key)?,
             };
+            let after = entry.bytes();
             if before.as_deref() != Some(&after) {
                 entries.push(ChangedEntry { key, before, after });
             }
         }
         entries.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        self.index.sort_by_cached_key(IndexEntry::key);
         Ok(Changes {
             entries,
             index: self.index,
         })
     }
+}
+
+/// The entry as the kind that its key says.
+fn typed<E: Entry>(entry: &Shared) -> Result<E, Fault> {
+    let entry = (**entry).as_any().downcast_ref::<E>();
+    entry
+        .cloned()
+        .ok_or_else(|| Fault::Damaged("an entry of another kind".into()))
 }
 
 fn decode<E: Entry>(bytes: &[u8]) -> Result<E, Fault> {

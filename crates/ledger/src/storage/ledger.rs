@@ -7,6 +7,7 @@ use base::{
 use redb::{Database, DatabaseError, ReadableDatabase};
 use std::{
     collections::{HashMap, HashSet},
+    fs, io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
@@ -69,9 +70,16 @@ impl Ledger {
         if path.exists() {
             return Err(CreateError::Exists(path.to_path_buf()));
         }
-        let database = builder(options).create(path).map_err(OpenError::from)?;
+        // Made under another name, so that a crash leaves a whole ledger or none.
+        let unfinished = path.with_extension("new");
+        let _ = fs::remove_file(&unfinished); // of an attempt that a crash ended
+        let database = builder(options)
+            .create(&unfinished)
+            .map_err(OpenError::from)?;
         write_first(&database, genesis).map_err(OpenError::Fault)?;
-        Ok(Self::new(path, options, database, genesis))
+        drop(database);
+        settle_name(&unfinished, path).map_err(CreateError::Io)?;
+        Ok(Self::open(path, genesis, options)?)
     }
 
     /// Opens the ledger at `path` and checks that it is the one of `genesis`, complete
@@ -235,7 +243,7 @@ impl Ledger {
         let receipts = receipts(&view, &pending, &head)?;
         drop(view);
         if let Err(problem) = self.write(&pending, &head) {
-            self.reopen();
+            self.let_go();
             return Err(problem.into());
         }
         Ok(receipts)
@@ -250,10 +258,15 @@ impl Ledger {
                 .insert(head.header.height, bytes.as_slice())
                 .map_err(fault)?;
             let mut leaves = transaction.open_table(LEAVES).map_err(fault)?;
-            let mut operations = transaction.open_table(OPERATIONS).map_err(fault)?;
+            let mut ids = Vec::with_capacity(pending.leaves.len());
             for (index, leaf) in (head.header.first_leaf..).zip(&pending.leaves) {
                 leaves.insert(index, leaf.bytes.as_slice()).map_err(fault)?;
                 let key = operation_key(leaf.id).ok_or_else(|| damaged("an id of our own"))?;
+                ids.push((key, index));
+            }
+            ids.sort_unstable(); // neighbours in the tree, one after the other
+            let mut operations = transaction.open_table(OPERATIONS).map_err(fault)?;
+            for (key, index) in ids {
                 operations.insert(&key, index).map_err(fault)?;
             }
             let mut nodes = transaction.open_table(NODES).map_err(fault)?;
@@ -267,24 +280,49 @@ impl Ledger {
         transaction.commit().map_err(fault)
     }
 
+    /// The open database. After a failed write redb refuses everything, reads too, and is
+    /// let go of; a fresh handle starts at the last durable block. While a reader still
+    /// holds the old one this fails, and the next call tries again.
     fn database(&self) -> Result<Arc<Database>, Fault> {
-        self.database
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-            .ok_or_else(|| Fault::Storage("the database is closed after a failed write".into()))
-    }
-
-    /// After a failed write redb refuses everything, reads too; a fresh handle starts at
-    /// the last durable block. If opening fails as well the ledger stays closed.
-    fn reopen(&self) {
+        let slot = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(database) = slot.as_ref() {
+            return Ok(Arc::clone(database));
+        }
+        drop(slot);
         let mut slot = self
             .database
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        *slot = None;
-        *slot = builder(self.options).open(&self.path).ok().map(Arc::new);
+        if let Some(database) = slot.as_ref() {
+            return Ok(Arc::clone(database));
+        }
+        let database = builder(self.options).open(&self.path).map_err(fault)?;
+        let database = Arc::new(database);
+        *slot = Some(Arc::clone(&database));
+        Ok(database)
     }
+
+    fn let_go(&self) {
+        *self
+            .database
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// Renames durably.
+fn settle_name(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    #[cfg(unix)]
+    if let Some(folder) = to.parent() {
+        let folder = if folder.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            folder
+        };
+        fs::File::open(folder)?.sync_all()?;
+    }
+    Ok(())
 }
 
 fn builder(options: OpenOptions) -> redb::Builder {
@@ -406,6 +444,9 @@ pub enum CreateError {
     /// The genesis object cannot start a ledger.
     #[error("the genesis object cannot start a ledger: {0}")]
     Genesis(&'static str),
+    /// The file cannot be put in place.
+    #[error("the ledger's file cannot be put in place: {0}")]
+    Io(#[source] io::Error),
     /// The database cannot be made.
     #[error(transparent)]
     Open(#[from] OpenError),

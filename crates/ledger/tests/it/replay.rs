@@ -155,7 +155,7 @@ fn a_changed_log_does_not_replay() {
     ));
     assert!(matches!(
         twist(|h| h.proposer = id("pat")),
-        ReplayFault::NotNext(_)
+        ReplayFault::Head(_)
     ));
     let mut block = blocks[last].clone();
     block.leaves[0] = ByteBuf::from(vec![0xff, 1]);
