@@ -18,7 +18,7 @@ pub use index::List;
 pub use overlay::{Fault, Memory, Overlay, Read};
 pub use rule::{Asked, BlockContext, apply};
 
-pub(crate) use genesis::write_genesis;
+pub(crate) use genesis::{check_genesis, policy_is_sound, write_genesis};
 pub(crate) use index::{IndexEntry, list_key};
 pub(crate) use overlay::{Changes, operation_key};
 pub(crate) use rule::{Stop, Work, admit, opening_key};

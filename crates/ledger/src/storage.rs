@@ -4,12 +4,14 @@
 //! ONE durable transaction: after a crash the ledger is at a block boundary, and what was
 //! acknowledged is there.
 
+mod error;
 mod ledger;
 mod pending;
 mod tables;
 mod view;
+mod write;
 
-pub(crate) use ledger::policy_is_sound;
-pub use ledger::{CommitError, CreateError, Ledger, OpenError, OpenOptions, ProposeError};
+pub use error::{CommitError, CreateError, OpenError, ProposeError};
+pub use ledger::{Ledger, OpenOptions};
 pub use pending::Pending;
 pub use view::{Listing, Notice, Page, View};

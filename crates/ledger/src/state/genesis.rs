@@ -1,7 +1,12 @@
 //! The state that a ledger starts with: policy, founding institutions, and the accounts
 //! of the validators (role node, sequence 0).
 
-use base::{AccountId, genesis::Genesis, operation::Role};
+use base::{
+    AccountId,
+    genesis::{Genesis, Policy},
+    operation::Role,
+};
+use std::collections::HashSet;
 
 use super::{
     Memory, Overlay, StateHash,
@@ -55,4 +60,51 @@ pub(crate) fn write_genesis(genesis: &Genesis) -> Changes {
     }
     // Memory never fails to read.
     state.into_changes().unwrap_or_default()
+}
+
+/// A genesis object must be able to start a ledger.
+pub(crate) fn check_genesis(genesis: &Genesis) -> Result<(), &'static str> {
+    if genesis.version != 1 {
+        return Err("its version is not 1");
+    }
+    let ids: HashSet<AccountId> = genesis
+        .validators
+        .iter()
+        .map(|validator| AccountId::of(&validator.key))
+        .collect();
+    if ids.is_empty() || ids.len() != genesis.validators.len() {
+        return Err("it needs at least one validator and no key twice");
+    }
+    let institutions: HashSet<AccountId> = genesis
+        .institutions
+        .iter()
+        .map(|founding| founding.account)
+        .collect();
+    if institutions.len() != genesis.institutions.len() || !institutions.is_disjoint(&ids) {
+        return Err("an institution is named twice or is a validator's account");
+    }
+    policy_is_sound(&genesis.policy)
+        .then_some(())
+        .ok_or("its policy contradicts itself")
+}
+
+/// Largest number of credits for one cause: sums of a review's stay far inside 32 bits.
+const MAX_TARIFF: u32 = 1_000_000;
+
+/// Tiers strictly increase and their numbers fit a byte; a half-life and emergency hours
+/// exist; no tariff is absurd.
+pub(crate) fn policy_is_sound(policy: &Policy) -> bool {
+    let tariffs = [
+        policy.tariff.patient_first,
+        policy.tariff.patient_more,
+        policy.tariff.hospital,
+        policy.tariff.agent,
+        policy.tariff.fabrication,
+    ];
+    policy.tiers.windows(2).all(|pair| pair[0] < pair[1])
+        && policy.tiers.first().is_none_or(|first| *first > 0)
+        && policy.tiers.len() <= 255
+        && policy.half_life_days > 0
+        && policy.emergency_hours > 0
+        && tariffs.iter().all(|tariff| *tariff <= MAX_TARIFF)
 }

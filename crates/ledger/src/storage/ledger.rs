@@ -1,35 +1,30 @@
 //! The ledger: open, propose, commit.
 
-use base::{
-    AccountId, Millis, codec,
-    genesis::{Genesis, Policy},
-};
-use redb::{Database, DatabaseError, ReadableDatabase};
+use base::{AccountId, Millis, codec, genesis::Genesis};
+use redb::{Database, ReadableDatabase};
 use std::{
-    collections::{HashMap, HashSet},
-    fs, io,
+    collections::HashMap,
+    fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
-use thiserror::Error;
 
 use super::{
+    error::{CommitError, CreateError, OpenError, ProposeError},
     pending::{Pending, PendingLeaf},
-    tables::{BLOCKS, LEAVES, LISTS, META, NODES, OPERATIONS, STATE, Snapshot, fault, node_key},
+    tables::{Snapshot, damaged, fault},
     view::View,
+    write,
 };
 use crate::{
     assemble::Builder,
-    block::{Certificate, Head, HeadError, Header, ValidatorSet},
+    block::{Certificate, Head, Header, ValidatorSet},
     leaf::Refusal,
     log::{self, Appender, Memo},
     receipt::Receipt,
-    state::{self, Changes, Fault, StateHash, operation_key, write_genesis},
+    state::{Fault, check_genesis},
     verify::Checked,
 };
-
-/// The number of the table layout.
-const VERSION: &[u8] = &[1];
 
 /// How a ledger is opened.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +61,7 @@ impl Ledger {
         genesis: &Genesis,
         options: OpenOptions,
     ) -> Result<Self, CreateError> {
-        check_genesis(genesis)?;
+        check_genesis(genesis).map_err(CreateError::Genesis)?;
         if path.exists() {
             return Err(CreateError::Exists(path.to_path_buf()));
         }
@@ -76,9 +71,9 @@ impl Ledger {
         let database = builder(options)
             .create(&unfinished)
             .map_err(OpenError::from)?;
-        write_first(&database, genesis).map_err(OpenError::Fault)?;
+        write::first(&database, genesis).map_err(OpenError::Fault)?;
         drop(database);
-        settle_name(&unfinished, path).map_err(CreateError::Io)?;
+        write::settle_name(&unfinished, path).map_err(CreateError::Io)?;
         Ok(Self::open(path, genesis, options)?)
     }
 
@@ -111,7 +106,7 @@ impl Ledger {
     fn check_opened(&self) -> Result<(), OpenError> {
         let view = self.view()?;
         match view.meta("version")? {
-            Some(version) if version == VERSION => {}
+            Some(version) if version == write::VERSION => {}
             _ => return Err(OpenError::Version),
         }
         if view.meta("genesis")?.as_deref() != Some(&codec::encode(&self.genesis)) {
@@ -242,42 +237,14 @@ impl Ledger {
         }
         let receipts = receipts(&view, &pending, &head)?;
         drop(view);
-        if let Err(problem) = self.write(&pending, &head) {
+        if let Err(problem) = self
+            .database()
+            .and_then(|database| write::block(&database, &pending, &head))
+        {
             self.let_go();
             return Err(problem.into());
         }
         Ok(receipts)
-    }
-
-    fn write(&self, pending: &Pending, head: &Head) -> Result<(), Fault> {
-        let transaction = self.database()?.begin_write().map_err(fault)?;
-        {
-            let mut blocks = transaction.open_table(BLOCKS).map_err(fault)?;
-            let bytes = codec::encode(head);
-            blocks
-                .insert(head.header.height, bytes.as_slice())
-                .map_err(fault)?;
-            let mut leaves = transaction.open_table(LEAVES).map_err(fault)?;
-            let mut ids = Vec::with_capacity(pending.leaves.len());
-            for (index, leaf) in (head.header.first_leaf..).zip(&pending.leaves) {
-                leaves.insert(index, leaf.bytes.as_slice()).map_err(fault)?;
-                let key = operation_key(leaf.id).ok_or_else(|| damaged("an id of our own"))?;
-                ids.push((key, index));
-            }
-            ids.sort_unstable(); // neighbours in the tree, one after the other
-            let mut operations = transaction.open_table(OPERATIONS).map_err(fault)?;
-            for (key, index) in ids {
-                operations.insert(&key, index).map_err(fault)?;
-            }
-            let mut nodes = transaction.open_table(NODES).map_err(fault)?;
-            for (level, index, hash) in &pending.nodes {
-                nodes
-                    .insert(node_key(*level, *index), &hash.0)
-                    .map_err(fault)?;
-            }
-            write_changes(&transaction, &pending.changes, &pending.state_hash)?;
-        }
-        transaction.commit().map_err(fault)
     }
 
     /// The open database. After a failed write redb refuses everything, reads too, and is
@@ -310,71 +277,10 @@ impl Ledger {
     }
 }
 
-/// Renames durably.
-fn settle_name(from: &Path, to: &Path) -> io::Result<()> {
-    fs::rename(from, to)?;
-    #[cfg(unix)]
-    if let Some(folder) = to.parent() {
-        let folder = if folder.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            folder
-        };
-        fs::File::open(folder)?.sync_all()?;
-    }
-    Ok(())
-}
-
 fn builder(options: OpenOptions) -> redb::Builder {
     let mut builder = redb::Builder::new();
     builder.set_cache_size(options.cache);
     builder
-}
-
-fn damaged(what: &str) -> Fault {
-    Fault::Damaged(what.to_owned())
-}
-
-/// The first transaction: genesis, its state, and the head of height 0.
-fn write_first(database: &Database, genesis: &Genesis) -> Result<(), Fault> {
-    let transaction = database.begin_write().map_err(fault)?;
-    {
-        let mut meta = transaction.open_table(META).map_err(fault)?;
-        meta.insert("version", VERSION).map_err(fault)?;
-        let bytes = codec::encode(genesis);
-        meta.insert("genesis", bytes.as_slice()).map_err(fault)?;
-        drop(meta);
-        let mut blocks = transaction.open_table(BLOCKS).map_err(fault)?;
-        let head = codec::encode(&Head::genesis(genesis));
-        blocks.insert(0, head.as_slice()).map_err(fault)?;
-        transaction.open_table(LEAVES).map_err(fault)?;
-        transaction.open_table(NODES).map_err(fault)?;
-        transaction.open_table(OPERATIONS).map_err(fault)?;
-        let changes = write_genesis(genesis);
-        write_changes(&transaction, &changes, &state::genesis_hash(genesis))?;
-    }
-    transaction.commit().map_err(fault)
-}
-
-fn write_changes(
-    transaction: &redb::WriteTransaction,
-    changes: &Changes,
-    hash: &StateHash,
-) -> Result<(), Fault> {
-    let mut meta = transaction.open_table(META).map_err(fault)?;
-    meta.insert("state-hash", hash.to_bytes().as_slice())
-        .map_err(fault)?;
-    let mut entries = transaction.open_table(STATE).map_err(fault)?;
-    for change in &changes.entries {
-        entries
-            .insert(change.key.as_slice(), change.after.as_slice())
-            .map_err(fault)?;
-    }
-    let mut lists = transaction.open_table(LISTS).map_err(fault)?;
-    for entry in &changes.index {
-        lists.insert(&entry.key(), &entry.item).map_err(fault)?;
-    }
-    Ok(())
 }
 
 /// Receipts against the new head, from the tree before and the nodes that the block adds.
@@ -393,122 +299,4 @@ fn receipts(view: &View, pending: &Pending, head: &Head) -> Result<Vec<Receipt>,
             })
         })
         .collect()
-}
-
-/// A genesis object must be able to start a ledger.
-fn check_genesis(genesis: &Genesis) -> Result<(), CreateError> {
-    if genesis.version != 1 {
-        return Err(CreateError::Genesis("its version is not 1"));
-    }
-    let ids: HashSet<AccountId> = genesis
-        .validators
-        .iter()
-        .map(|validator| AccountId::of(&validator.key))
-        .collect();
-    if ids.is_empty() || ids.len() != genesis.validators.len() {
-        return Err(CreateError::Genesis(
-            "it needs at least one validator and no key twice",
-        ));
-    }
-    let institutions: HashSet<AccountId> = genesis
-        .institutions
-        .iter()
-        .map(|founding| founding.account)
-        .collect();
-    if institutions.len() != genesis.institutions.len() || !institutions.is_disjoint(&ids) {
-        return Err(CreateError::Genesis(
-            "an institution is named twice or is a validator's account",
-        ));
-    }
-    policy_is_sound(&genesis.policy)
-        .then_some(())
-        .ok_or(CreateError::Genesis("its policy contradicts itself"))
-}
-
-/// Tiers strictly increase and their numbers fit a byte; a half-life and a budget exist.
-pub(crate) fn policy_is_sound(policy: &Policy) -> bool {
-    policy.tiers.windows(2).all(|pair| pair[0] < pair[1])
-        && policy.tiers.first().is_none_or(|first| *first > 0)
-        && policy.tiers.len() <= 255
-        && policy.half_life_days > 0
-        && policy.emergency_hours > 0
-}
-
-/// Why a ledger cannot be made.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum CreateError {
-    /// Something is at the path.
-    #[error("{0} exists already")]
-    Exists(PathBuf),
-    /// The genesis object cannot start a ledger.
-    #[error("the genesis object cannot start a ledger: {0}")]
-    Genesis(&'static str),
-    /// The file cannot be put in place.
-    #[error("the ledger's file cannot be put in place: {0}")]
-    Io(#[source] io::Error),
-    /// The database cannot be made.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-}
-
-/// Why a ledger cannot be opened.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// There is none.
-    #[error("there is no ledger at {0}")]
-    Missing(PathBuf),
-    /// Another process has it open.
-    #[error("another process has the ledger open")]
-    Locked,
-    /// Its tables have another layout.
-    #[error("the ledger's tables have a version that this program does not know")]
-    Version,
-    /// It was made from another genesis object.
-    #[error("the ledger was made from another genesis object")]
-    OtherGenesis,
-    /// It cannot be read.
-    #[error(transparent)]
-    Fault(#[from] Fault),
-}
-
-impl From<DatabaseError> for OpenError {
-    fn from(error: DatabaseError) -> Self {
-        match error {
-            DatabaseError::DatabaseAlreadyOpen => Self::Locked,
-            DatabaseError::UpgradeRequired(_) => Self::Version,
-            other => Self::Fault(fault(other)),
-        }
-    }
-}
-
-/// Why a block cannot be built.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum ProposeError {
-    /// The time is not after the last block's.
-    #[error("the block's time is not after the last block's, {last}")]
-    Time {
-        /// Time of the last block.
-        last: Millis,
-    },
-    /// The tables cannot be read.
-    #[error(transparent)]
-    Fault(#[from] Fault),
-}
-
-/// Why a block cannot be committed.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum CommitError {
-    /// The certificate does not hold.
-    #[error(transparent)]
-    Head(#[from] HeadError),
-    /// Another block was committed since it was built.
-    #[error("the block does not follow the last one")]
-    NotNext,
-    /// The tables cannot be written (a full disk, for example). The block is not there.
-    #[error(transparent)]
-    Fault(#[from] Fault),
 }

@@ -37,6 +37,11 @@ pub(super) fn fault(error: impl Into<redb::Error>) -> Fault {
     }
 }
 
+/// Tables that are not what they must be.
+pub(super) fn damaged(what: &str) -> Fault {
+    Fault::Damaged(what.to_owned())
+}
+
 /// Every table at one moment.
 pub(super) struct Snapshot {
     pub(super) meta: ReadOnlyTable<&'static str, &'static [u8]>,

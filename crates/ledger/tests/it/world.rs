@@ -3,12 +3,10 @@
 #![allow(missing_docs, unreachable_pub, dead_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use aws_lc_rs::signature::{KeyPair as _, ML_DSA_65_SIGNING, PqdsaKeyPair};
 use base::{
-    AccountId, CapsuleId, ChainId, Cid, Digest, Millis, Nonce, Operation, OperationId, RecordId,
-    ScopeId, Signed, Statement, cid,
+    AccountId, ChainId, Cid, Millis, Operation, OperationId, RecordId, Signed, Statement,
     genesis::{Genesis, Institution, Policy, Validator},
-    key::{HpkeKey, OperationKey, OperationSecret, RecordKey, RecordSignature},
+    key::OperationSecret,
     operation::*,
 };
 use ledger::{Failure, Ledger, OpenOptions, Outcome, Page, Receipt, Refusal, check_batch};
@@ -17,84 +15,10 @@ use tempfile::TempDir;
 
 pub const START: u64 = 1_795_305_600_000; // 2026-11-22
 
-pub fn secret(name: &str) -> OperationSecret {
-    OperationSecret::new(Digest::of(name.as_bytes()).0)
-}
+#[path = "world/names.rs"]
+mod names;
 
-pub fn id(name: &str) -> AccountId {
-    AccountId::of(&secret(name).public())
-}
-
-pub fn hpke(name: &str) -> HpkeKey {
-    let seed = Digest::of(name.as_bytes()).0;
-    HpkeKey::new(seed.iter().copied().cycle().take(HpkeKey::LENGTH).collect()).unwrap()
-}
-
-pub fn sid(name: &str) -> ScopeId {
-    ScopeId(Digest::of(name.as_bytes()).0)
-}
-
-pub fn ctid(name: &str) -> CapsuleId {
-    CapsuleId(Digest::of(name.as_bytes()).0)
-}
-
-pub fn digest(name: &str) -> Digest {
-    Digest::of(name.as_bytes())
-}
-
-pub fn nonce(name: &str) -> Nonce {
-    Nonce(Digest::of(name.as_bytes()).0)
-}
-
-pub fn state(name: &str) -> Cid {
-    cid::of_object(name.as_bytes())
-}
-
-pub fn record_id(hospital: &str, name: &str) -> RecordId {
-    RecordId::of(id(hospital), &nonce(name))
-}
-
-/// The ML-DSA key of a name, with its proof for an account.
-pub fn record_key(chain: ChainId, account: AccountId, name: &str) -> ProvenRecordKey {
-    let pair = PqdsaKeyPair::from_seed(&ML_DSA_65_SIGNING, &digest(name).0).unwrap();
-    let key = RecordKey::new(pair.public_key().as_ref().to_vec()).unwrap();
-    let claim = RecordKeyClaim {
-        chain,
-        account,
-        key: key.clone(),
-    };
-    let mut proof = vec![0; RecordSignature::LENGTH];
-    pair.sign(&claim.preimage(), &mut proof).unwrap();
-    ProvenRecordKey {
-        key,
-        proof: RecordSignature::new(proof).unwrap(),
-    }
-}
-
-pub fn registration(chain: ChainId, name: &str, role: Role) -> Register {
-    Register {
-        role,
-        operation_key: secret(name).public(),
-        hpke_key: hpke(name),
-        record_key: (role == Role::Hospital).then(|| record_key(chain, id(name), name)),
-        peer: None,
-        patient: (role == Role::Patient).then(|| PatientKeys {
-            pkh: digest(name),
-            h: cid::of_block(cid::RAW, name.as_bytes()),
-        }),
-    }
-}
-
-pub fn parts(list: &[(&str, &str)]) -> Vec<PartKey> {
-    (0..)
-        .zip(list)
-        .map(|(part, (scope, capsule))| PartKey {
-            part,
-            sid: sid(scope),
-            ctid: ctid(capsule),
-        })
-        .collect()
-}
+pub use names::*;
 
 /// `nodes` validators; `founders` are institutions from the start, with groups.
 pub fn genesis(nodes: &[&str], founders: &[(&str, Option<u32>)], policy: Policy) -> Genesis {
@@ -611,8 +535,4 @@ fn sequence_bytes(last: u64) -> Vec<u8> {
         last: u64,
     }
     base::codec::encode(&Sequence { last })
-}
-
-pub fn key_of(name: &str) -> OperationKey {
-    secret(name).public()
 }

@@ -10,6 +10,7 @@ use crate::{
     state::{
         List,
         entry::{Change, DisputeState, Institution, Proposal, ProposalStatus, QueryState, Record},
+        policy_is_sound,
     },
 };
 
@@ -28,10 +29,7 @@ pub(super) fn admit(work: &mut Work<'_, '_>, action: &Admit) -> Result<(), Stop>
 
 pub(super) fn set_policy(work: &mut Work<'_, '_>, action: &SetPolicy) -> Result<(), Stop> {
     require_validator(work)?;
-    ensure(
-        crate::storage::policy_is_sound(&action.policy),
-        Failure::BadPolicy,
-    )?;
+    ensure(policy_is_sound(&action.policy), Failure::BadPolicy)?;
     propose(work, Change::Policy(action.policy.clone()))
 }
 
