@@ -138,7 +138,10 @@ fn register(context: &Context) -> Result<()> {
         &context.output,
         "registered",
         &sent,
-        &[("account", json!(account)), ("role", json!(role_name(role)))],
+        &[
+            ("account", json!(account)),
+            ("role", json!(role_name(role))),
+        ],
     )
 }
 
@@ -214,7 +217,10 @@ fn rotate(args: &RotateArgs, context: &Context) -> Result<()> {
         Kind::Hpke => (Replacement::Hpke(&hpke), known.hpke_key == hpke.public()),
         Kind::Record => (
             Replacement::Record(&record),
-            known.record_keys.last().is_some_and(|last| last.key == record.public()),
+            known
+                .record_keys
+                .last()
+                .is_some_and(|last| last.key == record.public()),
         ),
     };
     if in_force {
@@ -233,9 +239,14 @@ fn rotate(args: &RotateArgs, context: &Context) -> Result<()> {
 fn consent(account: &str, context: &Context) -> Result<()> {
     let entered = context.enter(&[Role::Hospital, Role::Requester])?;
     let account = contact::resolve(&entered.session.vault, account)?;
-    entered.node.account(account)?.ok_or_else(|| unknown(account))?;
+    entered
+        .node
+        .account(account)?
+        .ok_or_else(|| unknown(account))?;
     let signature = hex::encode(account::consent_to_join(&entered.desk(), account).0);
-    context.output.data(&json!({"consent": signature}), &signature)
+    context
+        .output
+        .data(&json!({"consent": signature}), &signature)
 }
 
 fn join(args: &JoinArgs, context: &Context) -> Result<()> {

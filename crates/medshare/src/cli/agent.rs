@@ -20,7 +20,9 @@ use crate::{
 #[derive(Subcommand, Debug)]
 pub enum AgentCommand {
     /// Serve until SIGTERM or SIGINT
-    #[command(after_help = "Example:\n  medshare agent run --home ~/agent --passphrase-file pass.txt")]
+    #[command(
+        after_help = "Example:\n  medshare agent run --home ~/agent --passphrase-file pass.txt"
+    )]
     Run,
     /// Do what waits, then end
     #[command(after_help = "Example:\n  medshare agent once --home ~/agent --json")]
@@ -117,7 +119,11 @@ impl Watcher {
         let Entered { node, .. } = entered;
         // What comes while the round runs is news for the next one only if it is not yet
         // counted here: a round that did something is followed by another.
-        self.seen = if events.is_empty() { news(&node)? } else { None };
+        self.seen = if events.is_empty() {
+            news(&node)?
+        } else {
+            None
+        };
         self.node = Some(node);
         self.idle = 0;
         Ok(events)

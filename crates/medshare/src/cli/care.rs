@@ -2,9 +2,7 @@
 
 use base::{
     AccountId, Millis, OperationId, RecordId, ScopeId,
-    operation::{
-        DisputeCode, EmergencyCode, Power, Resolution, Resolve, Role, Subject, Verdict,
-    },
+    operation::{DisputeCode, EmergencyCode, Power, Resolution, Resolve, Role, Subject, Verdict},
 };
 use clap::{Args, Subcommand, ValueEnum};
 use ledger::{Delegation, DisputeState};
@@ -93,7 +91,10 @@ pub fn run_review(args: &ReviewArgs, context: &Context) -> Result<()> {
         &context.output,
         "reviewed",
         &sent,
-        &[("query", json!(args.query.to_string())), ("minted", json!(minted))],
+        &[
+            ("query", json!(args.query.to_string())),
+            ("minted", json!(minted)),
+        ],
     )
 }
 
@@ -218,22 +219,43 @@ pub fn run_dispute(command: DisputeCommand, context: &Context) -> Result<()> {
         DisputeCommand::List => {
             let all: Vec<DisputeState> = context.anonymous_node()?.list("/v1/disputes")?;
             context.output.rows("no disputes", all, |dispute| {
-                let end = dispute.resolution.map_or("open".to_owned(), |(end, time)| format!("{end:?} {time}"));
+                let end = dispute
+                    .resolution
+                    .map_or("open".to_owned(), |(end, time)| format!("{end:?} {time}"));
                 (
                     show::json(dispute),
-                    format!("{}  {:?} against {}  {end}", dispute.id, dispute.code, show::short(dispute.against)),
+                    format!(
+                        "{}  {:?} against {}  {end}",
+                        dispute.id,
+                        dispute.code,
+                        show::short(dispute.against)
+                    ),
                 )
             })
         }
         DisputeCommand::Examine { dispute } => examine(dispute, context),
-        DisputeCommand::Resolve { dispute, resolution } => {
+        DisputeCommand::Resolve {
+            dispute,
+            resolution,
+        } => {
             let entered = context.enter(&[Role::Node])?;
             let resolution = match resolution {
                 ResolutionArg::Upheld => Resolution::Upheld,
                 ResolutionArg::Dismissed => Resolution::Dismissed,
             };
-            let sent = send(&entered, Resolve { dispute, resolution })?;
-            report(&context.output, "resolution proposed", &sent, &[("dispute", json!(dispute.to_string()))])
+            let sent = send(
+                &entered,
+                Resolve {
+                    dispute,
+                    resolution,
+                },
+            )?;
+            report(
+                &context.output,
+                "resolution proposed",
+                &sent,
+                &[("dispute", json!(dispute.to_string()))],
+            )
         }
     }
 }
@@ -260,9 +282,21 @@ fn open_dispute(args: &OpenArgs, context: &Context) -> Result<()> {
             DisputeArg::Misuse => DisputeCode::Misuse,
         };
         let evidence = Evidence::Words(args.words.clone());
-        dispute::dispute(&entered.desk(), subject, code, evidence, arbiter, &mut OsRng)?
+        dispute::dispute(
+            &entered.desk(),
+            subject,
+            code,
+            evidence,
+            arbiter,
+            &mut OsRng,
+        )?
     };
-    report(&context.output, "disputed", &sent, &[("dispute", json!(sent.id.to_string()))])
+    report(
+        &context.output,
+        "disputed",
+        &sent,
+        &[("dispute", json!(sent.id.to_string()))],
+    )
 }
 
 /// The report of an answer that did not open, as this wallet keeps it.
@@ -288,9 +322,13 @@ fn examine(id: OperationId, context: &Context) -> Result<()> {
     let desk = entered.desk();
     let (letters, _) = post::collect(&desk)?;
     for received in letters {
-        let Letter::Evidence(letter) = &received.letter else { continue };
+        let Letter::Evidence(letter) = &received.letter else {
+            continue;
+        };
         // Letters of other disputes stay where they are.
-        let Ok(verdict) = dispute::examine(&desk, id, letter) else { continue };
+        let Ok(verdict) = dispute::examine(&desk, id, letter) else {
+            continue;
+        };
         let words = match &letter.evidence {
             Evidence::Words(words) => words.clone(),
             Evidence::LyingAgent(_) => String::new(),
@@ -375,7 +413,8 @@ pub fn run_delegate(command: DelegateCommand, context: &Context) -> Result<()> {
             powers.sort_unstable();
             powers.dedup();
             let expires: Millis = system::now().plus(args.duration);
-            let sent = account::delegate(&entered.wallet()?, delegate, powers, expires, &mut OsRng)?;
+            let sent =
+                account::delegate(&entered.wallet()?, delegate, powers, expires, &mut OsRng)?;
             report(
                 &context.output,
                 "delegated",
@@ -390,7 +429,12 @@ pub fn run_delegate(command: DelegateCommand, context: &Context) -> Result<()> {
         DelegateCommand::End { delegation } => {
             let entered = context.enter(&[Role::Patient])?;
             let sent = account::undelegate(&entered.desk(), delegation)?;
-            report(&context.output, "ended", &sent, &[("delegation", json!(delegation.to_string()))])
+            report(
+                &context.output,
+                "ended",
+                &sent,
+                &[("delegation", json!(delegation.to_string()))],
+            )
         }
         DelegateCommand::List => {
             let account = context.open_home()?.facts.account;
@@ -398,9 +442,10 @@ pub fn run_delegate(command: DelegateCommand, context: &Context) -> Result<()> {
                 .anonymous_node()?
                 .list(&format!("/v1/accounts/{account}/delegations"))?;
             context.output.rows("no delegations", all, |delegation| {
-                let end = delegation
-                    .ended
-                    .map_or_else(|| format!("until {}", delegation.expires), |time| format!("ended {time}"));
+                let end = delegation.ended.map_or_else(
+                    || format!("until {}", delegation.expires),
+                    |time| format!("ended {time}"),
+                );
                 (
                     show::json(delegation),
                     format!(
@@ -427,16 +472,26 @@ fn take(context: &Context) -> Result<()> {
     }
     let (letters, _) = post::collect(&desk)?;
     for received in letters {
-        let Letter::Guardian(letter) = &received.letter else { continue };
+        let Letter::Guardian(letter) = &received.letter else {
+            continue;
+        };
         let secrets = account::receive_guardian(&desk, letter)?;
-        Identity::take_ward(&entered.session.vault, letter.patient, letter.delegation, &secrets)?;
+        Identity::take_ward(
+            &entered.session.vault,
+            letter.patient,
+            letter.delegation,
+            &secrets,
+        )?;
         desk.node.delete_letter(received.name)?;
         return context.output.data(
             &json!({"patient": letter.patient.to_string(), "delegation": letter.delegation.to_string()}),
             format!("this home acts for {} from now on", letter.patient),
         );
     }
-    Err(Fault::new(Exit::NotFound, "nobody has given this account a delegation that needs keys"))
+    Err(Fault::new(
+        Exit::NotFound,
+        "nobody has given this account a delegation that needs keys",
+    ))
 }
 
 // -- scope
@@ -466,7 +521,9 @@ pub fn run_scope(command: ScopeCommand, context: &Context) -> Result<()> {
             let mut scopes = BTreeMap::new();
             for (record, known) in wallet.records()? {
                 for part in known.parts {
-                    let entry = scopes.entry(part.key.sid).or_insert_with(|| (part.cover, Vec::new()));
+                    let entry = scopes
+                        .entry(part.key.sid)
+                        .or_insert_with(|| (part.cover, Vec::new()));
                     entry.1.push(record);
                 }
             }
@@ -476,26 +533,34 @@ pub fn run_scope(command: ScopeCommand, context: &Context) -> Result<()> {
                 let state = entered.node.scope(patient, sid)?;
                 rows.push((sid, cover, records, state));
             }
-            context.output.rows("no accepted records yet", rows, |(sid, cover, records, state)| {
-                let month = cover.epoch.map_or("-".into(), |epoch| epoch.to_string());
-                let grants = state.as_ref().map_or(0, |state| state.grants);
-                let cost = state.as_ref().map_or(0, ledger::ScopeState::cost);
-                let value = json!({
-                    "sid": sid.to_string(),
-                    "class": cover.class.name(),
-                    "month": cover.epoch.map(|epoch| epoch.to_string()),
-                    "record": cover.record.map(|record| record.to_string()),
-                    "counter": cover.counter,
-                    "parts": records.len(),
-                    "grants": grants,
-                    "budget_used": cost,
-                    "budget_limit": entered.home.genesis.policy.hint_limit,
-                });
-                (
-                    value,
-                    format!("{sid}  {:<12} {month:<8} {} part(s)  {grants} grant(s)", cover.class.name(), records.len()),
-                )
-            })
+            context.output.rows(
+                "no accepted records yet",
+                rows,
+                |(sid, cover, records, state)| {
+                    let month = cover.epoch.map_or("-".into(), |epoch| epoch.to_string());
+                    let grants = state.as_ref().map_or(0, |state| state.grants);
+                    let cost = state.as_ref().map_or(0, ledger::ScopeState::cost);
+                    let value = json!({
+                        "sid": sid.to_string(),
+                        "class": cover.class.name(),
+                        "month": cover.epoch.map(|epoch| epoch.to_string()),
+                        "record": cover.record.map(|record| record.to_string()),
+                        "counter": cover.counter,
+                        "parts": records.len(),
+                        "grants": grants,
+                        "budget_used": cost,
+                        "budget_limit": entered.home.genesis.policy.hint_limit,
+                    });
+                    (
+                        value,
+                        format!(
+                            "{sid}  {:<12} {month:<8} {} part(s)  {grants} grant(s)",
+                            cover.class.name(),
+                            records.len()
+                        ),
+                    )
+                },
+            )
         }
         ScopeCommand::Rotate { sid } => {
             let rotated = rotate::rotate(&wallet, sid, &mut OsRng)?;

@@ -1,6 +1,9 @@
 //! `medshare grant`: the patient's word on a request.
 
-use base::{AccountId, Class, OperationId, operation::{GrantUse, Role}};
+use base::{
+    AccountId, Class, OperationId,
+    operation::{GrantUse, Role},
+};
 use clap::{Args, Subcommand};
 use ledger::Grant;
 use serde_json::json;
@@ -91,12 +94,22 @@ pub fn run(command: GrantCommand, context: &Context) -> Result<()> {
         GrantCommand::Deny { request } => {
             let entered = context.enter(&[Role::Patient])?;
             let sent = revoke::deny(&entered.desk(), request)?;
-            report(&context.output, "denied", &sent, &[("request", json!(request.to_string()))])
+            report(
+                &context.output,
+                "denied",
+                &sent,
+                &[("request", json!(request.to_string()))],
+            )
         }
         GrantCommand::Revoke { grant } => {
             let entered = context.enter(&[Role::Patient])?;
             let sent = revoke::revoke(&entered.desk(), grant)?;
-            report(&context.output, "revoked", &sent, &[("grant", json!(grant.to_string()))])
+            report(
+                &context.output,
+                "revoked",
+                &sent,
+                &[("grant", json!(grant.to_string()))],
+            )
         }
         GrantCommand::List { live } => list(live, context),
     }
@@ -110,7 +123,11 @@ fn approve(args: &ApproveArgs, context: &Context) -> Result<()> {
     let wallet = entered.wallet()?;
     let mut wish = wish_of(&wallet.desk, args.request)?;
     if !args.classes.is_empty() {
-        if let Some(more) = args.classes.iter().find(|class| !wish.classes.contains(class)) {
+        if let Some(more) = args
+            .classes
+            .iter()
+            .find(|class| !wish.classes.contains(class))
+        {
             return Err(usage(format!("the request does not ask for {more}")));
         }
         wish.classes.retain(|class| args.classes.contains(class));
@@ -131,14 +148,20 @@ fn approve(args: &ApproveArgs, context: &Context) -> Result<()> {
     agents.dedup();
     let now = system::now();
     let not_before = now.plus(args.after);
-    let expires = args.duration.map_or(wish.until, |span| not_before.plus(span));
+    let expires = args
+        .duration
+        .map_or(wish.until, |span| not_before.plus(span));
     let choice = Choice {
         sids,
         agents,
         not_before,
         expires,
         max_queries: args.max_queries,
-        purpose: if args.emergency { GrantUse::Emergency } else { GrantUse::Ordinary },
+        purpose: if args.emergency {
+            GrantUse::Emergency
+        } else {
+            GrantUse::Ordinary
+        },
     };
     let sent = authorize::authorize(&wallet, args.request, &choice, &mut OsRng)?;
     report(

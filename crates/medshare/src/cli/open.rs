@@ -69,7 +69,11 @@ pub struct OpenArgs {
 /// # Errors
 /// By the exit-code table; nothing is left at the target then.
 pub fn run(args: &OpenArgs, context: &Context) -> Result<()> {
-    let existing = if args.force { Existing::Replace } else { Existing::Refuse };
+    let existing = if args.force {
+        Existing::Replace
+    } else {
+        Existing::Refuse
+    };
     files::check_free(&args.output, existing)?;
     let entered = context.enter(&[Role::Patient, Role::Requester, Role::Hospital])?;
     let opened = match entered.home.facts.role {
@@ -77,7 +81,11 @@ pub fn run(args: &OpenArgs, context: &Context) -> Result<()> {
         _ => open_granted(args, &entered, context)?,
     };
     let target = write_target(args, &opened, existing)?;
-    let queries: Vec<String> = opened.iter().filter_map(|part| part.query).map(|id| id.to_string()).collect();
+    let queries: Vec<String> = opened
+        .iter()
+        .filter_map(|part| part.query)
+        .map(|id| id.to_string())
+        .collect();
     let parts: Vec<Value> = opened
         .iter()
         .map(|part| {
@@ -91,7 +99,9 @@ pub fn run(args: &OpenArgs, context: &Context) -> Result<()> {
             })
         })
         .collect();
-    let hospital = opened.first().map(|part| part.content.hospital().to_string());
+    let hospital = opened
+        .first()
+        .map(|part| part.content.hospital().to_string());
     let mut text = format!(
         "opened {} part(s) as {} in {}",
         opened.len(),
@@ -194,7 +204,10 @@ fn into_file<E: Into<Fault>>(
 
 fn open_own(args: &OpenArgs, entered: &Entered, context: &Context) -> Result<Vec<OpenPart>> {
     let wallet = entered.wallet()?;
-    let found = entered.node.record(args.record)?.filter(|found| found.patient == wallet.patient);
+    let found = entered
+        .node
+        .record(args.record)?
+        .filter(|found| found.patient == wallet.patient);
     found.ok_or_else(|| no_record(args.record))?;
     let (found, _) = accepted(entered, args.record)?;
     wanted(args, &found)
@@ -202,7 +215,12 @@ fn open_own(args: &OpenArgs, entered: &Entered, context: &Context) -> Result<Vec
             let (content, file) = into_file(args, context, |sink| {
                 open::open_own(&wallet, args.record, index, sink)
             })?;
-            Ok(OpenPart { index, content, query: None, file })
+            Ok(OpenPart {
+                index,
+                content,
+                query: None,
+                file,
+            })
         })
         .collect()
 }
@@ -210,7 +228,11 @@ fn open_own(args: &OpenArgs, entered: &Entered, context: &Context) -> Result<Vec
 fn wanted<'a>(args: &'a OpenArgs, record: &'a Record) -> impl Iterator<Item = u32> + 'a {
     let all = record.parts.iter().map(|part| part.part);
     let named = args.parts.iter().copied();
-    let chosen: Vec<u32> = if args.parts.is_empty() { all.collect() } else { named.collect() };
+    let chosen: Vec<u32> = if args.parts.is_empty() {
+        all.collect()
+    } else {
+        named.collect()
+    };
     chosen.into_iter()
 }
 
@@ -273,8 +295,11 @@ fn plan(args: &OpenArgs, entered: &Entered, record: &Record) -> Result<Vec<Wante
             if *sid != part.sid || args.grant.is_some_and(|only| only != *grant) {
                 continue;
             }
-            let Some(state) = entered.node.grant(*grant)? else { continue };
-            let live = check_grant(&state, now).and_then(|()| check_count(entered, &state, part.ctid));
+            let Some(state) = entered.node.grant(*grant)? else {
+                continue;
+            };
+            let live =
+                check_grant(&state, now).and_then(|()| check_count(entered, &state, part.ctid));
             match live {
                 Err(fault) if !args.ask_anyway => last = Some(fault),
                 _ => usable = Some(state),
@@ -286,7 +311,9 @@ fn plan(args: &OpenArgs, entered: &Entered, record: &Record) -> Result<Vec<Wante
                 grant: state.id,
                 agents: args.agent.map_or(state.terms.agents, |agent| vec![agent]),
             }),
-            None if !args.parts.is_empty() => return Err(last.unwrap_or_else(|| not_granted(args.record, part.part))),
+            None if !args.parts.is_empty() => {
+                return Err(last.unwrap_or_else(|| not_granted(args.record, part.part)));
+            }
             None => {}
         }
     }
@@ -301,10 +328,18 @@ fn plan(args: &OpenArgs, entered: &Entered, record: &Record) -> Result<Vec<Wante
 }
 
 /// Why a grant of this account for the record's patient no longer serves.
-fn ended(args: &OpenArgs, entered: &Entered, record: &Record, now: Millis) -> Result<Option<Fault>> {
+fn ended(
+    args: &OpenArgs,
+    entered: &Entered,
+    record: &Record,
+    now: Millis,
+) -> Result<Option<Fault>> {
     let me = entered.session.identity.account();
     for grant in entered.node.grants_of(me)? {
-        let covers = record.parts.iter().any(|part| grant.terms.sids.contains(&part.sid));
+        let covers = record
+            .parts
+            .iter()
+            .any(|part| grant.terms.sids.contains(&part.sid));
         let named = args.grant.is_none_or(|only| only == grant.id);
         if grant.patient == record.patient
             && grant.requester == me
@@ -319,7 +354,12 @@ fn ended(args: &OpenArgs, entered: &Entered, record: &Record, now: Millis) -> Re
 }
 
 fn check_grant(grant: &Grant, now: Millis) -> Result<()> {
-    let refuse = |why: String| Err(Fault::new(Exit::Refused, format!("grant {}: {why}", grant.id)));
+    let refuse = |why: String| {
+        Err(Fault::new(
+            Exit::Refused,
+            format!("grant {}: {why}", grant.id),
+        ))
+    };
     if let Some(time) = grant.revoked {
         return refuse(format!("the patient revoked it at {time}"));
     }
@@ -337,13 +377,20 @@ fn check_count(entered: &Entered, grant: &Grant, ctid: CapsuleId) -> Result<()> 
     if grant.used < grant.terms.max_queries {
         return Ok(());
     }
-    let counted = entered.node.queries_of(grant.id)?.iter().any(|query| query.ctid == ctid);
+    let counted = entered
+        .node
+        .queries_of(grant.id)?
+        .iter()
+        .any(|query| query.ctid == ctid);
     if counted {
         return Ok(());
     }
     Err(Fault::new(
         Exit::Refused,
-        format!("grant {}: its {} queries are used up; ask the patient for a new one", grant.id, grant.terms.max_queries),
+        format!(
+            "grant {}: its {} queries are used up; ask the patient for a new one",
+            grant.id, grant.terms.max_queries
+        ),
     ))
 }
 
@@ -356,7 +403,15 @@ fn not_granted(record: RecordId, part: u32) -> Fault {
 
 fn ask(entered: &Entered, args: &OpenArgs, part: &Wanted, agent: AccountId) -> Result<()> {
     let expires = system::now().plus(args.wait.max(ASK_VALID));
-    open::ask(&entered.desk(), part.grant, args.record, part.index, agent, expires, &mut OsRng)?;
+    open::ask(
+        &entered.desk(),
+        part.grant,
+        args.record,
+        part.index,
+        agent,
+        expires,
+        &mut OsRng,
+    )?;
     Ok(())
 }
 
@@ -391,9 +446,11 @@ fn open_one(
         let answer = wait_for(entered, context, record, part, until)?;
         let mut lied = false;
         let opened = into_file(args, context, |sink| {
-            open::open(&desk, &answer, sink).map(|opened| opened.content).inspect_err(|error| {
-                lied = matches!(error, OpenError::DoesNotOpen);
-            })
+            open::open(&desk, &answer, sink)
+                .map(|opened| opened.content)
+                .inspect_err(|error| {
+                    lied = matches!(error, OpenError::DoesNotOpen);
+                })
         });
         match opened {
             Ok((content, file)) => {
@@ -432,7 +489,10 @@ fn wait_for(
             return Ok(answer);
         }
         if Instant::now() >= until {
-            let agent = part.agents.first().map_or_else(String::new, |agent| format!(" {agent}"));
+            let agent = part
+                .agents
+                .first()
+                .map_or_else(String::new, |agent| format!(" {agent}"));
             return Err(Fault::new(
                 Exit::Pending,
                 format!(
@@ -470,23 +530,40 @@ fn write_target(args: &OpenArgs, parts: &[OpenPart], existing: Existing) -> Resu
     let io = |error: io::Error| Fault::io(args.output.display(), &error);
     let mut pending = Pending::new(&args.output)?;
     let layouts: Vec<_> = parts.iter().map(|part| &part.content.layout).collect();
-    let all = parts.first().is_some_and(|part| part.content.manifest.parts.len() == parts.len());
+    let all = parts
+        .first()
+        .is_some_and(|part| part.content.manifest.parts.len() == parts.len());
     let form = if all && covers(&layouts).is_some() {
         for part in parts {
-            place(&mut part.reader().map_err(io)?, &part.content.layout, pending.file())
-                .map_err(|error| Fault::new(Exit::Storage, format!("{}: {error}", args.output.display())))?;
+            place(
+                &mut part.reader().map_err(io)?,
+                &part.content.layout,
+                pending.file(),
+            )
+            .map_err(|error| {
+                Fault::new(Exit::Storage, format!("{}: {error}", args.output.display()))
+            })?;
         }
         Form::Original
-    } else if parts.iter().any(|part| part.content.media_type == fhir::FHIR_ENTRIES) {
+    } else if parts
+        .iter()
+        .any(|part| part.content.media_type == fhir::FHIR_ENTRIES)
+    {
         let mut bytes = Vec::new();
         for part in parts {
             let mut content = Vec::new();
-            part.reader().and_then(|mut file| file.read_to_end(&mut content)).map_err(io)?;
+            part.reader()
+                .and_then(|mut file| file.read_to_end(&mut content))
+                .map_err(io)?;
             bytes.push((part.content.media_type.as_str(), content));
         }
-        let slices: Vec<(&str, &[u8])> = bytes.iter().map(|(kind, bytes)| (*kind, bytes.as_slice())).collect();
-        let extract = fhir::extract(&slices)
-            .map_err(|error| Fault::new(Exit::Invalid, format!("no extract can be made: {error}")))?;
+        let slices: Vec<(&str, &[u8])> = bytes
+            .iter()
+            .map(|(kind, bytes)| (*kind, bytes.as_slice()))
+            .collect();
+        let extract = fhir::extract(&slices).map_err(|error| {
+            Fault::new(Exit::Invalid, format!("no extract can be made: {error}"))
+        })?;
         pending.file().write_all(&extract).map_err(io)?;
         Form::Extract
     } else if let [part] = parts {

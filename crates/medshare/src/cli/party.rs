@@ -4,11 +4,7 @@
 use base::{AccountId, Digest, Epoch, Millis, operation::Role};
 use serde_json::{Value, json};
 use share::{
-    Desk,
-    dispute, follow,
-    letter::Letter,
-    open, outbox, post,
-    prekey, reencrypt, request, revoke,
+    Desk, dispute, follow, letter::Letter, open, outbox, post, prekey, reencrypt, request, revoke,
     wallet::Wallet,
 };
 
@@ -25,7 +21,11 @@ impl Entered {
     /// [`Exit::Role`].
     pub fn wallet(&self) -> Result<Wallet<'_>> {
         let identity = &self.session.identity;
-        Ok(Wallet::new(self.desk(), identity.patient()?, identity.acts_for()))
+        Ok(Wallet::new(
+            self.desk(),
+            identity.patient()?,
+            identity.acts_for(),
+        ))
     }
 }
 
@@ -77,7 +77,13 @@ pub fn round(entered: &Entered) -> Result<Vec<Event>> {
         ));
     }
     for received in letters {
-        let (done, event) = take_in(entered, &desk, received.name, received.key, &received.letter);
+        let (done, event) = take_in(
+            entered,
+            &desk,
+            received.name,
+            received.key,
+            &received.letter,
+        );
         events.extend(event);
         if done == Done::Yes {
             desk.node.delete_letter(received.name)?;
@@ -113,7 +119,13 @@ enum Done {
 
 /// Does what a letter asks for. What may succeed later (the node is away, the ledger not
 /// yet that far) stays in the mailbox.
-fn take_in(entered: &Entered, desk: &Desk<'_>, name: Digest, key: Digest, letter: &Letter) -> (Done, Option<Event>) {
+fn take_in(
+    entered: &Entered,
+    desk: &Desk<'_>,
+    name: Digest,
+    key: Digest,
+    letter: &Letter,
+) -> (Done, Option<Event>) {
     let outcome = match letter {
         Letter::Request(letter) => request::receive(desk, acting_for(entered), letter)
             .map(|state| {
@@ -186,7 +198,10 @@ fn take_in(entered: &Entered, desk: &Desk<'_>, name: Digest, key: Digest, letter
     match outcome {
         Ok(event) => (Done::Yes, Some(event)),
         Err(fault) => {
-            let waits = matches!(fault.exit, Exit::Unreachable | Exit::Storage | Exit::Forked | Exit::Busy);
+            let waits = matches!(
+                fault.exit,
+                Exit::Unreachable | Exit::Storage | Exit::Forked | Exit::Busy
+            );
             let event = Event::new(
                 "letter-refused",
                 format!("a letter was refused: {fault}"),
@@ -227,7 +242,9 @@ fn kind(letter: &Letter) -> &'static str {
 pub fn parse_span(text: &str) -> std::result::Result<u64, String> {
     let wrong = || format!("{text:?} is no span of time; write 90s, 10m, 12h, 30d or 2y");
     let unit = text.chars().last().ok_or_else(wrong)?;
-    let number: u64 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| wrong())?;
+    let number: u64 = text[..text.len() - unit.len_utf8()]
+        .parse()
+        .map_err(|_| wrong())?;
     let factor = match unit {
         's' => Millis::SECOND,
         'm' => 60 * Millis::SECOND,

@@ -1,13 +1,15 @@
 //! `medshare record`: publish, accept, look, erase. Opening is in [`super::open`].
 
-use base::{Cid, Class, RecordId, operation::{RejectCode, Role}};
+use base::{
+    Cid, Class, RecordId,
+    operation::{RejectCode, Role},
+};
 use clap::{Args, Subcommand, ValueEnum};
 use indicatif::ProgressBar;
 use ledger::{Record, StateInfo, StateStatus};
 use serde_json::{Value, json};
 use share::{
-    Node as _,
-    accept, erase, publish,
+    Node as _, accept, erase, publish,
     record::{Layout, Original, PartSource, ReadSeek, RecordSource},
 };
 use std::{
@@ -160,7 +162,12 @@ pub fn run(command: RecordCommand, context: &Context) -> Result<()> {
         RecordCommand::Reject { record, code } => {
             let entered = context.enter(&[Role::Patient])?;
             let sent = accept::reject(&entered.wallet()?, record, code.into())?;
-            report(&context.output, "rejected", &sent, &[("record", json!(record.to_string()))])
+            report(
+                &context.output,
+                "rejected",
+                &sent,
+                &[("record", json!(record.to_string()))],
+            )
         }
         RecordCommand::List { of } => list(of.as_deref(), context),
         RecordCommand::Show { record } => show_record(record, context),
@@ -195,7 +202,13 @@ fn update(args: &UpdateArgs, context: &Context) -> Result<()> {
     let bar = context.output.bytes_bar("sealing", length_of(&args.file)?);
     let (source, parts) = source(&args.file, args.class, &bar, context)?;
     let entered = context.enter(&[Role::Hospital])?;
-    let done = publish::update(&entered.desk(), args.record, &source, system::now(), &mut OsRng)?;
+    let done = publish::update(
+        &entered.desk(),
+        args.record,
+        &source,
+        system::now(),
+        &mut OsRng,
+    )?;
     bar.finish_and_clear();
     report(
         &context.output,
@@ -217,12 +230,20 @@ fn length_of(path: &Path) -> Result<u64> {
 }
 
 /// The document cut into parts, and the parts as JSON.
-fn source(path: &Path, class: Option<Class>, bar: &ProgressBar, context: &Context) -> Result<(RecordSource, Value)> {
+fn source(
+    path: &Path,
+    class: Option<Class>,
+    bar: &ProgressBar,
+    context: &Context,
+) -> Result<(RecordSource, Value)> {
     let mut file = files::open(path)?;
     let length = length_of(path)?;
     let io = |error: io::Error| Fault::io(path.display(), &error);
     let mut head = Vec::new();
-    (&mut file).take(fhir::HEAD as u64).read_to_end(&mut head).map_err(io)?;
+    (&mut file)
+        .take(fhir::HEAD as u64)
+        .read_to_end(&mut head)
+        .map_err(io)?;
     let whole = fhir::whole(&head, length);
     let cut = if let Some(class) = class {
         vec![fhir::PartRanges { class, ..whole }]
@@ -240,14 +261,21 @@ fn source(path: &Path, class: Option<Class>, bar: &ProgressBar, context: &Contex
     let shown = cut
         .iter()
         .map(|part| {
-            let bytes: u64 = part.ranges.iter().map(|range| range.end - range.start).sum();
+            let bytes: u64 = part
+                .ranges
+                .iter()
+                .map(|range| range.end - range.start)
+                .sum();
             json!({"class": part.class.name(), "media_type": part.media_type, "bytes": bytes})
         })
         .collect();
     let parts = cut
         .into_iter()
         .map(|part| {
-            let ranges = part.ranges.iter().map(|range| (range.start, range.end - range.start));
+            let ranges = part
+                .ranges
+                .iter()
+                .map(|range| (range.start, range.end - range.start));
             Ok(PartSource {
                 class: part.class,
                 media_type: part.media_type,
@@ -307,7 +335,12 @@ fn accept_records(record: Option<RecordId>, context: &Context) -> Result<()> {
     let wallet = entered.wallet()?;
     if let Some(record) = record {
         let sent = accept::accept(&wallet, record, &mut OsRng)?;
-        return report(&context.output, "accepted", &sent, &[("record", json!(record.to_string()))]);
+        return report(
+            &context.output,
+            "accepted",
+            &sent,
+            &[("record", json!(record.to_string()))],
+        );
     }
     let listed = wallet.hospitals()?;
     let pending: Vec<Record> = entered
@@ -323,10 +356,20 @@ fn accept_records(record: Option<RecordId>, context: &Context) -> Result<()> {
     let mut failed = None;
     for record in pending {
         match accept::accept(&wallet, record.id, &mut OsRng).map_err(Fault::from) {
-            Ok(sent) => report(&context.output, "accepted", &sent, &[("record", json!(record.id.to_string()))])?,
+            Ok(sent) => report(
+                &context.output,
+                "accepted",
+                &sent,
+                &[("record", json!(record.id.to_string()))],
+            )?,
             Err(fault) => {
-                context.output.talk(format!("record {}: {fault}", record.id));
-                failed = Some(Fault::new(fault.exit, format!("record {}: {fault}", record.id)));
+                context
+                    .output
+                    .talk(format!("record {}: {fault}", record.id));
+                failed = Some(Fault::new(
+                    fault.exit,
+                    format!("record {}: {fault}", record.id),
+                ));
             }
         }
         bar.inc(1);
@@ -337,20 +380,31 @@ fn accept_records(record: Option<RecordId>, context: &Context) -> Result<()> {
 
 fn erase_record(record: RecordId, yes: bool, context: &Context) -> Result<()> {
     let entered = context.enter(&[Role::Patient, Role::Hospital])?;
-    let found = entered.node.record(record)?.ok_or_else(|| no_record(record))?;
+    let found = entered
+        .node
+        .record(record)?
+        .ok_or_else(|| no_record(record))?;
     let account = entered.session.identity.acts_for();
     if found.patient != account && found.hospital != account {
         return Err(no_record(record));
     }
     if !yes && !confirm("Keys and pins of this record are destroyed for good. Type yes: ")? {
-        return Err(Fault::new(Exit::Usage, "nothing was erased; give --yes to erase without being asked"));
+        return Err(Fault::new(
+            Exit::Usage,
+            "nothing was erased; give --yes to erase without being asked",
+        ));
     }
     let sent = if found.patient == account {
         erase::erase_own(&entered.wallet()?, record, &mut OsRng)?
     } else {
         erase::erase(&entered.desk(), record)?
     };
-    report(&context.output, "erased", &sent, &[("record", json!(record.to_string()))])
+    report(
+        &context.output,
+        "erased",
+        &sent,
+        &[("record", json!(record.to_string()))],
+    )
 }
 
 /// Asks at the terminal; without one, no.
@@ -397,7 +451,12 @@ fn list(of: Option<&str>, context: &Context) -> Result<()> {
         value["status"] = json!(status);
         (
             value,
-            format!("{}  {status:<9}  hospital {}  {} part(s)", record.id, show::short(record.hospital), record.parts.len()),
+            format!(
+                "{}  {status:<9}  hospital {}  {} part(s)",
+                record.id,
+                show::short(record.hospital),
+                record.parts.len()
+            ),
         )
     })
 }
@@ -425,7 +484,12 @@ fn show_record(record: RecordId, context: &Context) -> Result<()> {
         .is_ok_and(|home| home.facts.role == Role::Patient && home.facts.account == found.patient);
     if own {
         let entered = context.enter(&[Role::Patient])?;
-        if let Some((_, known)) = entered.wallet()?.records()?.into_iter().find(|(id, _)| *id == record) {
+        if let Some((_, known)) = entered
+            .wallet()?
+            .records()?
+            .into_iter()
+            .find(|(id, _)| *id == record)
+        {
             value["contents"] = show::json(&known.parts);
         }
     }
@@ -448,7 +512,8 @@ fn history(record: RecordId, context: &Context) -> Result<()> {
             format!("{}  state  {}  {what}{answered}", state.time, state.state),
         )
     })?;
-    let notices: Vec<ledger::Notice> = node.list(&format!("/v1/accounts/{}/notices", found.patient))?;
+    let notices: Vec<ledger::Notice> =
+        node.list(&format!("/v1/accounts/{}/notices", found.patient))?;
     for notice in notices {
         if let ledger::Notice::Query(query) = notice
             && query.record == record
@@ -485,12 +550,18 @@ pub(super) const ANYBODY: [Role; 5] = [
 
 /// The accepted state of a record.
 pub(super) fn accepted(entered: &Entered, record: RecordId) -> Result<(Record, Cid)> {
-    let found = entered.node.record(record)?.ok_or_else(|| no_record(record))?;
-    let state = found.accepted.filter(|_| !found.is_erased()).ok_or_else(|| {
-        Fault::new(
-            Exit::Refused,
-            format!("record {record} has no accepted state; its patient must accept it first"),
-        )
-    })?;
+    let found = entered
+        .node
+        .record(record)?
+        .ok_or_else(|| no_record(record))?;
+    let state = found
+        .accepted
+        .filter(|_| !found.is_erased())
+        .ok_or_else(|| {
+            Fault::new(
+                Exit::Refused,
+                format!("record {record} has no accepted state; its patient must accept it first"),
+            )
+        })?;
     Ok((found, state))
 }

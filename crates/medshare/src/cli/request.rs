@@ -130,7 +130,14 @@ fn create(args: CreateArgs, context: &Context) -> Result<()> {
     let cohort = (patients.len() > 1).then(|| Nonce(system::random32()));
     let bar = context.output.steps_bar("asking", patients.len() as u64);
     for patient in patients {
-        let sent = request::request(&desk, patient, &wish, now.plus(args.expires), cohort, &mut OsRng)?;
+        let sent = request::request(
+            &desk,
+            patient,
+            &wish,
+            now.plus(args.expires),
+            cohort,
+            &mut OsRng,
+        )?;
         report(
             &context.output,
             "asked",
@@ -168,7 +175,12 @@ fn list(open: bool, context: &Context) -> Result<()> {
             || "(what is asked is sealed, or not here yet)".to_owned(),
             |wish| {
                 let classes: Vec<_> = wish.classes.iter().map(|class| class.name()).collect();
-                format!("{} for {:?}: {}", classes.join(","), wish.purpose, wish.words)
+                format!(
+                    "{} for {:?}: {}",
+                    classes.join(","),
+                    wish.purpose,
+                    wish.words
+                )
             },
         );
         let other = if state.patient == account {
@@ -176,7 +188,14 @@ fn list(open: bool, context: &Context) -> Result<()> {
         } else {
             format!("to {}", show::short(state.patient))
         };
-        (value, format!("{}  {}  {other}  {asked}", state.id, status(state, system::now())))
+        (
+            value,
+            format!(
+                "{}  {}  {other}  {asked}",
+                state.id,
+                status(state, system::now())
+            ),
+        )
     })
 }
 

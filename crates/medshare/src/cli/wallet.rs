@@ -33,7 +33,9 @@ use crate::{
 #[derive(Subcommand, Debug)]
 pub enum WalletCommand {
     /// Accept what listed hospitals publish and take letters in, until SIGTERM or SIGINT
-    #[command(after_help = "Example:\n  medshare wallet run --home ~/wallet --passphrase-file pass.txt")]
+    #[command(
+        after_help = "Example:\n  medshare wallet run --home ~/wallet --passphrase-file pass.txt"
+    )]
     Run {
         /// Do what waits, then end
         #[arg(long)]
@@ -156,12 +158,19 @@ fn wallet_round(entered: &Entered) -> Result<Vec<Event>> {
 }
 
 /// What does not hold is rejected with its code; what is only away is tried again.
-fn not_accepted(entered: &Entered, record: base::RecordId, error: accept::AcceptError) -> Result<Event> {
+fn not_accepted(
+    entered: &Entered,
+    record: base::RecordId,
+    error: accept::AcceptError,
+) -> Result<Event> {
     use base::operation::RejectCode;
     let code = error.code();
     let message = error.to_string();
     let fault = Fault::from(error);
-    if matches!(fault.exit, Exit::Unreachable | Exit::Storage | Exit::Busy | Exit::Forked | Exit::Home) {
+    if matches!(
+        fault.exit,
+        Exit::Unreachable | Exit::Storage | Exit::Busy | Exit::Forked | Exit::Home
+    ) {
         return Err(fault);
     }
     let rejected = match code {
@@ -173,7 +182,10 @@ fn not_accepted(entered: &Entered, record: base::RecordId, error: accept::Accept
     };
     Ok(Event::new(
         if rejected { "rejected" } else { "waiting" },
-        format!("record {record} {}: {message}", if rejected { "rejected" } else { "not accepted" }),
+        format!(
+            "record {record} {}: {message}",
+            if rejected { "rejected" } else { "not accepted" }
+        ),
         json!({"record": record.to_string(), "message": message}),
     ))
 }
@@ -186,7 +198,12 @@ fn card(qr: bool, hospital: Option<&str>, context: &Context) -> Result<()> {
         None => {
             let session = home.enter(&keys, context.patience)?;
             let identity = &session.identity;
-            Card::show(&identity.party, identity.patient()?, system::now(), &mut OsRng)
+            Card::show(
+                &identity.party,
+                identity.patient()?,
+                system::now(),
+                &mut OsRng,
+            )
         }
         Some(typed) => {
             drop(keys);
@@ -194,7 +211,12 @@ fn card(qr: bool, hospital: Option<&str>, context: &Context) -> Result<()> {
             let id = contact::resolve(&entered.session.vault, typed)?;
             list_hospital(&entered, id)?;
             let identity = &entered.session.identity;
-            Card::show(&identity.party, identity.patient()?, system::now(), &mut OsRng)
+            Card::show(
+                &identity.party,
+                identity.patient()?,
+                system::now(),
+                &mut OsRng,
+            )
         }
     };
     context
@@ -211,9 +233,15 @@ fn card(qr: bool, hospital: Option<&str>, context: &Context) -> Result<()> {
 }
 
 fn list_hospital(entered: &Entered, id: AccountId) -> Result<()> {
-    let account = entered.node.account(id)?.ok_or_else(|| super::account::unknown(id))?;
+    let account = entered
+        .node
+        .account(id)?
+        .ok_or_else(|| super::account::unknown(id))?;
     if account.role != Role::Hospital {
-        return Err(Fault::new(Exit::Invalid, format!("{id} is not a hospital's account")));
+        return Err(Fault::new(
+            Exit::Invalid,
+            format!("{id} is not a hospital's account"),
+        ));
     }
     entered.wallet()?.list_hospital(id, system::now())?;
     Ok(())
@@ -255,36 +283,55 @@ fn log(context: &Context) -> Result<()> {
     let notices: Vec<Notice> = entered
         .node
         .list(&format!("/v1/accounts/{}/notices", wallet.patient))?;
-    context.output.rows("nobody has used this patient's data", notices, |notice| match notice {
-        Notice::Query(query) => {
-            let class = known
-                .iter()
-                .find(|(id, _)| *id == query.record)
-                .and_then(|(_, known)| known.parts.get(query.part as usize))
-                .map_or("?", |part| part.cover.class.name());
-            let mut value = show::json(query);
-            value["class"] = json!(class);
-            value["kind"] = json!("query");
-            let verdict = query.review.map_or("not reviewed".to_owned(), |review| format!("{:?}", review.verdict));
-            (
-                value,
+    context.output.rows(
+        "nobody has used this patient's data",
+        notices,
+        |notice| match notice {
+            Notice::Query(query) => {
+                let class = known
+                    .iter()
+                    .find(|(id, _)| *id == query.record)
+                    .and_then(|(_, known)| known.parts.get(query.part as usize))
+                    .map_or("?", |part| part.cover.class.name());
+                let mut value = show::json(query);
+                value["class"] = json!(class);
+                value["kind"] = json!("query");
+                let verdict = query.review.map_or("not reviewed".to_owned(), |review| {
+                    format!("{:?}", review.verdict)
+                });
+                (
+                    value,
+                    format!(
+                        "{}  query      {} read {class} of record {} through agent {} ({verdict})",
+                        query.time,
+                        show::short(query.querier),
+                        show::short(query.record),
+                        show::short(query.agent)
+                    ),
+                )
+            }
+            Notice::Emergency {
+                id,
+                hospital,
+                code,
+                time,
+            } => (
+                emergency_json(*id, *hospital, &format!("{code:?}"), time.to_string()),
                 format!(
-                    "{}  query      {} read {class} of record {} through agent {} ({verdict})",
-                    query.time,
-                    show::short(query.querier),
-                    show::short(query.record),
-                    show::short(query.agent)
+                    "{time}  EMERGENCY  {} broke the glass ({code:?})",
+                    show::short(hospital)
                 ),
-            )
-        }
-        Notice::Emergency { id, hospital, code, time } => (
-            emergency_json(*id, *hospital, &format!("{code:?}"), time.to_string()),
-            format!("{time}  EMERGENCY  {} broke the glass ({code:?})", show::short(hospital)),
-        ),
-    })
+            ),
+        },
+    )
 }
 
-fn emergency_json(id: OperationId, hospital: AccountId, code: &str, time: String) -> serde_json::Value {
+fn emergency_json(
+    id: OperationId,
+    hospital: AccountId,
+    code: &str,
+    time: String,
+) -> serde_json::Value {
     json!({"kind": "emergency", "id": id.to_string(), "hospital": hospital.to_string(), "code": code, "time": time})
 }
 
@@ -321,7 +368,8 @@ fn restore(args: &RestoreArgs, context: &Context) -> Result<()> {
         drafted.home = draft.clone();
         let entered = drafted.unlock_with(&home, keys)?.enter(context.patience)?;
         let restored = bag::restore(&entered.desk(), phrase.bag())?;
-        let identity = Identity::restored(genesis.chain(), &phrase, restored.hpke, restored.secrets);
+        let identity =
+            Identity::restored(genesis.chain(), &phrase, restored.hpke, restored.secrets);
         identity.save(&entered.session.vault)?;
         (restored.number, restored.newest, restored.tainted)
     };
@@ -329,7 +377,9 @@ fn restore(args: &RestoreArgs, context: &Context) -> Result<()> {
     let account = home.facts.account.to_string();
     let mut text = format!("restored         {account}\nkey bag          version {number}");
     if let Some(newest) = newest {
-        text.push_str(&format!("\nWARNING          the ledger names version {newest}: this bag is older"));
+        text.push_str(&format!(
+            "\nWARNING          the ledger names version {newest}: this bag is older"
+        ));
     }
     for sid in &tainted {
         text.push_str(&format!("\nrotate first     {sid}"));

@@ -153,11 +153,6 @@ impl Party {
         Ok(Running(Arc::new(Mutex::new(child))))
     }
 
-    /// Whether the node answers at all.
-    pub(super) fn hears_node(&self) -> bool {
-        self.run(&["ledger", "tail", "--limit", "1"]).exit == 0
-    }
-
     fn command(&self, node: &str) -> Command {
         let mut command = Command::new(&self.program);
         // Nothing of the person's own settings reaches a party.
@@ -216,6 +211,17 @@ impl Answer {
     pub(super) fn all(&self, key: &str) -> Vec<String> {
         let found = self.values.iter().filter_map(|value| text(value.get(key)?));
         found.collect()
+    }
+
+    /// The first event named `event`, as loops and rounds print them.
+    pub(super) fn event(&self, event: &str) -> Option<&Value> {
+        self.values.iter().find(|value| value["event"] == event)
+    }
+
+    /// The list of texts under `key`.
+    pub(super) fn list(&self, key: &str) -> Vec<String> {
+        let lists = self.values.iter().filter_map(|value| value.get(key)?.as_array());
+        lists.flatten().filter_map(text).collect()
     }
 }
 

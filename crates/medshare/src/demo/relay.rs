@@ -16,6 +16,7 @@ use std::{
     thread,
 };
 
+use super::step::{Facts, Report, step};
 use crate::exit::{Fault, Result};
 
 /// A running relay; it ends with the demo.
@@ -57,8 +58,19 @@ impl Relay {
     }
 
     /// How many answers it has changed.
-    pub(super) fn flipped(&self) -> u64 {
+    fn flipped(&self) -> u64 {
         self.flipped.load(Ordering::SeqCst)
+    }
+
+    /// Ends the demo when the relay never got to change anything.
+    ///
+    /// # Errors
+    /// [`crate::exit::Exit::Internal`].
+    pub(super) fn must_have_flipped(&self, report: &mut Report) -> Result<()> {
+        match self.flipped() {
+            0 => report.broken(&step("relay", "The relay"), &Facts::default(), "it saw no answer to change"),
+            _ => Ok(()),
+        }
     }
 }
 

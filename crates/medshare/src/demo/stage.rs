@@ -60,7 +60,8 @@ impl Stage {
     }
 
     /// The folder.
-    pub(super) fn folder(&self) -> &Path {
+    #[cfg(test)]
+    fn folder(&self) -> &Path {
         &self.folder
     }
 

@@ -69,7 +69,7 @@ impl Facts {
     /// What the answer itself tells: operation, CID, time.
     pub(super) fn of(answer: &Answer) -> Self {
         Self {
-            operation: answer.find("operation"),
+            operation: ["operation", "query"].iter().find_map(|key| answer.find(key)),
             cid: ["cid", "state", "root"]
                 .iter()
                 .find_map(|key| answer.find(key)),
@@ -145,6 +145,16 @@ impl Report {
         }
     }
 
+    /// A step that was begun and waits for somebody else, as the story wants it.
+    pub(super) fn waits(&mut self, step: Step, answer: &Answer) -> Result<()> {
+        let facts = Facts::of(answer);
+        match answer.reason() {
+            Some(_) if answer.exit == Exit::Pending as u8 => self.done(step, &facts),
+            Some(reason) => self.broken(&step, &facts, &reason),
+            None => self.broken(&step, &facts, "it did not have to wait"),
+        }
+    }
+
     /// A step that had to be refused, for the reason that the story expects.
     pub(super) fn refuses(&mut self, step: Step, answer: &Answer, expected: Refusal) -> Result<()> {
         let facts = Facts::of(answer);
@@ -155,6 +165,30 @@ impl Report {
             return self.broken(&step, &facts, &format!("refused for another reason: {reason}"));
         }
         self.refused(step, &facts, &reason)
+    }
+
+    /// A step that had to be refused with a reason that names `name`.
+    pub(super) fn names(&mut self, step: Step, answer: &Answer, exit: Exit, name: &str) -> Result<()> {
+        let facts = Facts::of(answer).cid(name);
+        match answer.reason() {
+            Some(reason) if answer.exit == exit as u8 && reason.contains(name) => self.refused(step, &facts, &reason),
+            Some(reason) => self.broken(&step, &facts, &format!("refused for another reason: {reason}")),
+            None => self.broken(&step, &facts, "it was not refused"),
+        }
+    }
+
+    /// A step whose process went well and told an event: the refusal that the story expects.
+    pub(super) fn overhears(&mut self, step: Step, answer: &Answer, event: &str, says: &str) -> Result<()> {
+        let facts = Facts::of(answer);
+        if let Some(reason) = answer.reason() {
+            return self.broken(&step, &facts, &reason);
+        }
+        let told = answer.event(event).and_then(|event| event["message"].as_str());
+        match told {
+            Some(reason) if reason.contains(says) => self.refused(step, &facts, reason),
+            Some(reason) => self.broken(&step, &facts, &format!("refused for another reason: {reason}")),
+            None => self.broken(&step, &facts, &format!("it told no {event}: {:?}", answer.values)),
+        }
     }
 
     /// A step of the demo's own that succeeded.
@@ -205,7 +239,7 @@ impl Report {
             _ => ("!", RED),
         };
         let row = format!(
-            "{:<TEXT$} {:>9} {:>9} {:>19} {:>8}",
+            "{:<TEXT$} {:>9} {:>9} {:>10} {:>8}",
             clipped(&step.text, TEXT),
             tail(facts.operation.as_deref()),
             tail(facts.cid.as_deref()),
@@ -222,7 +256,7 @@ impl Report {
     /// The heads of the columns.
     pub(super) fn heads(&self) -> Result<()> {
         let heads = format!(
-            "    {:<TEXT$} {:>9} {:>9} {:>19} {:>8}",
+            "    {:<TEXT$} {:>9} {:>9} {:>10} {:>8}",
             "step", "operation", "CID", "bytes", "time"
         );
         self.talk(&self.paint(DIM, &heads))
@@ -301,7 +335,7 @@ fn line(text: &str) -> Result<()> {
         .map_err(|error| Fault::io("standard output", &error))
 }
 
-const TEXT: usize = 64;
+const TEXT: usize = 70;
 const TAIL: usize = 8;
 const BOLD: &str = "\x1b[1m";
 const DIM: &str = "\x1b[2m";

@@ -4,11 +4,11 @@
 //! A key that replaces another is durable here before the ledger hears of it.
 
 use base::{AccountId, ChainId, OperationId, codec, key::OperationSecret, operation::Role};
+use serde::{Deserialize, Serialize};
 use share::{
     bag::Phrase,
     identity::{HpkeSecret, Party, PatientSecrets, RecordSecret},
 };
-use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::vault::LocalVault;
@@ -61,7 +61,12 @@ impl Identity {
     }
 
     /// A patient's keys as her phrase and her key bag give them.
-    pub fn restored(chain: ChainId, phrase: &Phrase, hpke: HpkeSecret, secrets: PatientSecrets) -> Self {
+    pub fn restored(
+        chain: ChainId,
+        phrase: &Phrase,
+        hpke: HpkeSecret,
+        secrets: PatientSecrets,
+    ) -> Self {
         Self {
             party: Party::new(chain, phrase.operation(), hpke),
             patient: Some(secrets),
@@ -198,12 +203,12 @@ impl Identity {
         delegation: OperationId,
         secrets: &PatientSecrets,
     ) -> Result<()> {
-        let ward = codec::encode(&Ward { patient, delegation });
+        let ward = codec::encode(&Ward {
+            patient,
+            delegation,
+        });
         let secrets = secrets.to_bytes();
-        vault.write_all(&[
-            (TABLE, WARD, Some(&ward)),
-            (TABLE, PATIENT, Some(&secrets)),
-        ])
+        vault.write_all(&[(TABLE, WARD, Some(&ward)), (TABLE, PATIENT, Some(&secrets))])
     }
 }
 

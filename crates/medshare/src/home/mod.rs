@@ -143,7 +143,10 @@ impl Home {
         }
         Err(Fault::new(
             Exit::Home,
-            format!("{} exists and is not empty; name another folder", folder.display()),
+            format!(
+                "{} exists and is not empty; name another folder",
+                folder.display()
+            ),
         ))
     }
 

@@ -242,7 +242,8 @@ impl HttpNode {
     /// # Errors
     /// [`NodeError`].
     pub fn newest_letter(&self) -> Result<u64> {
-        let count: Count = decode(&self.ticketed(Method::GET, "/v1/mailbox/newest", Vec::new())?)?;
+        let count: Count =
+            decode(&self.ticketed(Method::GET, "/v1/mailbox/newest", Vec::new())?)?;
         Ok(count.count)
     }
 }

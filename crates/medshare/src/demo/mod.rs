@@ -1,0 +1,83 @@
+//! `medshare demo`: the whole story, each party a process of its own with its own home.
+//!
+//! The demo runs this very program with its ordinary verbs. Parties share nothing but the
+//! interface `/v1` and one QR text, the patient's card, on a pipe. [`story`] reads like the
+//! script that it is; [`party`] starts processes, [`step`] reports, [`stage`] tidies up.
+//! [`relay`], [`defy`] and [`liar`] are the dishonest: they corrupt real bytes.
+
+mod defy;
+mod liar;
+mod party;
+mod relay;
+mod samples;
+mod stage;
+mod step;
+mod story;
+
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+use crate::{cli::context::Context, exit::Result};
+use stage::Stage;
+use step::Report;
+
+/// What `demo` takes.
+#[derive(Args, Debug)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
+Examples:
+  medshare demo
+  medshare demo --records ~/my-files
+  medshare demo --keep ./stage
+  medshare demo --json | jq -r '.step + \" \" + .outcome'
+
+Everything happens in a folder that only you can enter; it is removed at the end, or kept
+with --keep. The keys of these homes are weakly protected: they are for the story only."
+)]
+pub struct DemoArgs {
+    /// Let every file of this folder make the journey instead of the built-in samples
+    #[arg(long, value_name = "DIR")]
+    records: Option<PathBuf>,
+    /// Keep every party's folder in this new folder
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
+    #[command(subcommand)]
+    dishonest: Option<Dishonest>,
+}
+
+/// What the dishonest parties of the story run.
+#[derive(Subcommand, Debug)]
+enum Dishonest {
+    /// Log a query whether it is allowed or not
+    #[command(hide = true)]
+    DefiantQuery(defy::DefiantQuery),
+    /// Ask for what is not accepted
+    #[command(hide = true)]
+    DefiantAsk(defy::DefiantAsk),
+    /// Sign a grant that a wallet would not make
+    #[command(hide = true)]
+    DefiantGrant(defy::DefiantGrant),
+    /// Answer with corrupted bytes
+    #[command(hide = true)]
+    Lie(liar::Lie),
+}
+
+/// Tells the story, or plays one dishonest part of it.
+///
+/// # Errors
+/// [`crate::exit::Exit::Internal`] naming the step that did not come out as it must.
+pub fn run(args: &DemoArgs, context: &Context) -> Result<()> {
+    match &args.dishonest {
+        Some(Dishonest::DefiantQuery(args)) => defy::query(args, context),
+        Some(Dishonest::DefiantAsk(args)) => defy::ask(args, context),
+        Some(Dishonest::DefiantGrant(args)) => defy::grant(args, context),
+        Some(Dishonest::Lie(args)) => liar::lie(args, context),
+        None => {
+            let sources = args.records.as_deref().map(samples::every_file).transpose()?;
+            let stage = Stage::new(args.keep.as_deref())?;
+            let mut report = Report::new(context.output.json);
+            story::tell(&stage, &mut report, sources)
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Chapter: what stands on the ledger now, and that anybody can check it.
+
+use std::time::Duration;
+
+use super::{
+    super::{
+        party::Answer,
+        stage::Stage,
+        step::{Facts, Report, step},
+    },
+    cast::Cast,
+    records::Published,
+    tampering,
+};
+use crate::exit::Result;
+
+/// Balances, ranking, a proof, a replay.
+pub(super) fn settle(report: &mut Report, cast: &Cast, published: &Published<'_>) -> Result<()> {
+    report.chapter("What anybody can check now")?;
+    let accept = cast.mara.run(&["record", "accept", &published.waiting.record]);
+    report.passes(step("accept", "Mara accepts what waited for her"), accept)?;
+    balances(report, cast)?;
+    ranking(report, cast)?;
+    proof(report, cast, published)?;
+    replay(report, cast)
+}
+
+fn balances(report: &mut Report, cast: &Cast) -> Result<()> {
+    let patients = cast.patients().map(|(patient, _)| patient);
+    let institutions = cast.institutions().map(|(institution, _)| institution);
+    let agents = cast.agents().map(|(agent, _)| agent);
+    for party in patients.into_iter().chain(institutions).chain(agents) {
+        let answer = party.run(&["credit", "balance"]);
+        let credits = answer.find("balance").unwrap_or_default();
+        let tier = answer.find("tier").unwrap_or_default();
+        let text = format!("{:<22} {credits:>4} credits, tier {tier}", party.name);
+        report.passes(step("balance", text), answer)?;
+    }
+    Ok(())
+}
+
+fn ranking(report: &mut Report, cast: &Cast) -> Result<()> {
+    let answer = cast.ines.run(&["credit", "ranking"]);
+    let answer = report.passes(step("ranking", "The ranking, with the reviews behind it:"), answer)?;
+    for value in &answer.values {
+        let name = cast.name_of(value["account"].as_str().unwrap_or_default());
+        report.talk(&format!(
+            "      {:>2}. {name:<22} score {:>4}, accepted reviews {}, marks {}",
+            value["rank"], number(value, "score"), number(value, "accepted"), number(value, "marks")
+        ))?;
+    }
+    Ok(())
+}
+
+/// A number anywhere below `value`.
+fn number(value: &serde_json::Value, key: &str) -> String {
+    fn search<'a>(value: &'a serde_json::Value, key: &str) -> Option<&'a serde_json::Value> {
+        let entries = value.as_object()?;
+        let here = entries.get(key).filter(|found| found.is_number());
+        here.or_else(|| entries.values().find_map(|inner| search(inner, key)))
+    }
+    search(value, key).map_or_else(|| "-".to_owned(), ToString::to_string)
+}
+
+fn proof(report: &mut Report, cast: &Cast, published: &Published<'_>) -> Result<()> {
+    let history = cast.mara.run(&["record", "history", &published.of(&cast.mara).record]);
+    let operation = history.text("by")?;
+    let file = cast.mara.path("publish.proof");
+    let shown = file.to_string_lossy();
+    let answer = cast.mara.run(&["ledger", "prove", &operation, "--output", &shown, "--force"]);
+    report.passes(step("prove", "Mara writes a proof that her record was published"), answer)?;
+    // No node is asked: the proof and the genesis object of her own home are enough.
+    let answer = cast.tomas.run_at("unix:/nowhere", &["ledger", "verify", &shown]);
+    let (index, size) = (answer.find("index"), answer.find("tree_size"));
+    let text = format!(
+        "Tomas verifies it offline: leaf {} of {}",
+        index.unwrap_or_default(),
+        size.unwrap_or_default()
+    );
+    report.passes(step("verify", text), answer)?;
+    tampering::proof(report, &cast.tomas, &file)
+}
+
+fn replay(report: &mut Report, cast: &Cast) -> Result<()> {
+    let answer = cast.ines.run(&["ledger", "replay"]);
+    let equal = answer.values.iter().any(|value| value["equal"] == true);
+    let leaves = answer.find("leaves").unwrap_or_default();
+    let text = format!("Ines replays {leaves} leaves from genesis: the state hash is the same");
+    let facts = Facts::of(&answer);
+    report.checks(step("replay", text), &facts, equal && answer.reason().is_none(), &why(&answer))?;
+    let state = answer.text("state_hash")?;
+    report.talk(&format!("      state hash {state}"))
+}
+
+fn why(answer: &Answer) -> String {
+    answer.reason().unwrap_or_else(|| "the replay ended in another state".to_owned())
+}
+
+/// Counts, time, and what to try next.
+pub(super) fn farewell(stage: &Stage, report: &Report, cast: &Cast) -> Result<()> {
+    let (steps, refusals, time) = report.summary();
+    report.talk(&format!(
+        "\n{steps} steps, {refusals} of them refusals that had to come, {}.{} s.\n",
+        time.as_secs(),
+        Duration::subsec_millis(&time) / 100
+    ))?;
+    report.talk("What to try next")?;
+    if stage.is_kept() {
+        let listen = stage.address();
+        let (node, mara) = (cast.node.path(""), cast.mara.path(""));
+        let verb = |folder: &std::path::Path| {
+            let folder = folder.display();
+            format!("--home {folder}home --passphrase-file {folder}passphrase")
+        };
+        report.talk(&format!("  medshare node run {} --listen {listen}", verb(&node)))?;
+        report.talk(&format!("  medshare ledger tail --from 0 --node {listen}"))?;
+        report.talk(&format!("  medshare wallet log {}", verb(&mara)))?;
+        return report.talk(&format!("  medshare record list {}", verb(&mara)));
+    }
+    report.talk("  medshare demo --records DIR    your own files make the journey")?;
+    report.talk("  medshare demo --keep DIR       every home stays, to look around in")?;
+    report.talk("  medshare demo --json           one object a step")?;
+    report.talk("  medshare --help                the verbs that the demo used")
+}

@@ -1,0 +1,34 @@
+//! The story, top down.
+
+mod cast;
+mod consortium;
+mod end;
+mod patients;
+mod records;
+mod refusals;
+mod sharing;
+mod tampering;
+
+use super::{samples::Source, stage::Stage, step::Report};
+use crate::exit::Result;
+
+/// Tells it from the first node to the last comparison.
+///
+/// # Errors
+/// [`crate::exit::Exit::Internal`] naming the step that did not come out as it must.
+pub(super) fn tell(stage: &Stage, report: &mut Report, sources: Option<Vec<Source>>) -> Result<()> {
+    report.talk("medshare: patients own their medical records and share them.")?;
+    report.talk("Northgate, Riverside and St. Brigid's are hospitals, Helix is a research institute.")?;
+    report.talk("Every party is a process of its own, with its own home and its own keys.")?;
+    report.heads()?;
+    let cast = cast::Cast::new(stage)?;
+    let node = consortium::found(stage, report, &cast)?;
+    patients::enrol(report, &cast)?;
+    let published = records::publish(report, &cast, sources)?;
+    sharing::share(stage, report, &cast, &published)?;
+    refusals::provoke(report, &cast, &published)?;
+    tampering::tamper(stage, report, &cast, &published)?;
+    end::settle(report, &cast, &published)?;
+    node.stop();
+    end::farewell(stage, report, &cast)
+}

@@ -1,0 +1,9 @@
+//! The real binary, as people and scripts use it: a node and the homes of several
+//! parties, each command its own process.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod bad_input;
+mod interface;
+mod journey;
+mod net;
+mod wallets;
