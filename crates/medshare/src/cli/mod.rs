@@ -91,6 +91,8 @@ pub struct Global {
 /// Every noun.
 #[derive(Subcommand, Debug)]
 pub enum Command {
+    /// Tell the whole story: every party a process with its own home
+    Demo(crate::demo::DemoArgs),
     /// Make a home: one role, one folder, keys under a passphrase
     Init(init::InitArgs),
     /// Run a node: ledger, store and interface
@@ -170,6 +172,7 @@ fn run(cli: Cli, output: &mut Output) -> Result<()> {
     let context = Context::new(&cli.global)?;
     *output = context.output;
     match cli.command {
+        Command::Demo(args) => crate::demo::run(&args, &context),
         Command::Init(args) => init::run(args, &context),
         Command::Node(command) => node::run(command, &context),
         Command::Wallet(command) => wallet::run(command, &context),

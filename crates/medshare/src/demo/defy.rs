@@ -118,13 +118,19 @@ fn asked_query(desk: &Desk<'_>, letter: &AskLetter) -> Result<Query> {
 }
 
 /// The capsule that an ask is about, as it stands in the store.
-pub(super) fn capsule_of(desk: &Desk<'_>, letter: &AskLetter) -> Result<share::sealed::CheckedCapsule> {
+pub(super) fn capsule_of(
+    desk: &Desk<'_>,
+    letter: &AskLetter,
+) -> Result<share::sealed::CheckedCapsule> {
     let ask = &letter.ask.body;
     let wrong = |error: &dyn std::fmt::Display| Fault::new(Exit::Invalid, error);
     let root = desk.node.read_block(&ask.state)?;
     let sealed = SealedRecord::from_block(&root, letter.record).map_err(|error| wrong(&error))?;
     let index = ask.part as usize;
-    let part = sealed.parts.get(index).ok_or_else(|| wrong(&"no such part"))?;
+    let part = sealed
+        .parts
+        .get(index)
+        .ok_or_else(|| wrong(&"no such part"))?;
     let node = desk.node.read_block(&part.capsule)?;
     CapsuleNode::from_block(&node, &sealed, index).map_err(|error| wrong(&error))
 }
@@ -134,7 +140,9 @@ pub(super) fn ask(args: &DefiantAsk, context: &Context) -> Result<()> {
     let entered = context.enter(&[Role::Requester, Role::Hospital])?;
     let desk = entered.desk();
     let record = desk.record(args.record)?;
-    let state = record.pending.ok_or_else(|| Fault::new(Exit::NotFound, "nothing is pending"))?;
+    let state = record
+        .pending
+        .ok_or_else(|| Fault::new(Exit::NotFound, "nothing is pending"))?;
     let ask = Ask {
         chain: desk.party.chain,
         grant: args.grant,
@@ -215,5 +223,6 @@ fn anything() -> Cid {
 
 /// An operation's id as typed.
 pub(super) fn id(text: &str) -> std::result::Result<OperationId, String> {
-    text.parse().map_err(|_| format!("{text:?} is no operation id"))
+    text.parse()
+        .map_err(|_| format!("{text:?} is no operation id"))
 }

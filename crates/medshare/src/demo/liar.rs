@@ -94,7 +94,10 @@ fn reencrypted(held: &Held, capsule: &CheckedCapsule) -> Result<Vec<u8>> {
         ibpre::CapsuleId::from_bytes(capsule.header.ctid.0),
     );
     let noise = NoiseKey::from_bytes(held.key.noise);
-    Ok(rk.prepare().reencrypt(&accepted, &noise, gid, ctid).to_bytes())
+    Ok(rk
+        .prepare()
+        .reencrypt(&accepted, &noise, gid, ctid)
+        .to_bytes())
 }
 
 /// Turns over every bit of the last half: few flips would be mended by the code.

@@ -74,7 +74,11 @@ pub fn run(args: &DemoArgs, context: &Context) -> Result<()> {
         Some(Dishonest::DefiantGrant(args)) => defy::grant(args, context),
         Some(Dishonest::Lie(args)) => liar::lie(args, context),
         None => {
-            let sources = args.records.as_deref().map(samples::every_file).transpose()?;
+            let sources = args
+                .records
+                .as_deref()
+                .map(samples::every_file)
+                .transpose()?;
             let stage = Stage::new(args.keep.as_deref())?;
             let mut report = Report::new(context.output.json);
             story::tell(&stage, &mut report, sources)

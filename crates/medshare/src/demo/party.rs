@@ -220,7 +220,10 @@ impl Answer {
 
     /// The list of texts under `key`.
     pub(super) fn list(&self, key: &str) -> Vec<String> {
-        let lists = self.values.iter().filter_map(|value| value.get(key)?.as_array());
+        let lists = self
+            .values
+            .iter()
+            .filter_map(|value| value.get(key)?.as_array());
         lists.flatten().filter_map(text).collect()
     }
 }
@@ -272,7 +275,9 @@ impl Running {
 /// Runs what does not depend on each other at once, as many as there are cores; answers
 /// come in the order of the jobs.
 pub(super) fn at_once<T: Send>(jobs: Vec<Box<dyn FnOnce() -> T + Send + '_>>) -> Vec<T> {
-    let width = thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
+    let width = thread::available_parallelism()
+        .map_or(2, usize::from)
+        .clamp(2, 8);
     let count = jobs.len();
     let queue = Mutex::new(jobs.into_iter().enumerate());
     let answers = Mutex::new(Vec::with_capacity(count));
@@ -297,7 +302,11 @@ pub(super) fn at_once<T: Send>(jobs: Vec<Box<dyn FnOnce() -> T + Send + '_>>) ->
 /// Waits for the process and reads what it says; ends it after [`PATIENCE`].
 fn finish(mut command: Command) -> Answer {
     let started = Instant::now();
-    let mut child = match command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn() {
+    let mut child = match command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+    {
         Ok(child) => child,
         Err(error) => return Answer::failed(format!("starting a party's process: {error}")),
     };
@@ -385,7 +394,10 @@ mod tests {
     fn the_error_object_is_read_and_other_words_are_kept() {
         let object = r#"{"error":{"code":9,"name":"refused","message":"the grant is revoked"}}"#;
         assert_eq!(spoken(object).as_deref(), Some("the grant is revoked"));
-        assert_eq!(spoken("warning\nplain words\n\n").as_deref(), Some("plain words"));
+        assert_eq!(
+            spoken("warning\nplain words\n\n").as_deref(),
+            Some("plain words")
+        );
         assert_eq!(spoken(""), None);
     }
 }

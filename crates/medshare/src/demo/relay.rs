@@ -68,14 +68,23 @@ impl Relay {
     /// [`crate::exit::Exit::Internal`].
     pub(super) fn must_have_flipped(&self, report: &mut Report) -> Result<()> {
         match self.flipped() {
-            0 => report.broken(&step("relay", "The relay"), &Facts::default(), "it saw no answer to change"),
+            0 => report.broken(
+                &step("relay", "The relay"),
+                &Facts::default(),
+                "it saw no answer to change",
+            ),
             _ => Ok(()),
         }
     }
 }
 
 /// Carries one connection until either side closes it.
-fn carry(party: &UnixStream, node: &Path, watched: &str, flipped: &AtomicU64) -> std::io::Result<()> {
+fn carry(
+    party: &UnixStream,
+    node: &Path,
+    watched: &str,
+    flipped: &AtomicU64,
+) -> std::io::Result<()> {
     let node = UnixStream::connect(node)?;
     let armed = Arc::new(AtomicBool::new(false));
     let up = {

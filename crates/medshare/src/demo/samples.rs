@@ -44,7 +44,10 @@ pub(super) fn unpack(folder: &Path) -> Result<Vec<Source>> {
 /// [`Exit::Usage`] when there is none, [`Exit::Storage`].
 pub(super) fn every_file(folder: &Path) -> Result<Vec<Source>> {
     let folder = fs::canonicalize(folder).map_err(|error| {
-        Fault::new(Exit::Usage, format!("--records {}: {error}", folder.display()))
+        Fault::new(
+            Exit::Usage,
+            format!("--records {}: {error}", folder.display()),
+        )
     })?;
     let mut found = Vec::new();
     walk(&folder, &folder, &mut found)?;

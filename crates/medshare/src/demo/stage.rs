@@ -109,7 +109,10 @@ impl Stage {
             }
             if !running.is_alive() || started.elapsed() > START {
                 let last = said.lines().last().unwrap_or("it said nothing").to_owned();
-                return Err(Fault::new(Exit::Unreachable, format!("the node did not start: {last}")));
+                return Err(Fault::new(
+                    Exit::Unreachable,
+                    format!("the node did not start: {last}"),
+                ));
             }
             thread::sleep(Duration::from_millis(5));
         }
@@ -160,7 +163,10 @@ fn own_folder(folder: &Path) -> Result<PathBuf> {
     if occupied {
         return Err(Fault::new(
             Exit::Usage,
-            format!("{} is not empty; name a new folder for --keep", folder.display()),
+            format!(
+                "{} is not empty; name a new folder for --keep",
+                folder.display()
+            ),
         ));
     }
     files::make_private_folder(folder)?;

@@ -69,7 +69,9 @@ impl Facts {
     /// What the answer itself tells: operation, CID, time.
     pub(super) fn of(answer: &Answer) -> Self {
         Self {
-            operation: ["operation", "query"].iter().find_map(|key| answer.find(key)),
+            operation: ["operation", "query"]
+                .iter()
+                .find_map(|key| answer.find(key)),
             cid: ["cid", "state", "root"]
                 .iter()
                 .find_map(|key| answer.find(key)),
@@ -117,7 +119,10 @@ impl Report {
     pub(super) fn chapter(&mut self, title: &str) -> Result<()> {
         self.chapters += 1;
         let number = self.chapters;
-        self.talk(&format!("\n{}", self.paint(BOLD, &format!("{number}. {title}"))))
+        self.talk(&format!(
+            "\n{}",
+            self.paint(BOLD, &format!("{number}. {title}"))
+        ))
     }
 
     /// A line for people only.
@@ -135,7 +140,12 @@ impl Report {
     }
 
     /// The same with more facts than the answer tells.
-    pub(super) fn passes_with(&mut self, step: Step, answer: Answer, facts: Facts) -> Result<Answer> {
+    pub(super) fn passes_with(
+        &mut self,
+        step: Step,
+        answer: Answer,
+        facts: Facts,
+    ) -> Result<Answer> {
         match answer.reason() {
             None => {
                 self.done(step, &facts)?;
@@ -162,32 +172,64 @@ impl Report {
             return self.broken(&step, &facts, "it was not refused");
         };
         if answer.exit != expected.exit as u8 || !reason.contains(expected.says) {
-            return self.broken(&step, &facts, &format!("refused for another reason: {reason}"));
+            return self.broken(
+                &step,
+                &facts,
+                &format!("refused for another reason: {reason}"),
+            );
         }
         self.refused(step, &facts, &reason)
     }
 
     /// A step that had to be refused with a reason that names `name`.
-    pub(super) fn names(&mut self, step: Step, answer: &Answer, exit: Exit, name: &str) -> Result<()> {
+    pub(super) fn names(
+        &mut self,
+        step: Step,
+        answer: &Answer,
+        exit: Exit,
+        name: &str,
+    ) -> Result<()> {
         let facts = Facts::of(answer).cid(name);
         match answer.reason() {
-            Some(reason) if answer.exit == exit as u8 && reason.contains(name) => self.refused(step, &facts, &reason),
-            Some(reason) => self.broken(&step, &facts, &format!("refused for another reason: {reason}")),
+            Some(reason) if answer.exit == exit as u8 && reason.contains(name) => {
+                self.refused(step, &facts, &reason)
+            }
+            Some(reason) => self.broken(
+                &step,
+                &facts,
+                &format!("refused for another reason: {reason}"),
+            ),
             None => self.broken(&step, &facts, "it was not refused"),
         }
     }
 
     /// A step whose process went well and told an event: the refusal that the story expects.
-    pub(super) fn overhears(&mut self, step: Step, answer: &Answer, event: &str, says: &str) -> Result<()> {
+    pub(super) fn overhears(
+        &mut self,
+        step: Step,
+        answer: &Answer,
+        event: &str,
+        says: &str,
+    ) -> Result<()> {
         let facts = Facts::of(answer);
         if let Some(reason) = answer.reason() {
             return self.broken(&step, &facts, &reason);
         }
-        let told = answer.event(event).and_then(|event| event["message"].as_str());
+        let told = answer
+            .event(event)
+            .and_then(|event| event["message"].as_str());
         match told {
             Some(reason) if reason.contains(says) => self.refused(step, &facts, reason),
-            Some(reason) => self.broken(&step, &facts, &format!("refused for another reason: {reason}")),
-            None => self.broken(&step, &facts, &format!("it told no {event}: {:?}", answer.values)),
+            Some(reason) => self.broken(
+                &step,
+                &facts,
+                &format!("refused for another reason: {reason}"),
+            ),
+            None => self.broken(
+                &step,
+                &facts,
+                &format!("it told no {event}: {:?}", answer.values),
+            ),
         }
     }
 
@@ -217,7 +259,13 @@ impl Report {
     }
 
     /// The demo's own check: ends the demo when it does not hold.
-    pub(super) fn checks(&mut self, step: Step, facts: &Facts, holds: bool, otherwise: &str) -> Result<()> {
+    pub(super) fn checks(
+        &mut self,
+        step: Step,
+        facts: &Facts,
+        holds: bool,
+        otherwise: &str,
+    ) -> Result<()> {
         match holds {
             true => self.done(step, facts),
             false => self.broken(&step, facts, otherwise),
@@ -290,7 +338,11 @@ fn object(step: &Step, outcome: &str, facts: &Facts, reason: Option<&str>) -> Va
 /// Ids of one kind begin alike: their ends tell them apart. `--json` has them whole.
 fn tail(id: Option<&str>) -> String {
     let Some(id) = id else { return String::new() };
-    let from = id.char_indices().rev().nth(TAIL - 1).map_or(0, |(at, _)| at);
+    let from = id
+        .char_indices()
+        .rev()
+        .nth(TAIL - 1)
+        .map_or(0, |(at, _)| at);
     format!("…{}", &id[from..])
 }
 
@@ -362,7 +414,14 @@ mod tests {
     #[test]
     fn a_step_is_one_object_with_every_key() {
         let object = object(&step("publish", "x"), "ok", &Facts::default(), None);
-        for key in ["step", "outcome", "operation", "cid", "milliseconds", "error"] {
+        for key in [
+            "step",
+            "outcome",
+            "operation",
+            "cid",
+            "milliseconds",
+            "error",
+        ] {
             assert!(object.get(key).is_some(), "{key}");
         }
     }

@@ -85,7 +85,9 @@ impl Cast {
         let institutions = self.institutions().map(|(institution, _)| institution);
         let agents = self.agents().map(|(agent, _)| agent);
         let mut everybody = patients.into_iter().chain(institutions).chain(agents);
-        everybody.find(|party| party.account() == account).map_or("somebody else", |party| party.name)
+        everybody
+            .find(|party| party.account() == account)
+            .map_or("somebody else", |party| party.name)
     }
 
     /// For each patient: another hospital that treats her, and an agent of a third

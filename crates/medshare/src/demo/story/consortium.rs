@@ -14,13 +14,19 @@ use crate::exit::Result;
 pub(super) fn found(stage: &Stage, report: &mut Report, cast: &Cast) -> Result<Running> {
     report.chapter("A consortium is founded")?;
     report.passes(
-        step("node-init", "The node makes its home and the ledger's genesis object"),
+        step(
+            "node-init",
+            "The node makes its home and the ledger's genesis object",
+        ),
         cast.node.init("node", &["--network", "demo"]),
     )?;
     let started = std::time::Instant::now();
     let node = stage.run_node(&cast.node)?;
     report.done(
-        step("node-run", "The node serves /v1 on a Unix socket of its own"),
+        step(
+            "node-run",
+            "The node serves /v1 on a Unix socket of its own",
+        ),
         &super::super::step::Facts::took(started),
     )?;
 
@@ -34,12 +40,21 @@ pub(super) fn found(stage: &Stage, report: &mut Report, cast: &Cast) -> Result<R
     // One validator decides alone; its operations follow each other.
     for (institution, _) in cast.institutions() {
         let text = format!("The consortium admits {}", institution.name);
-        let answer = cast.node.run(&["institution", "admit", institution.account()]);
+        let answer = cast
+            .node
+            .run(&["institution", "admit", institution.account()]);
         report.passes(step("admit", text), answer)?;
     }
-    let joined = at_once(cast.agents().map(|(agent, institution)| job(move || join(agent, institution))).into());
+    let joined = at_once(
+        cast.agents()
+            .map(|(agent, institution)| job(move || join(agent, institution)))
+            .into(),
+    );
     for ((agent, institution), answer) in cast.agents().into_iter().zip(joined) {
-        let text = format!("{} joins {}, with its consent", agent.name, institution.name);
+        let text = format!(
+            "{} joins {}, with its consent",
+            agent.name, institution.name
+        );
         report.passes(step("join", text), answer)?;
     }
     Ok(node)
@@ -47,7 +62,12 @@ pub(super) fn found(stage: &Stage, report: &mut Report, cast: &Cast) -> Result<R
 
 /// Homes and accounts; each party's keys are made in its own process.
 pub(super) fn join_ledger(report: &mut Report, newcomers: &[(&Party, &'static str)]) -> Result<()> {
-    let homes = at_once(newcomers.iter().map(|&(party, role)| job(move || party.init(role, &[]))).collect());
+    let homes = at_once(
+        newcomers
+            .iter()
+            .map(|&(party, role)| job(move || party.init(role, &[])))
+            .collect(),
+    );
     for ((party, role), answer) in newcomers.iter().zip(homes) {
         let text = format!("{}: a home of role {role}, with fresh keys", party.name);
         report.passes(step("init", text), answer)?;
@@ -75,6 +95,8 @@ fn join(agent: &Party, institution: &Party) -> Answer {
 }
 
 /// A job for [`at_once`].
-pub(super) fn job<'a, T>(work: impl FnOnce() -> T + Send + 'a) -> Box<dyn FnOnce() -> T + Send + 'a> {
+pub(super) fn job<'a, T>(
+    work: impl FnOnce() -> T + Send + 'a,
+) -> Box<dyn FnOnce() -> T + Send + 'a> {
     Box::new(work)
 }

@@ -1,5 +1,6 @@
 //! Chapter: what stands on the ledger now, and that anybody can check it.
 
+use serde_json::Value;
 use std::time::Duration;
 
 use super::{
@@ -17,7 +18,9 @@ use crate::exit::Result;
 /// Balances, ranking, a proof, a replay.
 pub(super) fn settle(report: &mut Report, cast: &Cast, published: &Published<'_>) -> Result<()> {
     report.chapter("What anybody can check now")?;
-    let accept = cast.mara.run(&["record", "accept", &published.waiting.record]);
+    let accept = cast
+        .mara
+        .run(&["record", "accept", &published.waiting.record]);
     report.passes(step("accept", "Mara accepts what waited for her"), accept)?;
     balances(report, cast)?;
     ranking(report, cast)?;
@@ -41,36 +44,53 @@ fn balances(report: &mut Report, cast: &Cast) -> Result<()> {
 
 fn ranking(report: &mut Report, cast: &Cast) -> Result<()> {
     let answer = cast.ines.run(&["credit", "ranking"]);
-    let answer = report.passes(step("ranking", "The ranking, with the reviews behind it:"), answer)?;
+    let answer = report.passes(
+        step("ranking", "The ranking, with the reviews behind it:"),
+        answer,
+    )?;
     for value in &answer.values {
-        let name = cast.name_of(value["account"].as_str().unwrap_or_default());
+        let name = cast.name_of(value["hospital"].as_str().unwrap_or_default());
+        let number = |path: &str| value.pointer(path).and_then(Value::as_i64).unwrap_or(0);
+        // A score is in thousandths of a credit.
         report.talk(&format!(
-            "      {:>2}. {name:<22} score {:>4}, accepted reviews {}, marks {}",
-            value["rank"], number(value, "score"), number(value, "accepted"), number(value, "marks")
+            "      {:>2}. {name:<13} {:>5} after decay, {} accepted reviews of {}, {} marks",
+            number("/rank"),
+            number("/score") / 1000,
+            number("/reviews/accepted"),
+            reviews(value),
+            number("/marks")
         ))?;
     }
     Ok(())
 }
 
-/// A number anywhere below `value`.
-fn number(value: &serde_json::Value, key: &str) -> String {
-    fn search<'a>(value: &'a serde_json::Value, key: &str) -> Option<&'a serde_json::Value> {
-        let entries = value.as_object()?;
-        let here = entries.get(key).filter(|found| found.is_number());
-        here.or_else(|| entries.values().find_map(|inner| search(inner, key)))
-    }
-    search(value, key).map_or_else(|| "-".to_owned(), ToString::to_string)
+fn reviews(ranked: &Value) -> i64 {
+    let counts = ranked["reviews"].as_object();
+    counts
+        .into_iter()
+        .flatten()
+        .filter_map(|(_, count)| count.as_i64())
+        .sum()
 }
 
 fn proof(report: &mut Report, cast: &Cast, published: &Published<'_>) -> Result<()> {
-    let history = cast.mara.run(&["record", "history", &published.of(&cast.mara).record]);
+    let history = cast
+        .mara
+        .run(&["record", "history", &published.of(&cast.mara).record]);
     let operation = history.text("by")?;
     let file = cast.mara.path("publish.proof");
     let shown = file.to_string_lossy();
-    let answer = cast.mara.run(&["ledger", "prove", &operation, "--output", &shown, "--force"]);
-    report.passes(step("prove", "Mara writes a proof that her record was published"), answer)?;
+    let answer = cast
+        .mara
+        .run(&["ledger", "prove", &operation, "--output", &shown, "--force"]);
+    report.passes(
+        step("prove", "Mara writes a proof that her record was published"),
+        answer,
+    )?;
     // No node is asked: the proof and the genesis object of her own home are enough.
-    let answer = cast.tomas.run_at("unix:/nowhere", &["ledger", "verify", &shown]);
+    let answer = cast
+        .tomas
+        .run_at("unix:/nowhere", &["ledger", "verify", &shown]);
     let (index, size) = (answer.find("index"), answer.find("tree_size"));
     let text = format!(
         "Tomas verifies it offline: leaf {} of {}",
@@ -87,13 +107,20 @@ fn replay(report: &mut Report, cast: &Cast) -> Result<()> {
     let leaves = answer.find("leaves").unwrap_or_default();
     let text = format!("Ines replays {leaves} leaves from genesis: the state hash is the same");
     let facts = Facts::of(&answer);
-    report.checks(step("replay", text), &facts, equal && answer.reason().is_none(), &why(&answer))?;
+    report.checks(
+        step("replay", text),
+        &facts,
+        equal && answer.reason().is_none(),
+        &why(&answer),
+    )?;
     let state = answer.text("state_hash")?;
     report.talk(&format!("      state hash {state}"))
 }
 
 fn why(answer: &Answer) -> String {
-    answer.reason().unwrap_or_else(|| "the replay ended in another state".to_owned())
+    answer
+        .reason()
+        .unwrap_or_else(|| "the replay ended in another state".to_owned())
 }
 
 /// Counts, time, and what to try next.
@@ -112,7 +139,10 @@ pub(super) fn farewell(stage: &Stage, report: &Report, cast: &Cast) -> Result<()
             let folder = folder.display();
             format!("--home {folder}home --passphrase-file {folder}passphrase")
         };
-        report.talk(&format!("  medshare node run {} --listen {listen}", verb(&node)))?;
+        report.talk(&format!(
+            "  medshare node run {} --listen {listen}",
+            verb(&node)
+        ))?;
         report.talk(&format!("  medshare ledger tail --from 0 --node {listen}"))?;
         report.talk(&format!("  medshare wallet log {}", verb(&mara)))?;
         return report.talk(&format!("  medshare record list {}", verb(&mara)));

@@ -18,7 +18,9 @@ use crate::exit::Result;
 /// [`crate::exit::Exit::Internal`] naming the step that did not come out as it must.
 pub(super) fn tell(stage: &Stage, report: &mut Report, sources: Option<Vec<Source>>) -> Result<()> {
     report.talk("medshare: patients own their medical records and share them.")?;
-    report.talk("Northgate, Riverside and St. Brigid's are hospitals, Helix is a research institute.")?;
+    report.talk(
+        "Northgate, Riverside and St. Brigid's are hospitals, Helix is a research institute.",
+    )?;
     report.talk("Every party is a process of its own, with its own home and its own keys.")?;
     report.heads()?;
     let cast = cast::Cast::new(stage)?;

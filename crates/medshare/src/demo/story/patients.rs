@@ -29,7 +29,10 @@ pub(super) fn enrol(report: &mut Report, cast: &Cast) -> Result<()> {
             .into(),
     );
     for ((patient, hospital), answer) in cast.patients().into_iter().zip(shown) {
-        let text = format!("{} shows a card to {} (on a pipe) and is attested", patient.name, hospital.name);
+        let text = format!(
+            "{} shows a card to {} (on a pipe) and is attested",
+            patient.name, hospital.name
+        );
         report.passes(step("attest", text), answer)?;
     }
     Ok(())

@@ -86,7 +86,11 @@ impl<'a> Journey<'a> {
 
     /// A short name for people: the file's own, without its folders.
     pub(super) fn name(&self) -> &str {
-        self.source.name.rsplit('/').next().unwrap_or(&self.source.name)
+        self.source
+            .name
+            .rsplit('/')
+            .next()
+            .unwrap_or(&self.source.name)
     }
 }
 
@@ -98,13 +102,18 @@ fn publish_all(report: &mut Report, journeys: &mut [Journey<'_>]) -> Result<()> 
                 job(move || {
                     let file = journey.source.path.to_string_lossy();
                     let patient = journey.patient.account();
-                    journey.hospital.run(&["record", "publish", &file, "--patient", patient])
+                    journey
+                        .hospital
+                        .run(&["record", "publish", &file, "--patient", patient])
                 })
             })
             .collect(),
     );
     for (journey, answer) in journeys.iter_mut().zip(answers) {
-        let parts = answer.values.iter().find_map(|value| value["parts"].as_array());
+        let parts = answer
+            .values
+            .iter()
+            .find_map(|value| value["parts"].as_array());
         journey.classes = parts
             .into_iter()
             .flatten()
@@ -133,7 +142,11 @@ fn accept_all(report: &mut Report, journeys: &[Journey<'_>]) -> Result<()> {
             .collect(),
     );
     for (journey, answer) in journeys.iter().zip(answers) {
-        let text = format!("{} checks and accepts {}", journey.patient.name, journey.name());
+        let text = format!(
+            "{} checks and accepts {}",
+            journey.patient.name,
+            journey.name()
+        );
         let facts = Facts::of(&answer).cid(&journey.state);
         report.passes_with(step("accept", text), answer, facts)?;
     }

@@ -51,13 +51,23 @@ pub(super) fn granted(
     more: &[&str],
 ) -> Result<String> {
     let classes = journey.classes.iter().map(String::as_str);
-    let asked = ask(requester, &[patient], classes, "research", "One more question");
+    let asked = ask(
+        requester,
+        &[patient],
+        classes,
+        "research",
+        "One more question",
+    );
     let text = format!("{} asks {} again", requester.name, patient.name);
-    let request = report.passes(step("request", text), asked)?.text("request")?;
+    let request = report
+        .passes(step("request", text), asked)?
+        .text("request")?;
     let mut arguments = vec!["grant", "approve", &request, "--agent", cast.liar.account()];
     arguments.extend(more);
     let text = format!("{} authorises it through {}", patient.name, cast.liar.name);
-    report.passes(step("authorise", text), patient.run(&arguments))?.text("grant")
+    report
+        .passes(step("authorise", text), patient.run(&arguments))?
+        .text("grant")
 }
 
 /// Sends the ask for the record and does not wait for the answer.
@@ -65,7 +75,17 @@ pub(super) fn asks_only(requester: &Party, journey: &Journey<'_>, grant: &str) -
     let target = requester.path("asked");
     let target = target.to_string_lossy();
     requester.run(&[
-        "record", "open", &journey.record, "--output", &target, "--grant", grant, "--part", "0", "--wait", "0s",
+        "record",
+        "open",
+        &journey.record,
+        "--output",
+        &target,
+        "--grant",
+        grant,
+        "--part",
+        "0",
+        "--wait",
+        "0s",
     ])
 }
 
@@ -73,28 +93,58 @@ pub(super) fn asks_only(requester: &Party, journey: &Journey<'_>, grant: &str) -
 fn opens_late(requester: &Party, journey: &Journey<'_>, grant: &str) -> Answer {
     let target = requester.path("late");
     let target = target.to_string_lossy();
-    requester.run(&["record", "open", &journey.record, "--output", &target, "--grant", grant])
+    requester.run(&[
+        "record",
+        "open",
+        &journey.record,
+        "--output",
+        &target,
+        "--grant",
+        grant,
+    ])
 }
 
 fn defies(agent: &Party, grant: &str) -> Answer {
     agent.run(&["demo", "defiant-query", "--grant", grant])
 }
 
-fn no_grant(report: &mut Report, cast: &Cast, waiting: &Journey<'_>, journey: &Journey<'_>) -> Result<()> {
+fn no_grant(
+    report: &mut Report,
+    cast: &Cast,
+    waiting: &Journey<'_>,
+    journey: &Journey<'_>,
+) -> Result<()> {
     let target = cast.riverside.path("never");
     let target = target.to_string_lossy();
-    let answer = cast.riverside.run(&["record", "open", &journey.record, "--output", &target]);
+    let answer = cast
+        .riverside
+        .run(&["record", "open", &journey.record, "--output", &target]);
     report.refuses(
-        step("no-grant", format!("{} opens {} without a grant", cast.riverside.name, journey.name())),
+        step(
+            "no-grant",
+            format!(
+                "{} opens {} without a grant",
+                cast.riverside.name,
+                journey.name()
+            ),
+        ),
         &answer,
         NOT_THERE,
     )?;
     // An operation's id that is no grant's: the request that Helix is about to make.
     let classes = waiting.classes.iter().map(String::as_str);
     let asked = ask(&cast.helix, &[&cast.mara], classes, "research", "May we?");
-    let request = report.passes(step("request", "Helix asks Mara; she has not answered"), asked)?.text("request")?;
+    let request = report
+        .passes(
+            step("request", "Helix asks Mara; she has not answered"),
+            asked,
+        )?
+        .text("request")?;
     report.refuses(
-        step("no-grant-ledger", format!("{} logs a query all the same", cast.liar.name)),
+        step(
+            "no-grant-ledger",
+            format!("{} logs a query all the same", cast.liar.name),
+        ),
         &defies(&cast.liar, &request),
         by_ledger("there is no such grant"),
     )?;
@@ -105,17 +155,42 @@ fn no_grant(report: &mut Report, cast: &Cast, waiting: &Journey<'_>, journey: &J
 
 fn separation(report: &mut Report, cast: &Cast, waiting: &Journey<'_>) -> Result<()> {
     let classes = waiting.classes.iter().map(String::as_str);
-    let asked = ask(&cast.helix, &[&cast.mara], classes, "research", "Through our own agent");
-    let request = report.passes(step("request", "Helix asks Mara once more"), asked)?.text("request")?;
+    let asked = ask(
+        &cast.helix,
+        &[&cast.mara],
+        classes,
+        "research",
+        "Through our own agent",
+    );
+    let request = report
+        .passes(step("request", "Helix asks Mara once more"), asked)?
+        .text("request")?;
     let own = cast.helix_agent.account();
     report.refuses(
-        step("same-institution", "Mara names Helix's own agent: together they would hold her key"),
-        &cast.mara.run(&["grant", "approve", &request, "--agent", own]),
+        step(
+            "same-institution",
+            "Mara names Helix's own agent: together they would hold her key",
+        ),
+        &cast
+            .mara
+            .run(&["grant", "approve", &request, "--agent", own]),
         refusal(Exit::Refused, "institution"),
     )?;
-    let arguments = ["demo", "defiant-grant", "--request", &request, "--agent", own, "--max-queries", "1"];
+    let arguments = [
+        "demo",
+        "defiant-grant",
+        "--request",
+        &request,
+        "--agent",
+        own,
+        "--max-queries",
+        "1",
+    ];
     report.refuses(
-        step("same-institution-ledger", "A careless wallet signs it all the same"),
+        step(
+            "same-institution-ledger",
+            "A careless wallet signs it all the same",
+        ),
         &cast.mara.run(&arguments),
         by_ledger("same institution"),
     )
@@ -123,17 +198,51 @@ fn separation(report: &mut Report, cast: &Cast, waiting: &Journey<'_>) -> Result
 
 fn budget(report: &mut Report, cast: &Cast, journey: &Journey<'_>) -> Result<()> {
     let classes = journey.classes.iter().map(String::as_str);
-    let asked = ask(&cast.helix, &[&cast.mara], classes, "research", "Everything, always");
-    let request = report.passes(step("request", "Helix asks Mara for very many queries"), asked)?.text("request")?;
+    let asked = ask(
+        &cast.helix,
+        &[&cast.mara],
+        classes,
+        "research",
+        "Everything, always",
+    );
+    let request = report
+        .passes(
+            step("request", "Helix asks Mara for very many queries"),
+            asked,
+        )?
+        .text("request")?;
     let agent = cast.river_agent.account();
     report.refuses(
-        step("over-budget", "Mara grants 40000: more than one scope key may answer in its life"),
-        &cast.mara.run(&["grant", "approve", &request, "--agent", agent, "--max-queries", "40000"]),
+        step(
+            "over-budget",
+            "Mara grants 40000: more than one scope key may answer in its life",
+        ),
+        &cast.mara.run(&[
+            "grant",
+            "approve",
+            &request,
+            "--agent",
+            agent,
+            "--max-queries",
+            "40000",
+        ]),
         refusal(Exit::Refused, "hint budget"),
     )?;
-    let arguments = ["demo", "defiant-grant", "--request", &request, "--agent", agent, "--max-queries", "40000"];
+    let arguments = [
+        "demo",
+        "defiant-grant",
+        "--request",
+        &request,
+        "--agent",
+        agent,
+        "--max-queries",
+        "40000",
+    ];
     report.refuses(
-        step("over-budget-ledger", "A careless wallet signs the same for another scope"),
+        step(
+            "over-budget-ledger",
+            "A careless wallet signs the same for another scope",
+        ),
         &cast.mara.run(&arguments),
         by_ledger("hint budget"),
     )
@@ -141,13 +250,24 @@ fn budget(report: &mut Report, cast: &Cast, journey: &Journey<'_>) -> Result<()>
 
 fn wrong_agent(report: &mut Report, cast: &Cast, grant: &str) -> Result<()> {
     report.refuses(
-        step("wrong-agent", format!("{} queries under a grant that does not name it", cast.north_agent.name)),
+        step(
+            "wrong-agent",
+            format!(
+                "{} queries under a grant that does not name it",
+                cast.north_agent.name
+            ),
+        ),
         &defies(&cast.north_agent, grant),
         by_ledger("not named by the grant"),
     )
 }
 
-fn not_accepted(report: &mut Report, cast: &Cast, grant: &str, waiting: &Journey<'_>) -> Result<()> {
+fn not_accepted(
+    report: &mut Report,
+    cast: &Cast,
+    grant: &str,
+    waiting: &Journey<'_>,
+) -> Result<()> {
     let (requester, agent) = (&cast.helix, &cast.liar);
     let target = requester.path("never");
     let target = target.to_string_lossy();
@@ -156,15 +276,33 @@ fn not_accepted(report: &mut Report, cast: &Cast, grant: &str, waiting: &Journey
         &requester.run(&["record", "open", &waiting.record, "--output", &target]),
         refusal(Exit::Refused, "no accepted state"),
     )?;
-    let arguments = ["demo", "defiant-ask", "--grant", grant, "--record", &waiting.record, "--agent", agent.account()];
-    report.passes(step("ask", "Helix sends the ask all the same"), requester.run(&arguments))?;
+    let arguments = [
+        "demo",
+        "defiant-ask",
+        "--grant",
+        grant,
+        "--record",
+        &waiting.record,
+        "--agent",
+        agent.account(),
+    ];
+    report.passes(
+        step("ask", "Helix sends the ask all the same"),
+        requester.run(&arguments),
+    )?;
     report.refuses(
-        step("not-accepted-ledger", format!("{} logs the query all the same", agent.name)),
+        step(
+            "not-accepted-ledger",
+            format!("{} logs the query all the same", agent.name),
+        ),
         &defies(agent, grant),
         by_ledger("last accepted state"),
     )?;
     report.overhears(
-        step("not-accepted-agent", "The same agent, honest again, refuses the ask"),
+        step(
+            "not-accepted-agent",
+            "The same agent, honest again, refuses the ask",
+        ),
         &agent.run(&["agent", "once"]),
         "letter-refused",
         "last accepted state",
@@ -174,24 +312,46 @@ fn not_accepted(report: &mut Report, cast: &Cast, grant: &str, waiting: &Journey
 fn revoked(report: &mut Report, cast: &Cast, grant: &str, journey: &Journey<'_>) -> Result<()> {
     let (requester, agent) = (&cast.helix, &cast.liar);
     report.waits(
-        step("ask", format!("{} asks for {} and does not wait", requester.name, journey.name())),
+        step(
+            "ask",
+            format!(
+                "{} asks for {} and does not wait",
+                requester.name,
+                journey.name()
+            ),
+        ),
         &asks_only(requester, journey, grant),
     )?;
     let revoke = cast.mara.run(&["grant", "revoke", grant]);
-    report.passes(step("revoke", "Mara revokes the grant before the agent has worked"), revoke)?;
+    report.passes(
+        step(
+            "revoke",
+            "Mara revokes the grant before the agent has worked",
+        ),
+        revoke,
+    )?;
     report.refuses(
-        step("revoked-ledger", format!("{} logs the query all the same", agent.name)),
+        step(
+            "revoked-ledger",
+            format!("{} logs the query all the same", agent.name),
+        ),
         &defies(agent, grant),
         by_ledger("revoked"),
     )?;
     report.overhears(
-        step("revoked-agent", "The same agent, honest again, refuses the ask"),
+        step(
+            "revoked-agent",
+            "The same agent, honest again, refuses the ask",
+        ),
         &agent.run(&["agent", "once"]),
         "letter-refused",
         "revoked",
     )?;
     report.refuses(
-        step("revoked", format!("{} tries to open under the revoked grant", requester.name)),
+        step(
+            "revoked",
+            format!("{} tries to open under the revoked grant", requester.name),
+        ),
         &opens_late(requester, journey, grant),
         refusal(Exit::Refused, "revoked"),
     )
@@ -208,25 +368,48 @@ impl<'a> Brief<'a> {
     fn begin(report: &mut Report, cast: &Cast, published: &'a Published<'a>) -> Result<Self> {
         let journey = published.of(&cast.ines);
         let patient = journey.patient;
-        let grant = granted(report, cast, &cast.helix, patient, journey, &["--for", BRIEF])?;
+        let grant = granted(
+            report,
+            cast,
+            &cast.helix,
+            patient,
+            journey,
+            &["--for", BRIEF],
+        )?;
         let until = Instant::now() + BRIEF_SPAN;
         report.waits(
-            step("ask", format!("Helix asks for {} and does not wait", journey.name())),
+            step(
+                "ask",
+                format!("Helix asks for {} and does not wait", journey.name()),
+            ),
             &asks_only(&cast.helix, journey, &grant),
         )?;
-        Ok(Self { grant, until, journey })
+        Ok(Self {
+            grant,
+            until,
+            journey,
+        })
     }
 
     fn end(self, report: &mut Report, cast: &Cast) -> Result<()> {
         let agent = &cast.liar;
         thread::sleep(self.until.saturating_duration_since(Instant::now()));
         report.refuses(
-            step("expired-ledger", format!("{} queries under a grant whose {BRIEF} are over", agent.name)),
+            step(
+                "expired-ledger",
+                format!(
+                    "{} queries under a grant whose {BRIEF} are over",
+                    agent.name
+                ),
+            ),
             &defies(agent, &self.grant),
             by_ledger("expired"),
         )?;
         report.overhears(
-            step("expired-agent", "The same agent, honest again, refuses the ask"),
+            step(
+                "expired-agent",
+                "The same agent, honest again, refuses the ask",
+            ),
             &agent.run(&["agent", "once"]),
             "letter-refused",
             "expired",

@@ -19,7 +19,12 @@ use crate::{
 };
 
 /// The main job, for every file.
-pub(super) fn share(stage: &Stage, report: &mut Report, cast: &Cast, published: &Published<'_>) -> Result<()> {
+pub(super) fn share(
+    stage: &Stage,
+    report: &mut Report,
+    cast: &Cast,
+    published: &Published<'_>,
+) -> Result<()> {
     report.chapter("Requesters ask, patients authorise, agents re-encrypt, requesters open")?;
     let journeys = &published.journeys;
     for (agent, _) in cast.agents() {
@@ -36,21 +41,41 @@ pub(super) fn share(stage: &Stage, report: &mut Report, cast: &Cast, published: 
         .patients()
         .into_iter()
         .zip(cast.treatments())
-        .map(|((patient, _), (hospital, agent))| Treatment { patient, hospital, agent })
+        .map(|((patient, _), (hospital, agent))| Treatment {
+            patient,
+            hospital,
+            agent,
+        })
         .filter(|case| journeys.iter().any(|journey| case.is_about(journey)))
         .collect();
-    let grants = at_once(treated.iter().map(|case| job(|| case.grant(journeys))).collect());
+    let grants = at_once(
+        treated
+            .iter()
+            .map(|case| job(|| case.grant(journeys)))
+            .collect(),
+    );
     for (case, answers) in treated.iter().zip(grants) {
         let (asked, granted) = answers?;
-        let text = format!("{} asks {} for all records, to treat", case.hospital.name, case.patient.name);
+        let text = format!(
+            "{} asks {} for all records, to treat",
+            case.hospital.name, case.patient.name
+        );
         report.passes(step("request", text), asked)?;
-        let text = format!("{} authorises {}, through {}", case.patient.name, case.hospital.name, case.agent.name);
+        let text = format!(
+            "{} authorises {}, through {}",
+            case.patient.name, case.hospital.name, case.agent.name
+        );
         report.passes(step("authorise", text), granted)?;
     }
     let opened = at_once(
         treated
             .iter()
-            .flat_map(|case| journeys.iter().filter(|journey| case.is_about(journey)).map(move |journey| (case, journey)))
+            .flat_map(|case| {
+                journeys
+                    .iter()
+                    .filter(|journey| case.is_about(journey))
+                    .map(move |journey| (case, journey))
+            })
             .map(|(case, journey)| job(move || (case, journey, open(case.hospital, journey))))
             .collect(),
     );
@@ -100,15 +125,28 @@ impl Treatment<'_> {
     /// The request and its grant.
     fn grant(&self, journeys: &[Journey<'_>]) -> Result<(Answer, Answer)> {
         let about = journeys.iter().filter(|journey| self.is_about(journey));
-        let classes: BTreeSet<&str> = about.flat_map(|journey| &journey.classes).map(String::as_str).collect();
-        let asked = ask(self.hospital, &[self.patient], classes, "treatment", "For your treatment with us");
+        let classes: BTreeSet<&str> = about
+            .flat_map(|journey| &journey.classes)
+            .map(String::as_str)
+            .collect();
+        let asked = ask(
+            self.hospital,
+            &[self.patient],
+            classes,
+            "treatment",
+            "For your treatment with us",
+        );
         if asked.reason().is_some() {
             return Ok((asked, Answer::default()));
         }
         let request = asked.text("request")?;
-        let granted = self
-            .patient
-            .run(&["grant", "approve", &request, "--agent", self.agent.account()]);
+        let granted = self.patient.run(&[
+            "grant",
+            "approve",
+            &request,
+            "--agent",
+            self.agent.account(),
+        ]);
         Ok((asked, granted))
     }
 }
@@ -133,13 +171,24 @@ pub(super) fn ask<'a>(
 
 /// Where a party puts what it opened.
 fn target(party: &Party, journey: &Journey<'_>) -> std::path::PathBuf {
-    party.path(&format!("opened-{}-{}", &journey.record[..8], journey.name()))
+    party.path(&format!(
+        "opened-{}-{}",
+        &journey.record[..8],
+        journey.name()
+    ))
 }
 
 fn open(party: &Party, journey: &Journey<'_>) -> Answer {
     let target = target(party, journey);
     let target = target.to_string_lossy();
-    party.run(&["record", "open", &journey.record, "--output", &target, "--force"])
+    party.run(&[
+        "record",
+        "open",
+        &journey.record,
+        "--output",
+        &target,
+        "--force",
+    ])
 }
 
 /// The opened file against the hospital's own, byte for byte.
@@ -156,7 +205,8 @@ fn compare(report: &mut Report, party: &Party, journey: &Journey<'_>) -> Result<
 }
 
 fn same_bytes(one: &Path, other: &Path) -> Result<bool> {
-    let open = |path: &Path| fs::File::open(path).map_err(|error| Fault::io(path.display(), &error));
+    let open =
+        |path: &Path| fs::File::open(path).map_err(|error| Fault::io(path.display(), &error));
     let (mut one, mut other) = (open(one)?, open(other)?);
     let (mut left, mut right) = (vec![0; 1 << 16], vec![0; 1 << 16]);
     let io = |error: std::io::Error| Fault::io("comparing two files", &error);
@@ -180,12 +230,17 @@ fn review(report: &mut Report, opened: Vec<(&Party, Vec<String>)>) -> Result<()>
     let answers = at_once(
         reviews
             .iter()
-            .map(|(party, query)| job(move || party.run(&["review", query, "--verdict", "accepted"])))
+            .map(|(party, query)| {
+                job(move || party.run(&["review", query, "--verdict", "accepted"]))
+            })
             .collect(),
     );
     for ((party, _), answer) in reviews.iter().zip(answers) {
         let minted = answer.find("minted").unwrap_or_default();
-        let text = format!("{} reviews it as accepted: {minted} credits minted", party.name);
+        let text = format!(
+            "{} reviews it as accepted: {minted} credits minted",
+            party.name
+        );
         report.passes(step("review", text), answer)?;
     }
     Ok(())
@@ -197,16 +252,35 @@ fn research(report: &mut Report, cast: &Cast, journeys: &[Journey<'_>]) -> Resul
         return Ok(());
     };
     let patients: Vec<&Party> = cases.iter().map(|(journey, _)| journey.patient).collect();
-    let asked = ask(&cast.helix, &patients, [class.as_str()], "research", "A study of many patients");
-    let text = format!("{} asks {} patient(s) for {class} data only", cast.helix.name, patients.len());
+    let asked = ask(
+        &cast.helix,
+        &patients,
+        [class.as_str()],
+        "research",
+        "A study of many patients",
+    );
+    let text = format!(
+        "{} asks {} patient(s) for {class} data only",
+        cast.helix.name,
+        patients.len()
+    );
     let asked = report.passes(step("request", text), asked)?;
     let requests = asked.all("request");
     let mut queries = Vec::new();
     for ((journey, agent), request) in cases.iter().zip(&requests) {
-        let granted = journey
-            .patient
-            .run(&["grant", "approve", request, "--agent", agent.account(), "--max-queries", "20"]);
-        let text = format!("{} authorises {class} for {}", journey.patient.name, cast.helix.name);
+        let granted = journey.patient.run(&[
+            "grant",
+            "approve",
+            request,
+            "--agent",
+            agent.account(),
+            "--max-queries",
+            "20",
+        ]);
+        let text = format!(
+            "{} authorises {class} for {}",
+            journey.patient.name, cast.helix.name
+        );
         report.passes(step("authorise", text), granted)?;
         let answer = open(&cast.helix, journey);
         let form = answer.find("form").unwrap_or_default();
@@ -223,31 +297,48 @@ fn research(report: &mut Report, cast: &Cast, journeys: &[Journey<'_>]) -> Resul
 }
 
 /// One record of each patient that has a class which several have, and an agent for it.
-fn cohort<'a>(cast: &'a Cast, journeys: &'a [Journey<'a>]) -> Option<(String, Vec<(&'a Journey<'a>, &'a Party)>)> {
+fn cohort<'a>(
+    cast: &'a Cast,
+    journeys: &'a [Journey<'a>],
+) -> Option<(String, Vec<(&'a Journey<'a>, &'a Party)>)> {
     let cases = |class: &str| -> Vec<(&'a Journey<'a>, &'a Party)> {
         cast.patients()
             .into_iter()
             .zip(cast.study_agents())
             .filter_map(|((patient, _), agent)| {
                 let fits = |journey: &&Journey<'_>| {
-                    journey.patient.account() == patient.account() && journey.classes.iter().any(|have| have == class)
+                    journey.patient.account() == patient.account()
+                        && journey.classes.iter().any(|have| have == class)
                 };
                 Some((journeys.iter().find(fits)?, agent))
             })
             .collect()
     };
     let classes = ["laboratory", "medication", "document", "imaging"];
-    let best = classes.into_iter().max_by_key(|class| (cases(class).len(), *class == "laboratory"))?;
+    let best = classes
+        .into_iter()
+        .max_by_key(|class| (cases(class).len(), *class == "laboratory"))?;
     let found = cases(best);
     (!found.is_empty()).then(|| (best.to_owned(), found))
 }
 
 /// The patients open their own, with nobody's help.
 fn own(report: &mut Report, journeys: &[Journey<'_>]) -> Result<()> {
-    let answers = at_once(journeys.iter().map(|journey| job(|| open(journey.patient, journey))).collect());
+    let answers = at_once(
+        journeys
+            .iter()
+            .map(|journey| job(|| open(journey.patient, journey)))
+            .collect(),
+    );
     for (journey, answer) in journeys.iter().zip(answers) {
-        let text = format!("{} opens {} alone, with nobody's help", journey.patient.name, journey.name());
-        let facts = Facts::of(&answer).cid(&journey.state).sizes(journey.source.bytes, None);
+        let text = format!(
+            "{} opens {} alone, with nobody's help",
+            journey.patient.name,
+            journey.name()
+        );
+        let facts = Facts::of(&answer)
+            .cid(&journey.state)
+            .sizes(journey.source.bytes, None);
         report.passes_with(step("open-own", text), answer, facts)?;
         compare(report, journey.patient, journey)?;
     }

@@ -21,7 +21,12 @@ use super::{
 use crate::exit::{Exit, Fault, Result};
 
 /// Corrupts real bytes, in the store, on the wire, in a file and in an agent.
-pub(super) fn tamper(stage: &Stage, report: &mut Report, cast: &Cast, published: &Published<'_>) -> Result<()> {
+pub(super) fn tamper(
+    stage: &Stage,
+    report: &mut Report,
+    cast: &Cast,
+    published: &Published<'_>,
+) -> Result<()> {
     report.chapter("What was tampered with is found out")?;
     let journey = published.of(&cast.mara);
     ciphertext(stage, report, cast, journey)?;
@@ -30,7 +35,12 @@ pub(super) fn tamper(stage: &Stage, report: &mut Report, cast: &Cast, published:
 }
 
 /// One bit of a sealed body, first on the node's disk, then on the wire.
-fn ciphertext(stage: &Stage, report: &mut Report, cast: &Cast, journey: &Journey<'_>) -> Result<()> {
+fn ciphertext(
+    stage: &Stage,
+    report: &mut Report,
+    cast: &Cast,
+    journey: &Journey<'_>,
+) -> Result<()> {
     let folder = cast.node.home();
     let body = body_of(&folder, journey)?;
     let block = block_file(&folder, &body)?;
@@ -38,24 +48,53 @@ fn ciphertext(stage: &Stage, report: &mut Report, cast: &Cast, journey: &Journey
     let damaged = flipped(&whole);
     overwrite(&block, &damaged)?;
     report.done(
-        step("tamper-store", "A thief turns over one bit of a sealed body on the node's disk"),
+        step(
+            "tamper-store",
+            "A thief turns over one bit of a sealed body on the node's disk",
+        ),
         &Facts::default().cid(&body).sizes(whole.len() as u64, None),
     )?;
     let reader = &cast.brigid;
     let again = |node: &str| {
         let target = reader.path("again");
         let target = target.to_string_lossy();
-        reader.run_at(node, &["record", "open", &journey.record, "--output", &target, "--force"])
+        reader.run_at(
+            node,
+            &[
+                "record",
+                "open",
+                &journey.record,
+                "--output",
+                &target,
+                "--force",
+            ],
+        )
     };
     let answer = again(&stage.address());
-    let text = format!("{} opens {}: refused, the block is named", reader.name, journey.name());
-    report.names(step("tampered-ciphertext", text), &answer, Exit::Invalid, &body)?;
+    let text = format!(
+        "{} opens {}: refused, the block is named",
+        reader.name,
+        journey.name()
+    );
+    report.names(
+        step("tampered-ciphertext", text),
+        &answer,
+        Exit::Invalid,
+        &body,
+    )?;
     overwrite(&block, &whole)?;
 
-    let relay = Relay::start(&stage.side_socket("wire.sock"), stage.socket(), "/v1/blocks/")?;
+    let relay = Relay::start(
+        &stage.side_socket("wire.sock"),
+        stage.socket(),
+        "/v1/blocks/",
+    )?;
     let answer = again(&relay.address());
     report.refuses(
-        step("tampered-wire", "A relay turns over one bit of an answer of the store"),
+        step(
+            "tampered-wire",
+            "A relay turns over one bit of an answer of the store",
+        ),
         &answer,
         refusal(Exit::Invalid, "damaged"),
     )?;
@@ -67,24 +106,48 @@ fn ciphertext(stage: &Stage, report: &mut Report, cast: &Cast, journey: &Journey
 
 /// One bit of the log: on the wire to an auditor, to an agent, and in a proof file.
 fn log(stage: &Stage, report: &mut Report, cast: &Cast) -> Result<()> {
-    let relay = Relay::start(&stage.side_socket("leaves.sock"), stage.socket(), "/v1/leaves")?;
-    let answer = cast.ines.run_at(&relay.address(), &["ledger", "tail", "--from", "0"]);
+    let relay = Relay::start(
+        &stage.side_socket("leaves.sock"),
+        stage.socket(),
+        "/v1/leaves",
+    )?;
+    let answer = cast
+        .ines
+        .run_at(&relay.address(), &["ledger", "tail", "--from", "0"]);
     report.refuses(
-        step("tampered-log", "A relay changes one bit of the log on its way to an auditor"),
+        step(
+            "tampered-log",
+            "A relay changes one bit of the log on its way to an auditor",
+        ),
         &answer,
-        refusal(Exit::Invalid, ""),
+        refusal(Exit::Invalid, "certified head"),
+    )?;
+    relay.must_have_flipped(report)?;
+    let logged = cast.helix.run(&["account", "rotate-key", "--kind", "hpke"]);
+    report.passes(
+        step("rotate-key", "Helix replaces a key: the log grows"),
+        logged,
     )?;
     let answer = cast.liar.run_at(&relay.address(), &["agent", "once"]);
     report.refuses(
-        step("tampered-log-agent", "The same relay before an agent: it releases nothing"),
+        step(
+            "tampered-log-agent",
+            "The same relay before an agent: it does nothing more",
+        ),
         &answer,
-        refusal(Exit::Invalid, ""),
+        refusal(Exit::Invalid, "leaves"),
     )?;
-    relay.must_have_flipped(report)?;
-    let relay = Relay::start(&stage.side_socket("blocks.sock"), stage.socket(), "/v1/ledger/blocks/")?;
+    let relay = Relay::start(
+        &stage.side_socket("blocks.sock"),
+        stage.socket(),
+        "/v1/ledger/blocks/",
+    )?;
     let answer = cast.ines.run_at(&relay.address(), &["ledger", "replay"]);
     report.refuses(
-        step("tampered-replay", "A relay changes one bit of a block under a replay"),
+        step(
+            "tampered-replay",
+            "A relay changes one bit of a block under a replay",
+        ),
         &answer,
         refusal(Exit::Invalid, ""),
     )?;
@@ -96,18 +159,34 @@ fn lying_agent(report: &mut Report, cast: &Cast, journey: &Journey<'_>) -> Resul
     let (patient, agent, requester) = (journey.patient, &cast.liar, &cast.helix);
     let grant = granted(report, cast, requester, patient, journey, &[])?;
     report.passes(
-        step("agent-keys", format!("{} takes its re-encryption key in", agent.name)),
+        step(
+            "agent-keys",
+            format!("{} takes its re-encryption key in", agent.name),
+        ),
         agent.run(&["agent", "once"]),
     )?;
     report.waits(
-        step("ask", format!("{} asks for {} and does not wait", requester.name, journey.name())),
+        step(
+            "ask",
+            format!(
+                "{} asks for {} and does not wait",
+                requester.name,
+                journey.name()
+            ),
+        ),
         &asks_only(requester, journey, &grant),
     )?;
     let lie = agent.run(&["demo", "lie", "--grant", &grant]);
-    let text = format!("{} corrupts c2, logs its hash, signs and sends it", agent.name);
+    let text = format!(
+        "{} corrupts c2, logs its hash, signs and sends it",
+        agent.name
+    );
     let query = report.passes(step("lie", text), lie)?.text("operation")?;
     report.refuses(
-        step("lying-agent", format!("{} opens the answer: it does not hold", requester.name)),
+        step(
+            "lying-agent",
+            format!("{} opens the answer: it does not hold", requester.name),
+        ),
         &asks_only(requester, journey, &grant),
         refusal(Exit::Invalid, "does not open"),
     )?;
@@ -118,10 +197,18 @@ fn lying_agent(report: &mut Report, cast: &Cast, journey: &Journey<'_>) -> Resul
 fn evidence(report: &mut Report, cast: &Cast, journey: &Journey<'_>, query: &str) -> Result<()> {
     let (patient, arbiter) = (journey.patient, &cast.riverside);
     let told = patient.run(&["wallet", "run", "--once"]);
-    let lied = told.event("failure-reported").is_some_and(|event| event["lied"] == true);
+    let lied = told
+        .event("failure-reported")
+        .is_some_and(|event| event["lied"] == true);
     let facts = Facts::of(&told);
     report.checks(
-        step("audit", format!("{} is told, recomputes c2 bit for bit: the agent lied", patient.name)),
+        step(
+            "audit",
+            format!(
+                "{} is told, recomputes c2 bit for bit: the agent lied",
+                patient.name
+            ),
+        ),
         &facts,
         lied,
         "the patient's audit did not find the lie",
@@ -134,22 +221,56 @@ fn evidence(report: &mut Report, cast: &Cast, journey: &Journey<'_>, query: &str
         .map(str::to_owned)
         .ok_or_else(|| Fault::new(Exit::Internal, "the logged query shows no scope"))?;
     report.passes(
-        step("rotate", format!("{} rotates the scope: the evidence holds its key", patient.name)),
+        step(
+            "rotate",
+            format!(
+                "{} rotates the scope: the evidence holds its key",
+                patient.name
+            ),
+        ),
         patient.run(&["scope", "rotate", &sid]),
     )?;
-    let arguments = ["dispute", "open", "--query", query, "--code", "lying-agent", "--arbiter", arbiter.account()];
-    let text = format!("{} disputes the query, evidence sealed to {}", patient.name, arbiter.name);
-    let dispute = report.passes(step("dispute", text), patient.run(&arguments))?.text("dispute")?;
+    let arguments = [
+        "dispute",
+        "open",
+        "--query",
+        query,
+        "--code",
+        "lying-agent",
+        "--arbiter",
+        arbiter.account(),
+    ];
+    let text = format!(
+        "{} disputes the query, evidence sealed to {}",
+        patient.name, arbiter.name
+    );
+    let dispute = report
+        .passes(step("dispute", text), patient.run(&arguments))?
+        .text("dispute")?;
     let examined = arbiter.run(&["dispute", "examine", &dispute]);
     let lied = examined.values.iter().any(|value| value["lied"] == true);
     report.checks(
-        step("examine", format!("{} audits the evidence and comes to the same end", arbiter.name)),
+        step(
+            "examine",
+            format!(
+                "{} audits the evidence and comes to the same end",
+                arbiter.name
+            ),
+        ),
         &Facts::of(&examined),
         lied,
         "the arbiter's audit did not find the lie",
     )?;
-    let resolve = cast.node.run(&["dispute", "resolve", &dispute, "--resolution", "upheld"]);
-    report.passes(step("resolve", "The consortium upholds the dispute: a mark for the agent"), resolve)?;
+    let resolve = cast
+        .node
+        .run(&["dispute", "resolve", &dispute, "--resolution", "upheld"]);
+    report.passes(
+        step(
+            "resolve",
+            "The consortium upholds the dispute: a mark for the agent",
+        ),
+        resolve,
+    )?;
     Ok(())
 }
 
@@ -157,8 +278,12 @@ fn evidence(report: &mut Report, cast: &Cast, journey: &Journey<'_>, query: &str
 
 /// The first body of a record, found on the node's own disk as a thief would.
 fn body_of(folder: &Path, journey: &Journey<'_>) -> Result<String> {
-    let unreadable = |what: &str| Fault::new(Exit::Internal, format!("{what} of {}", journey.name()));
-    let record: RecordId = journey.record.parse().map_err(|_| unreadable("no record id"))?;
+    let unreadable =
+        |what: &str| Fault::new(Exit::Internal, format!("{what} of {}", journey.name()));
+    let record: RecordId = journey
+        .record
+        .parse()
+        .map_err(|_| unreadable("no record id"))?;
     let root = read(&block_file(folder, &journey.state)?)?;
     let sealed = SealedRecord::from_block(&root, record).map_err(|_| unreadable("no root"))?;
     let part = sealed.parts.first().ok_or_else(|| unreadable("no part"))?;
@@ -167,7 +292,8 @@ fn body_of(folder: &Path, journey: &Journey<'_>) -> Result<String> {
 
 /// The file below `folder` that holds the block named `cid`.
 fn block_file(folder: &Path, cid: &str) -> Result<PathBuf> {
-    find(folder, cid)?.ok_or_else(|| Fault::new(Exit::NotFound, format!("no file holds block {cid}")))
+    find(folder, cid)?
+        .ok_or_else(|| Fault::new(Exit::NotFound, format!("no file holds block {cid}")))
 }
 
 fn find(folder: &Path, name: &str) -> Result<Option<PathBuf>> {
@@ -182,7 +308,10 @@ fn find(folder: &Path, name: &str) -> Result<Option<PathBuf>> {
             if let Some(found) = find(&path, name)? {
                 return Ok(Some(found));
             }
-        } else if path.file_name().is_some_and(|file| file.to_string_lossy().contains(name)) {
+        } else if path
+            .file_name()
+            .is_some_and(|file| file.to_string_lossy().contains(name))
+        {
             return Ok(Some(path));
         }
     }
@@ -213,7 +342,13 @@ pub(super) fn proof(report: &mut Report, party: &Party, file: &Path) -> Result<(
     overwrite(&forged, &flipped(&read(file)?))?;
     let forged = forged.to_string_lossy();
     report.refuses(
-        step("tampered-proof", format!("One bit of that proof is changed: {} refuses it", party.name)),
+        step(
+            "tampered-proof",
+            format!(
+                "One bit of that proof is changed: {} refuses it",
+                party.name
+            ),
+        ),
         &party.run(&["ledger", "verify", &forged]),
         refusal(Exit::Invalid, ""),
     )
