@@ -1,7 +1,7 @@
 //! Exit codes and the one error of the command line: a code and one clear line.
 //!
-//! The table stands here once; the help (`medshare help exit-codes`) and
-//! `docs/exit-codes.md` are printed from it, and a test compares them.
+//! The table stands here once; `medshare --help` prints it and a test
+//! compares `docs/exit-codes.md` with it.
 
 use std::{fmt, io};
 

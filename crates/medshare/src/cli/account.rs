@@ -13,7 +13,7 @@ use share::{
     identity::{HpkeSecret, RecordSecret},
     node::Node as _,
 };
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{
     contact,
@@ -76,6 +76,7 @@ Examples:
     },
 }
 
+/// What `rotate-key` takes.
 #[derive(Args, Debug)]
 pub struct RotateArgs {
     /// Which key
@@ -93,6 +94,7 @@ enum KindArg {
     Record,
 }
 
+/// What `join` takes.
 #[derive(Args, Debug)]
 pub struct JoinArgs {
     /// The institution's account
@@ -273,7 +275,7 @@ fn join(args: &JoinArgs, context: &Context) -> Result<()> {
     )
 }
 
-fn attest(path: &PathBuf, keep_only: bool, context: &Context) -> Result<()> {
+fn attest(path: &Path, keep_only: bool, context: &Context) -> Result<()> {
     let entered = context.enter(&[Role::Hospital])?;
     let card = Card::read(&read_text(path, 16 << 10)?)?;
     let patient = card.account();
@@ -306,7 +308,7 @@ fn attest(path: &PathBuf, keep_only: bool, context: &Context) -> Result<()> {
 }
 
 /// A small text file, or standard input for `-`.
-pub(super) fn read_text(path: &std::path::Path, limit: usize) -> Result<String> {
+pub(super) fn read_text(path: &Path, limit: usize) -> Result<String> {
     use std::io::Read as _;
     let bytes = if path.as_os_str() == "-" {
         let mut bytes = Vec::new();

@@ -201,6 +201,7 @@ enum DisputeArg {
     Misuse,
 }
 
+/// How a dispute ends.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum ResolutionArg {
     /// The claim is proven

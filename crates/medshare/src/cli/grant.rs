@@ -1,7 +1,7 @@
 //! `medshare grant`: the patient's word on a request.
 
 use base::{
-    AccountId, Class, OperationId,
+    AccountId, Class, Epoch, OperationId,
     operation::{GrantUse, Role},
 };
 use clap::{Args, Subcommand};
@@ -10,7 +10,8 @@ use serde_json::json;
 use share::{
     Node as _,
     authorize::{self, Choice},
-    revoke,
+    letter::{Purpose, Wish},
+    request, revoke,
 };
 
 use super::{
@@ -19,7 +20,7 @@ use super::{
     operation::{parse_id, report},
     output::usage,
     party::{parse_span, round},
-    request::wish_of,
+    request::no_wish,
     show,
 };
 use crate::{
@@ -36,7 +37,8 @@ Examples:
   medshare grant approve bafyrei… --agent ba9e… --home ~/wallet
   medshare grant approve bafyrei… --agent ba9e… --class laboratory --for 7d --max-queries 10
 
-An agent must not belong to the requester's institution or group.")]
+An agent must not belong to the requester's institution or group. A delegate, who cannot
+read the letter to the patient, names the classes and the span itself.")]
     Approve(ApproveArgs),
     /// Refuse a request
     Deny {
@@ -121,7 +123,16 @@ fn approve(args: &ApproveArgs, context: &Context) -> Result<()> {
         context.output.talk(event.text);
     }
     let wallet = entered.wallet()?;
-    let mut wish = wish_of(&wallet.desk, args.request)?;
+    let mut wish = match (request::wish_of(&wallet.desk, args.request)?, args.duration) {
+        (Some(wish), _) => wish,
+        // The letter is sealed to the patient; her delegate says what is granted.
+        (None, Some(duration))
+            if entered.session.identity.ward.is_some() && !args.classes.is_empty() =>
+        {
+            every_month(&args.classes, duration)
+        }
+        _ => return Err(no_wish(args.request)),
+    };
     if !args.classes.is_empty() {
         if let Some(more) = args
             .classes
@@ -175,6 +186,23 @@ fn approve(args: &ApproveArgs, context: &Context) -> Result<()> {
             ("max_queries", json!(choice.max_queries)),
         ],
     )
+}
+
+/// What a delegate grants when the patient's letter is not there to say what was asked.
+fn every_month(classes: &[Class], duration: u64) -> Wish {
+    let mut classes = classes.to_vec();
+    classes.sort_unstable();
+    classes.dedup();
+    let now = system::now();
+    Wish {
+        classes,
+        from: Epoch(0),
+        to: now.epoch(),
+        records: Vec::new(),
+        purpose: Purpose::PatientRequest,
+        words: String::new(),
+        until: now.plus(duration),
+    }
 }
 
 fn list(live: bool, context: &Context) -> Result<()> {

@@ -1,7 +1,6 @@
 //! `medshare record open`: the patient by herself, a requester through agents.
 //!
-//! Every part goes to a file of its own, readable by its owner alone, in the folder of
-//! the target; the target is made of them after every check and takes its place last.
+//! Every part goes to a nameless file of its own in the folder of the target; the target is made of them after every check and takes its place last.
 
 use base::{AccountId, CapsuleId, Millis, OperationId, RecordId, operation::Role};
 use clap::Args;
@@ -21,7 +20,6 @@ use std::{
     path::PathBuf,
     time::{Duration, Instant},
 };
-use tempfile::NamedTempFile;
 
 use super::{
     context::{Context, Entered},
@@ -33,6 +31,7 @@ use crate::{
     exit::{Exit, Fault, Result},
     fhir,
     files::{self, Existing, Pending},
+    stop::Stop,
     system::{self, OsRng},
 };
 
@@ -131,21 +130,19 @@ struct OpenPart {
     index: u32,
     content: OpenedPart,
     query: Option<OperationId>,
-    file: NamedTempFile,
+    file: File,
 }
 
 impl OpenPart {
-    fn file(args: &OpenArgs) -> Result<NamedTempFile> {
-        use std::os::unix::fs::PermissionsExt as _;
-        tempfile::Builder::new()
-            .prefix(".medshare-")
-            .permissions(std::fs::Permissions::from_mode(0o600))
-            .tempfile_in(files::folder(&args.output))
+    /// A file without a name in the target's folder, for its owner alone: however this
+    /// process ends, its bytes are gone with it.
+    fn file(args: &OpenArgs) -> Result<File> {
+        tempfile::tempfile_in(files::folder(&args.output))
             .map_err(|error| Fault::io(args.output.display(), &error))
     }
 
     fn reader(&self) -> io::Result<File> {
-        let mut file = self.file.reopen()?;
+        let mut file = self.file.try_clone()?;
         file.seek(SeekFrom::Start(0))?;
         Ok(file)
     }
@@ -182,11 +179,11 @@ fn into_file<E: Into<Fault>>(
     args: &OpenArgs,
     context: &Context,
     open: impl FnOnce(&mut Sink<'_>) -> std::result::Result<OpenedPart, E>,
-) -> Result<(OpenedPart, NamedTempFile)> {
+) -> Result<(OpenedPart, File)> {
     let mut file = OpenPart::file(args)?;
     let bar = context.output.bytes_bar("opening", 0);
     let mut sink = Sink {
-        file: file.as_file_mut(),
+        file: &mut file,
         failed: None,
         bar: &bar,
     };
@@ -528,6 +525,8 @@ impl Form {
 
 fn write_target(args: &OpenArgs, parts: &[OpenPart], existing: Existing) -> Result<Form> {
     let io = |error: io::Error| Fault::io(args.output.display(), &error);
+    // From here to the rename the target has a name; a signal waits until it is in place.
+    let _signals = Stop::on_signals()?;
     let mut pending = Pending::new(&args.output)?;
     let layouts: Vec<_> = parts.iter().map(|part| &part.content.layout).collect();
     let all = parts

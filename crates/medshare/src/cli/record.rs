@@ -124,6 +124,7 @@ pub struct UpdateArgs {
     class: Option<Class>,
 }
 
+/// Why a state is refused.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum RejectArg {
     /// A check failed

@@ -212,15 +212,12 @@ fn status(state: &RequestState, now: Millis) -> &'static str {
     }
 }
 
-/// A request that this wallet knows the wish of.
-///
-/// # Errors
-/// [`Exit::NotFound`].
-pub(super) fn wish_of(desk: &share::Desk<'_>, id: OperationId) -> Result<Wish> {
-    request::wish_of(desk, id)?.ok_or_else(|| {
-        Fault::new(
-            Exit::NotFound,
-            format!("there is no request {id} to this patient, or its letter is not here yet; `medshare request list` shows them"),
-        )
-    })
+/// The line for a request whose letter is not here.
+pub(super) fn no_wish(id: OperationId) -> Fault {
+    Fault::new(
+        Exit::NotFound,
+        format!(
+            "there is no request {id} to this patient, or its letter is not here yet; `medshare request list` shows them"
+        ),
+    )
 }

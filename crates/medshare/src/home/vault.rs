@@ -39,11 +39,15 @@ impl LocalVault {
             .set_cache_size(CACHE_BYTES)
             .create(path)
             .map_err(|error| fault(&name, error.into()))?;
-        let secrets = hkdf::Salt::new(hkdf::HKDF_SHA256, b"medshare/v1/vault").extract(key);
+        let secrets = hkdf::Salt::new(
+            hkdf::HKDF_SHA256,
+            &base::domain::preamble(base::domain::VAULT),
+        )
+        .extract(key);
         let vault = Self {
             database,
             index: hmac::Key::new(hmac::HMAC_SHA256, &*derived(&secrets, b"index")),
-            cipher: cipher(&*derived(&secrets, b"box")),
+            cipher: cipher(&derived(&secrets, b"box")),
             name,
         };
         vault.check()?;
@@ -88,7 +92,7 @@ impl LocalVault {
     ///
     /// # Errors
     /// [`Exit::Storage`]; nothing is changed then.
-    pub fn write_all(&self, changes: &[(&str, &[u8], Option<&[u8]>)]) -> Result<()> {
+    pub fn write_all(&self, changes: &[Entry<'_>]) -> Result<()> {
         let transaction = self.database.begin_write().map_err(|e| self.fault(e))?;
         {
             let mut entries = transaction.open_table(ENTRIES).map_err(|e| self.fault(e))?;
@@ -238,6 +242,9 @@ impl LocalVault {
         fault(&self.name, error.into())
     }
 }
+
+/// One change: table, key, and the value to write or `None` to delete.
+pub type Entry<'a> = (&'a str, &'a [u8], Option<&'a [u8]>);
 
 impl Vault for LocalVault {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {

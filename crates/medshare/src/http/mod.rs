@@ -7,7 +7,7 @@
 //! operation, takes a [`ticket`].
 
 pub mod address;
-mod answer;
+pub mod answer;
 pub mod body;
 pub mod client;
 pub mod limit;

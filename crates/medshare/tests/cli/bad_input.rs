@@ -510,7 +510,11 @@ fn a_full_disk_leaves_nothing_half_written() {
         .stderr(std::process::Stdio::null());
     let mut node = node.spawn().unwrap();
     std::thread::sleep(std::time::Duration::from_millis(1500));
-    if node.try_wait().unwrap().is_none() {
+    assert!(
+        node.try_wait().unwrap().is_none(),
+        "the node must run on a nearly full disk"
+    );
+    {
         let big = cast.net.write("big.bin", vec![9u8; 4 << 20]);
         let publish = [
             "record",

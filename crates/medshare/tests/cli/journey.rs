@@ -327,3 +327,28 @@ fn every_sample_comes_back_byte_for_byte() {
         );
     }
 }
+
+#[test]
+fn a_restored_ledger_stops_who_has_seen_more() {
+    let mut cast = Cast::gather();
+    let note = cast.net.write("note.txt", "a note");
+    cast.record(&note);
+    cast.net.stop_node();
+    let ledger = cast.net.path("node/node/ledger.redb");
+    let old = fs::read(&ledger).unwrap();
+    cast.net.run_node();
+    cast.ask(&["document"]);
+    cast.net.run(&["request", "list", "--home", "anna"]).ok();
+    cast.net.run(&["agent", "once", "--home", "agent"]).ok();
+    cast.net.stop_node();
+    fs::write(&ledger, old).unwrap();
+    cast.net.run_node();
+    for _ in 0..2 {
+        cast.net
+            .run(&["agent", "once", "--home", "agent"])
+            .fails(13, "restored or forked");
+    }
+    cast.net
+        .run(&["wallet", "run", "--home", "anna"])
+        .fails(13, "restored or forked");
+}

@@ -139,9 +139,32 @@ fn a_delegate_accepts_and_grants_for_a_patient() {
     ])
     .ok();
     net.run(&["delegate", "take", "--home", "guardian"]).ok();
+    let note = net.write("second.txt", "accepted by the delegate");
+    let record = cast.publish(&note);
+    net.run(&["record", "accept", &record, "--home", "guardian"])
+        .ok();
+    // The letter of a request is sealed to the patient: her delegate says what is granted.
+    let granted = cast.ask(&["document"]);
+    let approve = [
+        "grant",
+        "approve",
+        &granted,
+        "--agent",
+        &cast.agent,
+        "--home",
+        "guardian",
+    ];
+    net.run(&approve).fails(8, "its letter is not here");
+    net.run(&[&approve[..], &["--class", "document", "--for", "1h"]].concat())
+        .ok();
+    cast.open(&record, "opened.txt").ok();
+    assert_eq!(
+        fs::read(net.path("opened.txt")).unwrap(),
+        b"accepted by the delegate"
+    );
     let request = cast.ask(&["document"]);
-    // The letter is in the patient's mailbox; her delegate grants what she was asked.
-    net.run(&["request", "list", "--home", "anna"]).ok();
+    net.run(&["grant", "revoke", &granted, "--home", "guardian"])
+        .fails(9, "does not cover");
     let listed = net.rows(&["delegate", "list", "--home", "anna"]);
     assert_eq!(listed[0]["delegate"], guardian.as_str());
     let delegation = listed[0]["id"].as_str().unwrap();
