@@ -41,6 +41,8 @@ pub const CAPSULE: &str = "capsule";
 pub const BODY: &str = "body";
 /// Wallet key bag.
 pub const BAG: &str = "bag";
+/// Keys of a home's vault.
+pub const VAULT: &str = "vault";
 /// One element of the state's set hash.
 pub const STATE: &str = "state";
 

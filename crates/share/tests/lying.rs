@@ -1,0 +1,162 @@
+//! A lying agent is caught, proven and heard; an honest one is cleared.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+mod world;
+
+use base::{
+    Class, Digest, Signed, codec,
+    operation::{Query, SignedAsk},
+};
+use ibpre::{AcceptedCapsule, AuditVerdict, NoiseKey, ReencryptionKey, SetA};
+use serde::Deserialize;
+use share::{
+    Table, Vault as _,
+    authorize::{self, AuthorizeError},
+    dispute,
+    letter::{AgentKey, Answer, Letter, Reencrypted},
+    open::{self, OpenError},
+    part::State,
+};
+use world::{Cast, Person, bundle, rng};
+
+const LAB: &[Class] = &[Class::Laboratory];
+
+macro_rules! refused {
+    ($result:expr, $pattern:pat $(if $guard:expr)?) => {
+        match $result {
+            Err($pattern) $(if $guard)? => {}
+            Err(other) => panic!("refused, but with: {other}"),
+            Ok(_) => panic!("not refused"),
+        }
+    };
+}
+
+/// What an agent's vault holds for one scope.
+#[derive(Deserialize, serde::Serialize)]
+struct Held {
+    gid: base::GrantId,
+    key: AgentKey,
+}
+
+/// An agent that logs and signs a corrupted re-encryption.
+fn lie(cast: &Cast, agent: &Person, ask: &share::letter::AskLetter) -> Answer {
+    let desk = cast.world.desk(agent);
+    let body = &ask.ask.body;
+    let state = State::load(&desk, ask.record, body.state).unwrap();
+    let capsule = state.capsule(&desk, body.part as usize).unwrap();
+    let (_, bytes) = agent.vault.list(Table::Reencryption).unwrap().remove(0);
+    let held: Held = codec::decode(&bytes).unwrap();
+    let rk = ReencryptionKey::<SetA>::from_bytes(&held.key.rk).unwrap();
+    let accepted = AcceptedCapsule::trust_ledger(capsule.capsule.clone());
+    let gid = ibpre::GrantId::from_bytes(held.gid.0);
+    let ctid = ibpre::CapsuleId::from_bytes(capsule.header.ctid.0);
+    let mut c2 = rk
+        .prepare()
+        .reencrypt(&accepted, &NoiseKey::from_bytes(held.key.noise), gid, ctid)
+        .to_bytes();
+    for byte in c2.iter_mut().skip(40).take(300) {
+        *byte ^= 0x5a;
+    }
+    let result = Digest::of(&c2);
+    let query = desk
+        .send(Query {
+            grant: body.grant,
+            ask: SignedAsk {
+                expires: body.expires,
+                signature: ask.ask.signature,
+            },
+            record: ask.record,
+            state: body.state,
+            part: body.part,
+            sid: capsule.header.sid,
+            ctid: capsule.header.ctid,
+            result,
+        })
+        .unwrap();
+    let word = Reencrypted {
+        chain: body.chain,
+        gid: held.gid,
+        ctid: capsule.header.ctid,
+        result,
+    };
+    Answer {
+        query: query.id,
+        result: c2.into(),
+        word: Signed::new(word, &agent.party.operation),
+    }
+}
+
+#[test]
+fn a_lying_agent_is_caught_and_proven() {
+    let cast = Cast::new();
+    let world = &cast.world;
+    let record = cast.accepted(&bundle());
+    let grant = cast.granted(LAB, &[&cast.agent, &cast.second_agent]);
+    let answer = lie(&cast, &cast.agent, &cast.ask(grant, record, 0, &cast.agent));
+    let desk = world.desk(&cast.institute);
+    refused!(
+        open::open(&desk, &answer, &mut Vec::new()),
+        OpenError::DoesNotOpen
+    );
+
+    // told to the patient alone, who audits it and uses that agent no more for that scope
+    open::report(&desk, &answer, &mut rng()).unwrap();
+    assert!(world.post(&cast.agent).is_empty());
+    let Letter::Failure(failure) = world.one_letter(&cast.patient).letter else {
+        panic!()
+    };
+    let wallet = world.wallet(&cast.patient);
+    assert_eq!(
+        dispute::receive_failure(&wallet, &failure).unwrap(),
+        AuditVerdict::Lied
+    );
+    let request = cast.asked(LAB);
+    let choice = cast.choice(LAB, &[&cast.agent]);
+    refused!(
+        authorize::authorize(&wallet, request, &choice, &mut rng()),
+        AuthorizeError::Distrusted { .. }
+    );
+
+    // evidence for an arbiter, after the scope was rotated
+    let arbiter = &cast.other_hospital;
+    refused!(
+        dispute::dispute_agent(&wallet, &failure, arbiter.id(), &mut rng()),
+        dispute::DisputeError::RotateFirst
+    );
+    share::rotate::rotate(&wallet, choice.sids[0], &mut rng()).unwrap();
+    let disputed = dispute::dispute_agent(&wallet, &failure, arbiter.id(), &mut rng()).unwrap();
+    let Letter::Evidence(evidence) = world.one_letter(arbiter).letter else {
+        panic!()
+    };
+    let verdict = dispute::examine(&world.desk(arbiter), disputed.id, &evidence).unwrap();
+    assert_eq!(verdict, Some(AuditVerdict::Lied));
+    let mut other = evidence.clone();
+    other.salt.0[0] ^= 1;
+    refused!(
+        dispute::examine(&world.desk(arbiter), disputed.id, &other),
+        dispute::DisputeError::OtherEvidence
+    );
+}
+
+#[test]
+fn an_honest_agent_is_cleared() {
+    let cast = Cast::new();
+    let world = &cast.world;
+    let record = cast.accepted(&bundle());
+    let grant = cast.granted(LAB, &[&cast.agent]);
+    let answer = cast.answered(grant, record, 0, &cast.agent);
+    open::report(&world.desk(&cast.institute), &answer, &mut rng()).unwrap();
+    let Letter::Failure(failure) = world.one_letter(&cast.patient).letter else {
+        panic!()
+    };
+    let wallet = world.wallet(&cast.patient);
+    assert_eq!(
+        dispute::receive_failure(&wallet, &failure).unwrap(),
+        AuditVerdict::Honest
+    );
+    let forged = Signed::new(failure.body.clone(), &cast.agent.party.operation);
+    refused!(
+        dispute::receive_failure(&wallet, &forged),
+        dispute::DisputeError::NotMine
+    );
+}

@@ -1,0 +1,238 @@
+//! One party's calls to the node, in process.
+
+use std::{io::Read, sync::atomic::Ordering};
+
+use base::{AccountId, Cid, Digest, OperationId, RecordId, ScopeId, Signed, SignedOperation};
+use consensus::{Sequencer as _, SubmitError};
+use ledger::{
+    Account, BagState, ConsistencyProof, Grant, Head, InclusionProof, Leaf, Page, QueryState,
+    Receipt, Record, RequestState, ScopeState, StateInfo,
+};
+use share::{Node, NodeError, prekey::Prekey};
+use store::{BlockStore as _, GetError, unixfs};
+
+use super::World;
+
+#[derive(Clone, Copy)]
+pub struct Client<'a> {
+    pub world: &'a World,
+    pub account: AccountId,
+}
+
+fn fault(error: impl std::fmt::Display) -> NodeError {
+    NodeError::Storage(error.to_string())
+}
+
+fn missing(error: GetError) -> NodeError {
+    match error {
+        GetError::Missing(cid) => NodeError::Missing(cid),
+        GetError::Damaged(cid) => NodeError::Damaged(cid),
+        other => fault(other),
+    }
+}
+
+const ALL: fn() -> Page = Page::default;
+
+impl Node for Client<'_> {
+    fn submit(&self, operation: &SignedOperation) -> Result<Receipt, NodeError> {
+        self.world
+            .solo
+            .submit(operation.to_bytes().0)
+            .map_err(|error| match error {
+                SubmitError::Refused(refusal) => NodeError::Refused(refusal),
+                other => fault(other),
+            })
+    }
+    fn head(&self) -> Result<Head, NodeError> {
+        if let Some(head) = self.world.forged.lock().unwrap().clone() {
+            return Ok(head);
+        }
+        self.world.view().head().map_err(fault)
+    }
+    fn sequence(&self, account: AccountId) -> Result<u64, NodeError> {
+        self.world.view().sequence(account).map_err(fault)
+    }
+    fn account(&self, account: AccountId) -> Result<Option<Account>, NodeError> {
+        self.world.view().account(account).map_err(fault)
+    }
+    fn record(&self, record: RecordId) -> Result<Option<Record>, NodeError> {
+        self.world.view().record(record).map_err(fault)
+    }
+    fn records_of(&self, patient: AccountId) -> Result<Vec<Record>, NodeError> {
+        Ok(self
+            .world
+            .view()
+            .records_of(patient, ALL())
+            .map_err(fault)?
+            .items)
+    }
+    fn request(&self, request: OperationId) -> Result<Option<RequestState>, NodeError> {
+        self.world.view().request(request).map_err(fault)
+    }
+    fn requests_of(&self, account: AccountId) -> Result<Vec<RequestState>, NodeError> {
+        Ok(self
+            .world
+            .view()
+            .requests_of(account, ALL())
+            .map_err(fault)?
+            .items)
+    }
+    fn grant(&self, grant: OperationId) -> Result<Option<Grant>, NodeError> {
+        self.world.view().grant(grant).map_err(fault)
+    }
+    fn grants_of(&self, account: AccountId) -> Result<Vec<Grant>, NodeError> {
+        Ok(self
+            .world
+            .view()
+            .grants_of(account, ALL())
+            .map_err(fault)?
+            .items)
+    }
+    fn state(&self, record: RecordId, state: &Cid) -> Result<Option<StateInfo>, NodeError> {
+        self.world.view().state_of(record, *state).map_err(fault)
+    }
+    fn states_of(&self, record: RecordId) -> Result<Vec<StateInfo>, NodeError> {
+        Ok(self
+            .world
+            .view()
+            .states_of(record, ALL())
+            .map_err(fault)?
+            .items)
+    }
+    fn institution_of(&self, account: AccountId) -> Result<Option<ledger::Institution>, NodeError> {
+        self.world.view().institution_of(account).map_err(fault)
+    }
+    fn scope(&self, patient: AccountId, sid: ScopeId) -> Result<Option<ScopeState>, NodeError> {
+        self.world.view().scope(patient, sid).map_err(fault)
+    }
+    fn bag(&self, patient: AccountId) -> Result<Option<BagState>, NodeError> {
+        self.world.view().bag(patient).map_err(fault)
+    }
+    fn query(&self, query: OperationId) -> Result<Option<QueryState>, NodeError> {
+        self.world.view().query(query).map_err(fault)
+    }
+    fn queries_of(&self, grant: OperationId) -> Result<Vec<QueryState>, NodeError> {
+        Ok(self
+            .world
+            .view()
+            .queries_of_grant(grant, ALL())
+            .map_err(fault)?
+            .items)
+    }
+    fn operation(&self, operation: OperationId) -> Result<Option<(u64, Leaf)>, NodeError> {
+        self.world.view().operation(operation).map_err(fault)
+    }
+    fn leaves(&self, from: u64, limit: u32) -> Result<Vec<Leaf>, NodeError> {
+        self.world
+            .view()
+            .leaves(from, limit as usize)
+            .map_err(fault)
+    }
+    fn inclusion(&self, index: u64, tree_size: u64) -> Result<InclusionProof, NodeError> {
+        self.world
+            .view()
+            .inclusion(index, tree_size)
+            .map_err(fault)?
+            .ok_or(NodeError::NotFound)
+    }
+    fn consistency(&self, from: u64, to: u64) -> Result<ConsistencyProof, NodeError> {
+        self.world
+            .view()
+            .consistency(from, to)
+            .map_err(fault)?
+            .ok_or(NodeError::NotFound)
+    }
+    fn put_block(&self, cid: &Cid, bytes: &[u8]) -> Result<(), NodeError> {
+        self.world.store.put(cid, bytes).map_err(fault)
+    }
+    fn read_block(&self, cid: &Cid) -> Result<Vec<u8>, NodeError> {
+        self.world.store.get(cid).map_err(missing)
+    }
+    fn put_file(&self, source: &mut dyn Read) -> Result<Cid, NodeError> {
+        let mut batch = self.world.store.batch();
+        let built =
+            unixfs::add(unixfs::Profile::UNIXFS_V1_2025, source, &mut *batch).map_err(fault)?;
+        batch.commit().map_err(fault)?;
+        Ok(built.cid)
+    }
+    fn read_file(&self, cid: &Cid) -> Result<Box<dyn Read + Send + '_>, NodeError> {
+        let store: &dyn store::BlockStore = &self.world.store;
+        Ok(Box::new(
+            unixfs::Reader::open(store, *cid).map_err(missing)?,
+        ))
+    }
+    fn pin(&self, root: &Cid) -> Result<(), NodeError> {
+        self.world.store.pin(root).map(drop).map_err(fault)
+    }
+    fn unpin(&self, root: &Cid) -> Result<(), NodeError> {
+        let _ = self.world.store.unpin(root);
+        Ok(())
+    }
+    fn send(&self, to: AccountId, letter: &[u8]) -> Result<(), NodeError> {
+        if self.world.mail_down.load(Ordering::SeqCst) {
+            return Err(NodeError::Unreachable("mailbox".into()));
+        }
+        let mut mail = self.world.mail.lock().unwrap();
+        let letters = mail.entry(to).or_default();
+        if !letters.iter().any(|other| other == letter) {
+            letters.push(letter.to_vec());
+        }
+        Ok(())
+    }
+    fn inbox(&self) -> Result<Vec<(Digest, Vec<u8>)>, NodeError> {
+        let mail = self.world.mail.lock().unwrap();
+        let letters = mail.get(&self.account).cloned().unwrap_or_default();
+        Ok(letters
+            .into_iter()
+            .map(|letter| (Digest::of(&letter), letter))
+            .collect())
+    }
+    fn delete_letter(&self, letter: Digest) -> Result<(), NodeError> {
+        let mut mail = self.world.mail.lock().unwrap();
+        mail.entry(self.account)
+            .or_default()
+            .retain(|other| Digest::of(other) != letter);
+        Ok(())
+    }
+    fn put_prekeys(&self, prekeys: &[Signed<Prekey>]) -> Result<(), NodeError> {
+        self.world
+            .prekeys
+            .lock()
+            .unwrap()
+            .entry(self.account)
+            .or_default()
+            .extend_from_slice(prekeys);
+        Ok(())
+    }
+    fn take_prekey(&self, agent: AccountId) -> Result<Option<Signed<Prekey>>, NodeError> {
+        Ok(self
+            .world
+            .prekeys
+            .lock()
+            .unwrap()
+            .entry(agent)
+            .or_default()
+            .pop())
+    }
+    fn prekeys_left(&self, agent: AccountId) -> Result<usize, NodeError> {
+        Ok(self
+            .world
+            .prekeys
+            .lock()
+            .unwrap()
+            .entry(agent)
+            .or_default()
+            .len())
+    }
+    fn put_bag(&self, locator: Digest, head: &[u8]) -> Result<(), NodeError> {
+        self.world
+            .bags
+            .lock()
+            .unwrap()
+            .insert(locator, head.to_vec());
+        Ok(())
+    }
+    fn read_bag(&self, locator: Digest) -> Result<Option<Vec<u8>>, NodeError> {
+        Ok(self.world.bags.lock().unwrap().get(&locator).cloned())
+    }
+}
