@@ -135,6 +135,14 @@ fn verbs<P: ParameterSet>(c: &mut Criterion) {
     c.bench_function(&name("reencrypt", "prepared"), |b| {
         b.iter(|| proxy.reencrypt(black_box(&accepted), &noise_key, gid, ctid));
     });
+    // As an agent does it: the result is hashed and signed with its operation key.
+    let agent = ed25519_zebra::SigningKey::from_bytes(&[9; 32]);
+    c.bench_function(&name("reencrypt", "signed"), |b| {
+        b.iter(|| {
+            let result = proxy.reencrypt(black_box(&accepted), &noise_key, gid, ctid);
+            agent.sign(&[gid.as_bytes().as_slice(), ctid.as_bytes(), &result.hash()].concat())
+        });
+    });
     c.bench_function(&name("reencrypt", "cold"), |b| {
         b.iter(|| {
             let capsule = Capsule::<P>::from_bytes(&capsule_bytes).unwrap();
