@@ -10,6 +10,7 @@ pub mod address;
 pub mod answer;
 pub mod body;
 pub mod client;
+mod custody;
 pub mod limit;
 pub mod message;
 mod party;

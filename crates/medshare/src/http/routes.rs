@@ -7,27 +7,22 @@ use axum::{
     extract::{Path, Query, Request, State},
     routing::{get, post, put},
 };
-use base::{
-    AccountId, Cid, Digest, OperationId, Verified, codec, genesis::Genesis, operation::Role,
-};
+use base::{AccountId, Digest, OperationId, Verified, genesis::Genesis};
 use consensus::Sequencer;
 use ledger::{Fault, Page, View};
 use serde::{Deserialize, Serialize};
-use serde_bytes::ByteBuf;
 use std::{
     str::FromStr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 use store::BlockStore;
 
 use super::{
     answer::{Answer, Handled},
+    custody,
     limit::{MAX_BODY, Rate},
-    message::{BagHead, Count, ErrorCode, Leaves, Letters, LoggedOperation, Prekeys, Status},
+    message::{Count, ErrorCode, Leaves, LoggedOperation, Status},
     post::Post,
     ticket::{self, Asked, Gate, Ticket},
     transfer,
@@ -107,15 +102,24 @@ pub fn router(interface: Arc<Interface>) -> Router {
         .route("/v1/totals", get(lists))
         .route("/v1/policy", get(lists));
     let party = Router::new()
-        .route("/v1/blocks/{cid}", get(read_block).put(put_block))
-        .route("/v1/pins/{cid}", put(pin).delete(unpin))
-        .route("/v1/mailbox", get(inbox))
-        .route("/v1/mailbox/newest", get(newest_letter))
-        .route("/v1/mailbox/{name}", post(send).delete(delete_letter))
-        .route("/v1/prekeys", put(put_prekeys))
-        .route("/v1/prekeys/{agent}", get(prekeys_left))
-        .route("/v1/prekeys/{agent}/take", post(take_prekey))
-        .route("/v1/bags/{locator}", get(read_bag).put(put_bag));
+        .route(
+            "/v1/blocks/{cid}",
+            get(custody::read_block).put(custody::put_block),
+        )
+        .route("/v1/pins/{cid}", put(custody::pin).delete(custody::unpin))
+        .route("/v1/mailbox", get(custody::inbox))
+        .route("/v1/mailbox/newest", get(custody::newest_letter))
+        .route(
+            "/v1/mailbox/{name}",
+            post(custody::send).delete(custody::delete_letter),
+        )
+        .route("/v1/prekeys", put(custody::put_prekeys))
+        .route("/v1/prekeys/{agent}", get(custody::prekeys_left))
+        .route("/v1/prekeys/{agent}/take", post(custody::take_prekey))
+        .route(
+            "/v1/bags/{locator}",
+            get(custody::read_bag).put(custody::put_bag),
+        );
     let files = Router::new()
         .route("/v1/files", put(transfer::put_file))
         .route("/v1/files/{cid}", get(transfer::read_file));
@@ -168,14 +172,14 @@ async fn read<T: Serialize + Send + 'static>(
 }
 
 /// Reads the body of a small request and checks its ticket.
-async fn admitted(
+pub(super) async fn admitted(
     interface: &Arc<Interface>,
     request: Request,
 ) -> Result<(Verified<Ticket>, Bytes), Answer> {
     admitted_as(interface, request, Who::Registered).await
 }
 
-async fn admitted_as(
+pub(super) async fn admitted_as(
     interface: &Arc<Interface>,
     request: Request,
     who: Who,
@@ -510,211 +514,5 @@ async fn delegation(State(interface): Shared, Path(id): Path<String>) -> Handled
     read(interface, move |view| view.delegation(id)).await
 }
 
-// -- store
-
-async fn read_block(State(interface): Shared, Path(cid): Path<String>) -> Handled {
-    let cid: Cid = parse(&cid)?;
-    blocking(move || Ok(Answer::Block(interface.store.get(&cid)?))).await
-}
-
-async fn put_block(State(interface): Shared, Path(cid): Path<String>, request: Request) -> Handled {
-    let cid: Cid = parse(&cid)?;
-    let (ticket, body) = admitted_as(&interface, request, Who::Newcomer).await?;
-    blocking(move || {
-        if body.len() > NEWCOMER_BLOCK && (interface.views)()?.account(ticket.account)?.is_none() {
-            return Err(Answer::not_found());
-        }
-        interface.store.put(&cid, &body)?;
-        Ok(Answer::done())
-    })
-    .await
-}
-
-async fn pin(State(interface): Shared, Path(root): Path<String>, request: Request) -> Handled {
-    let root: Cid = parse(&root)?;
-    let (ticket, _) = admitted_as(&interface, request, Who::Newcomer).await?;
-    blocking(move || {
-        // In this order a crash between the two keeps a block too long, never too short.
-        interface.store.pin(&root)?;
-        interface.post.count_pin(ticket.account, &root.to_bytes())?;
-        Ok(Answer::done())
-    })
-    .await
-}
-
-async fn unpin(State(interface): Shared, Path(root): Path<String>, request: Request) -> Handled {
-    let root: Cid = parse(&root)?;
-    let (ticket, _) = admitted(&interface, request).await?;
-    blocking(move || {
-        if interface
-            .post
-            .uncount_pin(ticket.account, &root.to_bytes())?
-            && interface.store.unpin(&root)? == 0
-        {
-            interface.collect.store(true, Ordering::Release);
-        }
-        Ok(Answer::done())
-    })
-    .await
-}
-
-// -- mailbox, one-time keys, bags
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-struct After {
-    #[serde(default)]
-    after: u64,
-}
-
-async fn inbox(State(interface): Shared, Query(query): Query<After>, request: Request) -> Handled {
-    let (ticket, _) = admitted(&interface, request).await?;
-    blocking(move || {
-        let letters = interface
-            .post
-            .inbox(ticket.account, query.after, INBOX_BYTES)?
-            .into_iter()
-            .map(|(number, letter)| (number, ByteBuf::from(letter)))
-            .collect();
-        Ok(Answer::object(&Letters { letters }))
-    })
-    .await
-}
-
-async fn newest_letter(State(interface): Shared, request: Request) -> Handled {
-    let (ticket, _) = admitted(&interface, request).await?;
-    blocking(move || {
-        let count = interface.post.newest(ticket.account)?;
-        Ok(Answer::object(&Count { count }))
-    })
-    .await
-}
-
-async fn send(State(interface): Shared, Path(to): Path<String>, request: Request) -> Handled {
-    let to: AccountId = parse(&to)?;
-    let (_, letter) = admitted(&interface, request).await?;
-    blocking(move || {
-        if (interface.views)()?.account(to)?.is_none() {
-            return Err(Answer::not_found());
-        }
-        interface.post.send(to, &letter)?;
-        Ok(Answer::done())
-    })
-    .await
-}
-
-async fn delete_letter(
-    State(interface): Shared,
-    Path(name): Path<String>,
-    request: Request,
-) -> Handled {
-    let name: Digest = parse(&name)?;
-    let (ticket, _) = admitted(&interface, request).await?;
-    blocking(move || {
-        // Gone or never there is the same to its owner.
-        interface.post.delete(ticket.account, name)?;
-        Ok(Answer::done())
-    })
-    .await
-}
-
-async fn put_prekeys(State(interface): Shared, request: Request) -> Handled {
-    let (ticket, body) = admitted(&interface, request).await?;
-    let keys: Prekeys = decode(&body)?;
-    blocking(move || {
-        let agent = ticket.account;
-        let account = (interface.views)()?
-            .account(agent)?
-            .ok_or_else(Answer::not_found)?;
-        if account.role != Role::Agent {
-            return Err(Answer::not_found());
-        }
-        let keys: Vec<Vec<u8>> = keys.prekeys.into_iter().map(ByteBuf::into_vec).collect();
-        if keys.iter().any(|key| key.len() > MAX_PREKEY) {
-            return Err(Answer::error(
-                ErrorCode::TooLarge,
-                "a one-time key has at most 4 KiB",
-            ));
-        }
-        let count = interface.post.put_prekeys(agent, &keys)?;
-        Ok(Answer::object(&Count { count }))
-    })
-    .await
-}
-
-async fn prekeys_left(State(interface): Shared, Path(agent): Path<String>) -> Handled {
-    let agent = parse(&agent)?;
-    blocking(move || {
-        let count = interface.post.count_prekeys(agent)?;
-        Ok(Answer::object(&Count { count }))
-    })
-    .await
-}
-
-async fn take_prekey(
-    State(interface): Shared,
-    Path(agent): Path<String>,
-    request: Request,
-) -> Handled {
-    let agent: AccountId = parse(&agent)?;
-    let (ticket, _) = admitted(&interface, request).await?;
-    blocking(move || {
-        // Only who can grant needs one: a patient, or who acts for one.
-        let asker = (interface.views)()?
-            .account(ticket.account)?
-            .ok_or_else(Answer::not_found)?;
-        let delegated = asker.role != Role::Patient
-            && (interface.views)()?
-                .delegations_of(asker.id, Page::default())?
-                .items
-                .iter()
-                .any(|delegation| delegation.delegate == asker.id && delegation.ended.is_none());
-        if asker.role != Role::Patient && !delegated {
-            return Err(Answer::not_found());
-        }
-        let key = interface
-            .post
-            .take_prekey(agent)?
-            .ok_or_else(Answer::not_found)?;
-        Ok(Answer::Object(key))
-    })
-    .await
-}
-
-async fn put_bag(
-    State(interface): Shared,
-    Path(locator): Path<String>,
-    request: Request,
-) -> Handled {
-    let locator: Digest = parse(&locator)?;
-    let (ticket, body) = admitted(&interface, request).await?;
-    let bag: BagHead = decode(&body)?;
-    blocking(move || {
-        interface.post.put_bag(locator, ticket.account, &bag.head)?;
-        Ok(Answer::done())
-    })
-    .await
-}
-
-async fn read_bag(State(interface): Shared, Path(locator): Path<String>) -> Handled {
-    let locator: Digest = parse(&locator)?;
-    blocking(move || {
-        let head = interface
-            .post
-            .read_bag(locator)?
-            .ok_or_else(Answer::not_found)?;
-        Ok(Answer::object(&BagHead { head: head.into() }))
-    })
-    .await
-}
-
-fn decode<T: Serialize + serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Answer> {
-    codec::decode(body).map_err(|error| Answer::malformed(&error.to_string()))
-}
-
-/// Most bytes of letters in one answer, but at least one letter.
-const INBOX_BYTES: usize = 4 << 20;
-const MAX_PREKEY: usize = 4096;
-/// Largest block of an account that is not registered yet: a public key and its frame.
-const NEWCOMER_BLOCK: usize = 8192;
 /// Requests per second of accounts that are not registered yet, all together.
 pub const NEWCOMER_RATE: u32 = 50;

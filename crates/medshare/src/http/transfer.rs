@@ -56,10 +56,14 @@ pub(super) async fn put_file(State(interface): Shared, request: Request) -> Hand
                 ErrorCode::TooLarge,
                 format!("this node takes files up to {limit} bytes"),
             ));
+            drain(&mut incoming).await;
             break;
         }
         if pieces.send(Step::Piece(bytes)).await.is_err() {
-            break; // the writer has failed and says why
+            // The writer has failed and says why; a sender that is cut off while it
+            // writes would not hear it.
+            drain(&mut incoming).await;
+            break;
         }
     }
     if cut.is_none() {
@@ -72,6 +76,17 @@ pub(super) async fn put_file(State(interface): Shared, request: Request) -> Hand
     match cut {
         Some(answer) => Err(answer),
         None => written,
+    }
+}
+
+/// Reads the rest of a body and drops it, within bounds.
+async fn drain(body: &mut Body) {
+    let mut left = DRAINED;
+    while let Ok(Some(Ok(frame))) = time::timeout(SILENCE, body.frame()).await {
+        left = left.saturating_sub(frame.data_ref().map_or(0, |bytes| bytes.len() as u64));
+        if left == 0 {
+            return;
+        }
     }
 }
 
@@ -140,5 +155,7 @@ pub(super) async fn read_file(State(interface): Shared, Path(cid): Path<String>)
 
 const WAITING: usize = 4;
 const PIECE: usize = 256 << 10;
+/// Most bytes of a refused file that are read before the answer.
+const DRAINED: u64 = 4 << 30;
 /// Longest time between two pieces of a file.
 const SILENCE: Duration = Duration::from_secs(30);
