@@ -9,11 +9,11 @@ pub use packet::{PacketError, receive};
 pub(crate) use packet::{asker, grant_of};
 
 use base::{
-    AccountId, Digest, GrantId, Millis, OperationId, ScopeId, Signed,
-    operation::{Query, SignedAsk},
+    AccountId, Action, Digest, GrantId, Millis, Operation, OperationId, ScopeId, Signed,
+    operation::{Query, SignedAsk, Terms},
 };
 use ibpre::{AcceptedCapsule, NoiseKey, ReencryptionKey};
-use ledger::{Failure, Grant};
+use ledger::{Failure, VerifiedHead};
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -61,6 +61,14 @@ pub struct Released {
     pub again: bool,
 }
 
+/// A grant as its patient and its requester signed it, proven: the node's word on who
+/// asked and until when is not taken.
+struct Proven {
+    id: OperationId,
+    requester: AccountId,
+    terms: Terms,
+}
+
 /// Answers an ask: re-encrypts, logs the query, checks that it took effect and that the
 /// grant still lives, and only then releases. `clock` is read before and after.
 ///
@@ -72,22 +80,24 @@ pub fn answer(
     clock: &dyn Fn() -> Millis,
     rng: &mut dyn CryptoRng,
 ) -> Result<Released, ReencryptError> {
-    let grant = check_ask(desk, letter, clock())?;
+    let head = follow::advance(desk)?;
+    let grant = check_ask(desk, &head, letter, clock())?;
     let capsule = accepted_capsule(desk, letter)?;
     let held = held(desk, grant.id, capsule.header.sid)?;
     let word = reencrypt(desk, &held, &capsule)?;
+    let query = query(letter, &grant, &capsule, word.1);
     let key = place(grant.id, capsule.header.ctid.0);
     let before: Option<Logged> = vault::load(desk.vault, Table::Released, &key)?;
-    let again = before.is_some();
-    let logged = match before {
-        Some(logged) => logged,
-        None => {
-            let logged = log(desk, letter, &grant, &capsule, word.1)?;
+    let (logged, again) = match before {
+        // A ledger that was restored may have lost the query: then it is logged again.
+        Some(logged) if is_logged(desk, &head, logged.query, &query)? => (logged, true),
+        _ => {
+            let logged = log(desk, &query)?;
             vault::save(desk.vault, Table::Released, &key, &logged)?;
-            logged
+            (logged, false)
         }
     };
-    check_release(desk, &grant, &logged, clock())?;
+    check_release(desk, &grant, &query, &logged, clock)?;
     let answer = Answer {
         query: logged.query,
         result: ByteBuf::from(word.0),
@@ -96,33 +106,34 @@ pub fn answer(
     let to = desk.hpke_key(grant.requester)?;
     let sealed = Letter::Answer(answer).seal(desk.party.chain, &to, rng)?;
     desk.node.send(grant.requester, &sealed)?;
-    vault::save(
-        desk.vault,
-        Table::Released,
-        &key,
-        &Logged {
-            released: true,
-            ..logged.clone()
-        },
-    )?;
+    let released = Logged {
+        released: true,
+        ..logged
+    };
+    vault::save(desk.vault, Table::Released, &key, &released)?;
     Ok(Released {
-        query: logged.query,
+        query: released.query,
         requester: grant.requester,
         again,
     })
 }
 
 /// The ask is hers, names this agent, and its grant lives by this agent's clock.
-fn check_ask(desk: &Desk<'_>, letter: &AskLetter, now: Millis) -> Result<Grant, ReencryptError> {
+fn check_ask(
+    desk: &Desk<'_>,
+    head: &VerifiedHead,
+    letter: &AskLetter,
+    now: Millis,
+) -> Result<Proven, ReencryptError> {
     let ask = &letter.ask.body;
-    let grant = desk.node.grant(ask.grant)?.ok_or(ReencryptError::NoGrant)?;
+    let grant = proven_grant(desk, head, ask.grant)?;
     if ask.chain != desk.party.chain
         || ask.agent != desk.party.account
         || !grant.terms.agents.contains(&ask.agent)
     {
         return Err(ReencryptError::WrongAgent);
     }
-    if follow::is_revoked(desk, grant.id)? || grant.revoked.is_some() {
+    if follow::is_revoked(desk, grant.id)? {
         return Err(ReencryptError::Revoked);
     }
     if now >= grant.terms.expires {
@@ -141,6 +152,43 @@ fn check_ask(desk: &Desk<'_>, letter: &AskLetter, now: Millis) -> Result<Grant, 
         .verify(&key)
         .map_err(|_| ReencryptError::BadAsk)?;
     Ok(grant)
+}
+
+fn proven_grant(
+    desk: &Desk<'_>,
+    head: &VerifiedHead,
+    id: OperationId,
+) -> Result<Proven, ReencryptError> {
+    let Some(Action::Authorize(authorize)) = took_effect(desk, head, id)?.map(|op| op.action)
+    else {
+        return Err(ReencryptError::NoGrant);
+    };
+    let terms = authorize.terms;
+    match took_effect(desk, head, terms.request)? {
+        Some(Operation {
+            account,
+            action: Action::Request(_),
+            ..
+        }) => Ok(Proven {
+            id,
+            requester: account,
+            terms,
+        }),
+        _ => Err(ReencryptError::NoGrant),
+    }
+}
+
+/// An operation that took effect in the log under `head`, or that there is none.
+fn took_effect(
+    desk: &Desk<'_>,
+    head: &VerifiedHead,
+    id: OperationId,
+) -> Result<Option<Operation>, LookError> {
+    match desk.proven(head, id) {
+        Ok(operation) => Ok(Some(operation)),
+        Err(LookError::Unknown(..)) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The capsule that the ask is about: fetched by its CID, named again, and in the last
@@ -197,16 +245,9 @@ fn reencrypt(
     Ok((bytes, result, Signed::new(word, &desk.party.operation)))
 }
 
-/// Logs the query; finds it again if an earlier run logged it and did not get further.
-fn log(
-    desk: &Desk<'_>,
-    letter: &AskLetter,
-    grant: &Grant,
-    capsule: &CheckedCapsule,
-    result: Digest,
-) -> Result<Logged, ReencryptError> {
+fn query(letter: &AskLetter, grant: &Proven, capsule: &CheckedCapsule, result: Digest) -> Query {
     let ask = &letter.ask.body;
-    let sent = desk.send(Query {
+    Query {
         grant: grant.id,
         ask: SignedAsk {
             expires: ask.expires,
@@ -218,22 +259,28 @@ fn log(
         sid: capsule.header.sid,
         ctid: capsule.header.ctid,
         result,
-    });
-    match sent {
+    }
+}
+
+/// Logs the query; finds it again if an earlier run logged it and did not get further.
+fn log(desk: &Desk<'_>, query: &Query) -> Result<Logged, ReencryptError> {
+    match desk.send(*query) {
         Ok(sent) => Ok(Logged {
             query: sent.id,
             time: sent.time(),
             released: false,
         }),
         Err(error) if error.failure() == Some(Failure::AlreadyQueried) => {
-            let mine = desk.node.queries_of(grant.id)?.into_iter().find(|query| {
-                query.agent == desk.party.account
-                    && query.ctid == capsule.header.ctid
-                    && query.result == result
-            });
+            let mine = desk
+                .node
+                .queries_of(query.grant)?
+                .into_iter()
+                .find(|other| {
+                    other.agent == desk.party.account
+                        && other.ctid == query.ctid
+                        && other.result == query.result
+                });
             let mine = mine.ok_or(error)?;
-            let head = follow::advance(desk)?;
-            desk.proven(&head, mine.id)?;
             Ok(Logged {
                 query: mine.id,
                 time: mine.time,
@@ -244,18 +291,39 @@ fn log(
     }
 }
 
-/// The newest head has no `Revoke`, the clock is before the end, and a first release is
-/// in time.
+/// Whether operation `id` took effect under `head` and is this agent's `Query` of that
+/// capsule under that grant, with that result.
+fn is_logged(
+    desk: &Desk<'_>,
+    head: &VerifiedHead,
+    id: OperationId,
+    query: &Query,
+) -> Result<bool, LookError> {
+    let Some(operation) = took_effect(desk, head, id)? else {
+        return Ok(false);
+    };
+    let about = |query: &Query| (query.grant, query.sid, query.ctid, query.result);
+    Ok(operation.account == desk.party.account
+        && matches!(&operation.action, Action::Query(logged) if about(logged) == about(query)))
+}
+
+/// The query stands in the log that this agent follows, the newest head has no `Revoke`,
+/// the clock is before the end, and a first release is in time.
 fn check_release(
     desk: &Desk<'_>,
-    grant: &Grant,
+    grant: &Proven,
+    query: &Query,
     logged: &Logged,
-    now: Millis,
+    clock: &dyn Fn() -> Millis,
 ) -> Result<(), ReencryptError> {
-    follow::advance(desk)?;
+    let head = follow::advance(desk)?;
+    if !is_logged(desk, &head, logged.query, query)? {
+        return Err(ReencryptError::NotLogged);
+    }
     if follow::is_revoked(desk, grant.id)? {
         return Err(ReencryptError::Revoked);
     }
+    let now = clock();
     if now >= grant.terms.expires {
         return Err(ReencryptError::Expired);
     }
@@ -304,6 +372,9 @@ pub enum ReencryptError {
     /// No key: not granted, not yet delivered, or destroyed.
     #[error("this agent holds no key for the part's scope under this grant")]
     NoKey,
+    /// Not in the log that this agent follows.
+    #[error("the query does not stand in the ledger that this agent follows")]
+    NotLogged,
     /// More than ten minutes.
     #[error("the query was logged more than ten minutes ago and never released; ask another agent")]
     TooLate,
