@@ -54,17 +54,25 @@ pub(crate) fn release(desk: &Desk<'_>, names: &[Digest]) -> Result<(), VaultErro
     Ok(())
 }
 
-/// Sends what is left in the outbox; returns how many letters went.
+/// Sends what is left in the outbox; returns how many letters went. A letter that its
+/// receiver's mailbox does not take (full, gone) stays, and holds no other letter up.
 ///
 /// # Errors
-/// [`OutboxError`] at the first letter that does not go; it stays.
+/// [`OutboxError`] when the node cannot be reached; what did not go stays.
 pub fn flush(desk: &Desk<'_>) -> Result<usize, OutboxError> {
     let mut gone = 0;
     for (name, posted) in vault::load_all::<Posted>(desk.vault, Table::Outbox)? {
         if !posted.held {
-            desk.node.send(posted.to, &posted.letter)?;
-            desk.vault.delete(Table::Outbox, &name)?;
-            gone += 1;
+            match desk.node.send(posted.to, &posted.letter) {
+                Ok(()) => {
+                    desk.vault.delete(Table::Outbox, &name)?;
+                    gone += 1;
+                }
+                Err(error @ (NodeError::Unreachable(_) | NodeError::Busy(_))) => {
+                    return Err(error.into());
+                }
+                Err(_) => {}
+            }
         }
     }
     Ok(gone)
