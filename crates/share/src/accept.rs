@@ -14,7 +14,8 @@ use std::io;
 use thiserror::Error;
 
 use crate::{
-    desk::{SendError, Sent},
+    body::OpenBodyError,
+    desk::{LookError, SendError, Sent},
     node::NodeError,
     part::{OpenedPart, PartError, State},
     seal::is_retired,
@@ -96,6 +97,60 @@ pub fn reject(
     })?)
 }
 
+/// What became of one record in [`catch_up`].
+pub type CaughtUp = (RecordId, Result<(), AcceptError>);
+
+/// Learns again what the ledger has as accepted and the wallet does not know: after a
+/// restore, or when the wallet died between an operation and its own note of it. Every
+/// record is checked in full again; one that does not hold stops no other.
+///
+/// # Errors
+/// [`AcceptError`] when ledger or vault cannot be read at all.
+pub fn catch_up(
+    wallet: &Wallet<'_>,
+    rng: &mut dyn CryptoRng,
+) -> Result<Vec<CaughtUp>, AcceptError> {
+    let desk = &wallet.desk;
+    let mut done = Vec::new();
+    for record in desk.node.records_of(wallet.patient)? {
+        let known: Option<KnownRecord> = vault::load(desk.vault, Table::Parts, &record.id.0)?;
+        let Some(state) = record.accepted.filter(|_| !record.is_erased()) else {
+            continue;
+        };
+        if known.as_ref().is_none_or(|known| known.state != state) {
+            let learnt = learn(wallet, record.id, state, known.as_ref(), rng);
+            done.push((record.id, learnt.map(drop)));
+        }
+    }
+    Ok(done)
+}
+
+/// Notes what an accepted state holds, in place of what was known before.
+pub(crate) fn learn(
+    wallet: &Wallet<'_>,
+    record: RecordId,
+    state: Cid,
+    before: Option<&KnownRecord>,
+    rng: &mut dyn CryptoRng,
+) -> Result<KnownRecord, AcceptError> {
+    let desk = &wallet.desk;
+    let known = look_into(wallet, record, state, Retired::Allowed, rng)?;
+    desk.node.pin(&state)?;
+    vault::save(desk.vault, Table::Parts, &record.0, &known)?;
+    if let Some(before) = before {
+        desk.node.unpin(&before.state)?;
+    }
+    Ok(known)
+}
+
+/// Whether parts may lie under scopes that she retired since: only in what she accepted
+/// before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Retired {
+    Refused,
+    Allowed,
+}
+
 /// Checks one state of a record of hers, whoever published it: every part's scope,
 /// capsule, commitments, signature, segments and hashes. Extracts the keys that it needs.
 ///
@@ -107,12 +162,22 @@ pub fn inspect(
     state: Cid,
     rng: &mut dyn CryptoRng,
 ) -> Result<KnownRecord, AcceptError> {
+    look_into(wallet, record, state, Retired::Refused, rng)
+}
+
+fn look_into(
+    wallet: &Wallet<'_>,
+    record: RecordId,
+    state: Cid,
+    retired: Retired,
+    rng: &mut dyn CryptoRng,
+) -> Result<KnownRecord, AcceptError> {
     let desk = &wallet.desk;
     let state = State::load(desk, record, state)?;
     let mut found = Vec::new();
     for index in 0..state.sealed.parts.len() {
         let capsule = state.capsule(desk, index)?;
-        let scope = scope_of(wallet, &state, &capsule)?;
+        let scope = scope_of(wallet, &state, &capsule, retired)?;
         found.push((capsule, scope));
     }
     let scopes: Vec<Scope> = found.iter().map(|(_, scope)| *scope).collect();
@@ -144,6 +209,7 @@ fn scope_of(
     wallet: &Wallet<'_>,
     state: &State,
     capsule: &CheckedCapsule,
+    retired: Retired,
 ) -> Result<Scope, AcceptError> {
     let header = &capsule.header;
     if header.pkh != wallet.pkh() {
@@ -164,7 +230,7 @@ fn scope_of(
     if cover.class == Class::Sensitive && cover.record.is_none() {
         return Err(AcceptError::SensitiveTooWide { part: header.part });
     }
-    if is_retired(&wallet.desk, wallet.patient, header.sid)? {
+    if retired == Retired::Refused && is_retired(&wallet.desk, wallet.patient, header.sid)? {
         return Err(AcceptError::Retired { part: header.part });
     }
     Ok(scope)
@@ -257,6 +323,9 @@ impl AcceptError {
             | Self::Send(_)
             | Self::Node(_)
             | Self::Vault(_) => None,
+            // The ledger could not be followed, or the disk is full: no fault of the state.
+            Self::Part(PartError::Look(error)) if !matches!(error, LookError::Node(_)) => None,
+            Self::Part(PartError::Body(OpenBodyError::Sink(_))) => None,
             Self::UnknownHospital(_) => Some(RejectCode::UnknownHospital),
             Self::SensitiveTooWide { .. } => Some(RejectCode::WrongScope),
             Self::Part(error) if error.is_unavailable() => Some(RejectCode::Unavailable),

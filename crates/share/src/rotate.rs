@@ -11,6 +11,7 @@ use rand_core::CryptoRng;
 use thiserror::Error;
 
 use crate::{
+    accept::{self, AcceptError},
     desk::{LookError, SendError},
     node::NodeError,
     part::{PartError, State},
@@ -110,6 +111,13 @@ fn rewrap(
     if on_ledger.pending.is_some() {
         return Err(RotateError::Pending(record));
     }
+    // An earlier run may have re-wrapped it and died before it noted that.
+    if let Some(accepted) = on_ledger.accepted.filter(|state| *state != known.state) {
+        known = accept::learn(wallet, record, accepted, Some(&known), rng)?;
+        if known.parts.iter().all(|part| part.key.sid != sid) {
+            return Ok(());
+        }
+    }
     let before = known.state;
     let state = State::load(desk, record, before)?;
     let key = wallet.decapsulation_key(sid)?;
@@ -167,6 +175,9 @@ pub enum RotateError {
     /// More rotations than anybody tries.
     #[error("the scope was rotated {MAX_COUNTER} times")]
     TooManyRotations,
+    /// What an earlier run re-wrapped does not hold.
+    #[error(transparent)]
+    Accept(#[from] AcceptError),
     /// The accepted state does not hold.
     #[error(transparent)]
     Part(#[from] PartError),
