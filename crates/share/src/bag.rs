@@ -203,6 +203,17 @@ pub fn backup(wallet: &Wallet<'_>, rng: &mut dyn CryptoRng) -> Result<u64, BagEr
 }
 
 fn write(wallet: &Wallet<'_>, book: &mut Book, rng: &mut dyn CryptoRng) -> Result<(), BagError> {
+    write_and(wallet, book, &[], rng)
+}
+
+/// Writes the bag, and deletes the keys of `gone` from the vault in the same step. A scope
+/// whose key is gone is tainted: another preimage of its target must never serve a grant.
+fn write_and(
+    wallet: &Wallet<'_>,
+    book: &mut Book,
+    gone: &[ScopeId],
+    rng: &mut dyn CryptoRng,
+) -> Result<(), BagError> {
     let desk = &wallet.desk;
     let place = (desk.party.chain, wallet.patient);
     let key = &wallet.secrets.bag.key;
@@ -232,12 +243,19 @@ fn write(wallet: &Wallet<'_>, book: &mut Book, rng: &mut dyn CryptoRng) -> Resul
     let head = Zeroizing::new(codec::encode(&head));
     let sealed = seal(key, place, b"head", &head, rng);
     desk.node.put_bag(wallet.secrets.bag.locator, &sealed)?;
-    desk.send(Bag {
+    let sent = desk.send(Bag {
         version: book.number,
         commitment: Digest::commit(&salt, &sealed),
     })?;
     book.dirty = false;
-    vault::save(desk.vault, Table::Bag, BOOK, book)?;
+    let height = codec::encode(&sent.head.header.height);
+    let bytes = Zeroizing::new(codec::encode(book));
+    let mut changes: Vec<vault::Change<'_>> = vec![(Table::Bag, BOOK, Some(&bytes))];
+    for sid in gone {
+        changes.push((Table::Scopes, &sid.0, None));
+        changes.push((Table::Tainted, &sid.0, Some(&height)));
+    }
+    desk.vault.apply(&changes)?;
     Ok(())
 }
 
@@ -262,15 +280,9 @@ pub(crate) fn forget(
     all.append(&mut book.tail);
     all.retain(|entry| !matches!(entry, BagEntry::Scope { sid, .. } if sids.contains(sid)));
     book.tail = all;
-    let mut changes: Vec<vault::Change<'_>> = sids
-        .iter()
-        .map(|sid| (Table::Scopes, &sid.0[..], None))
-        .collect();
-    book.dirty = true;
-    let bytes = Zeroizing::new(codec::encode(&book));
-    changes.push((Table::Bag, BOOK, Some(&bytes)));
-    desk.vault.apply(&changes)?;
-    write(wallet, &mut book, rng)?;
+    // The keys leave the vault in the step that notes the new bag: until then the old one
+    // is whole, and a wallet that dies here begins again.
+    write_and(wallet, &mut book, sids, rng)?;
     for page in &old {
         desk.node.unpin(page)?;
     }

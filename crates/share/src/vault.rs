@@ -120,7 +120,8 @@ tables! {
     Hospitals = "hospitals",
     /// Patient: sid -> scope, extracted key and state of the scope.
     Scopes = "scopes",
-    /// Patient: sid -> height of the restore after which its key may be made once more.
+    /// Patient: sid -> height of the restore or erasure after which its key may be made once
+    /// more, for her own reading.
     Tainted = "tainted",
     /// Patient: grants for which a preimage was made.
     Issued = "issued",

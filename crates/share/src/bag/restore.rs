@@ -1,7 +1,12 @@
 //! Restore: phrase and bag give the wallet back; what the bag lacks is tainted.
 
-use base::{Action, Digest, OperationId, ScopeId, codec, scope::ScopeSecret};
+use base::{
+    AccountId, Action, Digest, OperationId, RecordId, ScopeId, codec,
+    operation::{Bag, PartKey},
+    scope::ScopeSecret,
+};
 use ibpre::MasterKey;
+use ledger::{CompactRange, Leaf};
 use std::collections::BTreeSet;
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -43,8 +48,8 @@ pub fn restore(desk: &Desk<'_>, bag: BagKeys) -> Result<Restored, RestoreError> 
         .ok_or(RestoreError::NoBag)?;
     let plain = open(&bag.key, place, b"head", &sealed).ok_or(RestoreError::NotThisBag)?;
     let head: Head = codec::decode(&plain).map_err(|_| RestoreError::NotThisBag)?;
-    let logged = desk.node.bag(desk.party.account)?;
-    if let Some(logged) = &logged
+    let log = read_log(desk)?;
+    if let Some(logged) = &log.bag
         && logged.version == head.number
         && logged.commitment != Digest::commit(&head.salt, &sealed)
     {
@@ -52,7 +57,10 @@ pub fn restore(desk: &Desk<'_>, bag: BagKeys) -> Result<Restored, RestoreError> 
     }
     let master = MasterKey::from_bytes(&head.master).map_err(|_| RestoreError::NotThisBag)?;
     let known = fill(desk, &bag.key, &head)?;
-    let tainted = taint(desk, &known)?;
+    let tainted: Vec<ScopeId> = log.used.difference(&known).copied().collect();
+    for sid in &tainted {
+        vault::save(desk.vault, Table::Tainted, &sid.0, &log.height)?;
+    }
     Ok(Restored {
         secrets: PatientSecrets {
             master,
@@ -62,7 +70,8 @@ pub fn restore(desk: &Desk<'_>, bag: BagKeys) -> Result<Restored, RestoreError> 
         },
         hpke: HpkeSecret::new(head.hpke),
         number: head.number,
-        newest: logged
+        newest: log
+            .bag
             .map(|bag| bag.version)
             .filter(|&version| version > head.number),
         tainted,
@@ -111,56 +120,74 @@ fn put(
     Ok(())
 }
 
-/// Notes every scope of hers in the log whose key is not known.
-fn taint(desk: &Desk<'_>, known: &BTreeSet<ScopeId>) -> Result<Vec<ScopeId>, RestoreError> {
+/// What the log says about her, up to a certified head.
+#[derive(Default)]
+struct Logged {
+    height: u64,
+    /// Her newest `Bag`.
+    bag: Option<Bag>,
+    /// Scopes in an `Accept`, `Rewrap` or `Authorize` of hers, or of her delegate.
+    used: BTreeSet<ScopeId>,
+    /// Records published for her, and requests to her: what such operations are about.
+    records: BTreeSet<RecordId>,
+    requests: BTreeSet<OperationId>,
+}
+
+/// Reads the whole log and compares it with the root of the head: a node that hides a use
+/// of a scope would have its key made twice.
+fn read_log(desk: &Desk<'_>) -> Result<Logged, RestoreError> {
     let head = follow::advance(desk)?;
-    let patient = desk.party.account;
-    let records: BTreeSet<_> = desk
-        .node
-        .records_of(patient)?
-        .into_iter()
-        .map(|record| record.id)
-        .collect();
-    let grants: BTreeSet<OperationId> = desk
-        .node
-        .grants_of(patient)?
-        .into_iter()
-        .map(|grant| grant.id)
-        .collect();
-    let mut used = BTreeSet::new();
-    let mut index = 0;
-    while index < head.header.tree_size {
-        let left = u32::try_from(head.header.tree_size - index).unwrap_or(u32::MAX);
-        let leaves = desk.node.leaves(index, left.min(1_000))?;
-        if leaves.is_empty() {
+    let mut log = Logged {
+        height: head.header.height,
+        ..Logged::default()
+    };
+    let mut range = CompactRange::new();
+    while range.size() < head.header.tree_size {
+        let left = head.header.tree_size - range.size();
+        let limit = u32::try_from(left).unwrap_or(u32::MAX).min(1_000);
+        let leaves = desk.node.leaves(range.size(), limit)?;
+        if leaves.is_empty() || leaves.len() as u64 > left {
             return Err(FollowError::WrongLeaves.into());
         }
         for leaf in leaves {
-            index += 1;
-            let operation = &leaf.operation.body;
-            let hers = operation.account == patient;
-            match &operation.action {
-                _ if !leaf.outcome.is_ok() => {}
-                Action::Accept(accept) if hers || records.contains(&accept.record) => {
-                    used.extend(accept.parts.iter().map(|part| part.sid));
-                }
-                Action::Rewrap(rewrap) if hers || records.contains(&rewrap.record) => {
-                    used.extend(rewrap.parts.iter().map(|part| part.sid));
-                }
-                Action::Authorize(grant)
-                    if hers || grants.contains(&leaf.operation.to_bytes().1) =>
-                {
-                    used.extend(grant.terms.sids.iter().copied());
-                }
-                _ => {}
+            range.append(&leaf.to_bytes());
+            if leaf.outcome.is_ok() {
+                log.note(desk.party.account, &leaf);
             }
         }
     }
-    let tainted: Vec<ScopeId> = used.difference(known).copied().collect();
-    for sid in &tainted {
-        vault::save(desk.vault, Table::Tainted, &sid.0, &head.header.height)?;
+    if range.root() != head.header.tree_root {
+        return Err(FollowError::WrongLeaves.into());
     }
-    Ok(tainted)
+    Ok(log)
+}
+
+impl Logged {
+    fn note(&mut self, patient: AccountId, leaf: &Leaf) {
+        let operation = &leaf.operation.body;
+        let hers = operation.account == patient;
+        let mut parts: &[PartKey] = &[];
+        match &operation.action {
+            Action::Publish(publish) if publish.patient == patient => {
+                self.records.insert(publish.record);
+            }
+            Action::Request(request) if request.patient == patient => {
+                self.requests.insert(leaf.operation.to_bytes().1);
+            }
+            Action::Bag(bag) if hers => self.bag = Some(*bag),
+            Action::Accept(accept) if hers || self.records.contains(&accept.record) => {
+                parts = &accept.parts;
+            }
+            Action::Rewrap(rewrap) if hers || self.records.contains(&rewrap.record) => {
+                parts = &rewrap.parts;
+            }
+            Action::Authorize(grant) if hers || self.requests.contains(&grant.terms.request) => {
+                self.used.extend(grant.terms.sids.iter().copied());
+            }
+            _ => {}
+        }
+        self.used.extend(parts.iter().map(|part| part.sid));
+    }
 }
 
 /// Why a wallet did not come back.
