@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     desk::{Desk, LookError, SendError, Sent},
-    identity::{BadSecrets, HpkeSecret, PatientSecrets, RecordSecret},
+    identity::{BadSecrets, HpkeSecret, PatientSecrets, RecordSecret, secret},
     letter::{GuardianLetter, Letter, LetterError},
     node::NodeError,
     outbox,
@@ -149,6 +149,8 @@ struct Guardianship {
     records: Vec<(base::RecordId, crate::wallet::KnownRecord)>,
     hospitals: Vec<AccountId>,
 }
+
+secret! { Guardianship { secrets } }
 
 /// Lets `delegate` act for the wallet's patient, until `expires`. Who may accept or
 /// authorise gets what that needs, sealed to it: trust it like yourself.

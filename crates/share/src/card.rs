@@ -11,7 +11,7 @@ use base::{
     AccountId, ChainId, Digest, Millis, Nonce, Signed, Statement, codec, domain, key::OperationKey,
     scope::ScopeSecret,
 };
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::{
     identity::{Party, PatientSecrets, random},
@@ -47,6 +47,12 @@ impl Statement for Card {
 impl std::fmt::Debug for Card {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Card({})", self.account)
+    }
+}
+
+impl Drop for Card {
+    fn drop(&mut self) {
+        self.kappa.zeroize();
     }
 }
 

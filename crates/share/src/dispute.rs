@@ -19,6 +19,7 @@ use crate::{
     identity::random,
     letter::{AgentPacket, AuditFile, Evidence, EvidenceLetter, Letter, LetterError, OpenFailure},
     node::NodeError,
+    open::said_by,
     outbox,
     part::{PartError, State},
     reencrypt::{PacketError, asker},
@@ -190,10 +191,8 @@ fn audit(desk: &Desk<'_>, file: &AuditFile) -> Result<(Query, AuditVerdict), Dis
         &file.key.gsalt,
         &authorize.terms,
     );
-    let word = file.answer.word.clone();
-    let word = word
-        .verify(&desk.operation_key(file.agent)?)
-        .map_err(|_| DisputeError::OtherEvidence)?;
+    let word = said_by(&desk.account(file.agent)?, &file.answer.word)
+        .ok_or(DisputeError::OtherEvidence)?;
     let about = (word.chain, word.gid, word.ctid, word.result);
     let result = Digest::of(&file.answer.result);
     if about != (desk.party.chain, gid, query.ctid, result)

@@ -196,6 +196,24 @@ impl SecretBytes {
     }
 }
 
+/// Wipes the secret fields of a message or vault entry on drop, and keeps all of it out
+/// of `Debug`.
+macro_rules! secret {
+    ($($name:ident { $($field:ident),+ })*) => {$(
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($name), "(..)"))
+            }
+        }
+        impl Drop for $name {
+            fn drop(&mut self) {
+                $(zeroize::Zeroize::zeroize(&mut self.$field[..]);)+
+            }
+        }
+    )*};
+}
+pub(crate) use secret;
+
 /// The secret half of an [`HpkeKey`]: an X-Wing seed.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct HpkeSecret([u8; 32]);

@@ -21,7 +21,7 @@ use base::{
 
 use crate::{
     body::padme,
-    identity::{HpkeSecret, Kem},
+    identity::{HpkeSecret, Kem, secret},
 };
 
 /// Everything that one party may tell another.
@@ -111,7 +111,7 @@ pub struct GrantPacket {
 }
 
 /// One scope's grant key.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GrantedScope {
     /// D.
@@ -133,7 +133,7 @@ pub struct AgentPacket {
 }
 
 /// One scope's re-encryption key for one agent.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AgentKey {
     /// The scope.
@@ -246,7 +246,7 @@ pub struct AuditFile {
 }
 
 /// See [`Letter::Guardian`].
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GuardianLetter {
     /// The `Delegate` operation.
@@ -255,6 +255,12 @@ pub struct GuardianLetter {
     pub patient: AccountId,
     /// The key bag's head, as [`crate::bag`] writes it.
     pub head: ByteBuf,
+}
+
+secret! {
+    GrantedScope { key }
+    AgentKey { rk, noise }
+    GuardianLetter { head }
 }
 
 impl Letter {
@@ -294,7 +300,7 @@ impl Letter {
         if plain.len() > MAX_LETTER {
             return Err(LetterError::TooLong(plain.len()));
         }
-        let room = padme((plain.len() as u64 + 4).max(MIN_LETTER)) as usize;
+        let room = room(plain.len());
         let mut padded = Zeroizing::new(Vec::with_capacity(room));
         padded.extend_from_slice(&(plain.len() as u32).to_be_bytes());
         padded.extend_from_slice(&plain);
@@ -304,8 +310,13 @@ impl Letter {
 
     fn unpadded(padded: &[u8]) -> Result<Self, LetterError> {
         let (length, rest) = padded.split_first_chunk().ok_or(LetterError::Malformed)?;
-        let plain = rest.get(..u32::from_be_bytes(*length) as usize);
-        codec::decode(plain.ok_or(LetterError::Malformed)?).map_err(|_| LetterError::Malformed)
+        let (plain, zeros) = rest
+            .split_at_checked(u32::from_be_bytes(*length) as usize)
+            .ok_or(LetterError::Malformed)?;
+        if zeros.iter().any(|&byte| byte != 0) || padded.len() != room(plain.len()) {
+            return Err(LetterError::Malformed);
+        }
+        codec::decode(plain).map_err(|_| LetterError::Malformed)
     }
 }
 
@@ -392,8 +403,39 @@ const VERSION: u32 = 1;
 const MAX_LETTER: usize = 880_000;
 const MIN_LETTER: u64 = 1_024;
 
+/// Bytes of a padded letter of `length` bytes.
+fn room(length: usize) -> usize {
+    padme((length as u64 + 4).max(MIN_LETTER)) as usize
+}
+
 fn info(chain: ChainId) -> Vec<u8> {
     let mut info = domain::preamble(domain::LETTER);
     info.extend_from_slice(&chain.0);
     info
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn padding_is_zeros_of_one_length() {
+        let letter = Letter::Evidence(EvidenceLetter {
+            subject: Subject::Query(OperationId(base::cid::of_object(b"query"))),
+            salt: Salt([1; 32]),
+            evidence: Evidence::Words("words".into()),
+        });
+        let padded = letter.padded().unwrap();
+        assert_eq!(Letter::unpadded(&padded).unwrap(), letter);
+        let mut bad = padded.to_vec();
+        *bad.last_mut().unwrap() = 1;
+        assert_eq!(Letter::unpadded(&bad), Err(LetterError::Malformed));
+        bad.pop();
+        assert_eq!(Letter::unpadded(&bad), Err(LetterError::Malformed));
+        bad.extend([0; 64]);
+        assert_eq!(Letter::unpadded(&bad), Err(LetterError::Malformed));
+        bad[..4].copy_from_slice(&u32::MAX.to_be_bytes());
+        assert_eq!(Letter::unpadded(&bad), Err(LetterError::Malformed));
+    }
 }

@@ -43,7 +43,7 @@ impl Opening {
     }
 
     pub(crate) fn is_sound(&self) -> bool {
-        is_media_type(&self.media_type)
+        is_media_type(&self.media_type) && self.layout_length as usize <= codec::MAX_OBJECT
     }
 }
 
@@ -224,6 +224,22 @@ mod tests {
             let read = Manifest::read(&bad).and_then(|read| read.verify(CHAIN, [&key]));
             assert!(read.is_err(), "byte {at}");
         }
+    }
+
+    #[test]
+    fn a_layout_longer_than_any_object_is_refused() {
+        // else a reader would hold up to 4 GiB of it in memory before she looks at it
+        let mut opening = Opening {
+            class: Class::Imaging,
+            media_type: "application/dicom".into(),
+            length: 1,
+            digest: Digest([0; 32]),
+            layout_length: codec::MAX_OBJECT as u32,
+            layout: Digest([0; 32]),
+        };
+        assert!(opening.is_sound());
+        opening.layout_length += 1;
+        assert!(!opening.is_sound());
     }
 
     proptest! {

@@ -9,6 +9,7 @@ use base::{
     operation::{Ask, Query},
 };
 use ibpre::{GrantKey, ReencryptedCapsule};
+use ledger::Account;
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -21,7 +22,8 @@ use crate::{
     accept::{self, AcceptError},
     desk::{Desk, LookError},
     follow::{self, FollowError},
-    letter::{Answer, AskLetter, GrantPacket, Letter, LetterError, OpenFailure},
+    identity::secret,
+    letter::{Answer, AskLetter, GrantPacket, Letter, LetterError, OpenFailure, Reencrypted},
     node::NodeError,
     outbox,
     part::{OpenedPart, PartError, State},
@@ -32,7 +34,7 @@ use crate::{
 };
 
 /// One scope of a grant as the requester holds it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HeldGrant {
     patient: AccountId,
@@ -41,6 +43,8 @@ struct HeldGrant {
     gid: GrantId,
     key: ByteBuf,
 }
+
+secret! { HeldGrant { key } }
 
 /// Takes a grant packet in: refused unless its grant is proven on the ledger, names this
 /// very packet, and every key is short and belongs to the grant. Durable, and the
@@ -263,10 +267,7 @@ impl Checked {
             vault::load(desk.vault, Table::Grants, &place(query.grant, query.sid.0))?
                 .ok_or(OpenError::NoKey)?;
         let mine = query.ask(desk.party.chain, agent);
-        let word = answer.word.clone();
-        let word = word
-            .verify(&desk.operation_key(agent)?)
-            .map_err(|_| OpenError::NotTheAgents)?;
+        let word = said_by(&desk.account(agent)?, &answer.word).ok_or(OpenError::NotTheAgents)?;
         let result = Digest::of(&answer.result);
         let about = (word.chain, word.gid, word.ctid, word.result);
         if about != (desk.party.chain, held.gid, query.ctid, result) || query.result != result {
@@ -283,6 +284,14 @@ impl Checked {
         }
         Ok(Self { agent, query, held })
     }
+}
+
+/// An agent's word, signed by a key that it has or had: which answer it gave stands in its
+/// `Query` too, and it takes neither back by changing its key.
+pub(crate) fn said_by(agent: &Account, word: &Signed<Reencrypted>) -> Option<Reencrypted> {
+    let mut keys = agent.operation_keys.iter();
+    keys.find_map(|period| word.clone().verify(&period.key).ok())
+        .map(|word| word.into_signed().body)
 }
 
 /// Opens part `part` of the accepted state of a record of the wallet's patient.

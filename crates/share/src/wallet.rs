@@ -18,7 +18,7 @@ use crate::{
     Suite,
     bag::{self, BagEntry, BagError},
     desk::Desk,
-    identity::PatientSecrets,
+    identity::{PatientSecrets, secret},
     node::NodeError,
     scheme::{self, sid_of},
     vault::{self, Table, VaultError},
@@ -36,7 +36,7 @@ pub struct Wallet<'a> {
 }
 
 /// A scope as the wallet keeps it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct KnownScope {
     pub(crate) scope: Scope,
@@ -45,6 +45,8 @@ pub(crate) struct KnownScope {
     /// Extracted a second time after a restore: for decapsulation only.
     pub(crate) tainted: bool,
 }
+
+secret! { KnownScope { key } }
 
 /// A record as the wallet accepted it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
