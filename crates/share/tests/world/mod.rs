@@ -10,7 +10,7 @@
 )]
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     sync::{
         Arc, Mutex,
@@ -56,9 +56,25 @@ pub struct World {
     pub bags: Mutex<BTreeMap<Digest, Vec<u8>>>,
     /// The mailbox cannot be reached.
     pub mail_down: AtomicBool,
+    /// Accounts whose mailbox takes nothing more.
+    pub full: Mutex<BTreeSet<AccountId>>,
+    /// The answer to operations of this name is lost after they took effect.
+    pub lost: Mutex<Option<&'static str>>,
+    /// What the node says instead of the truth.
+    pub lies: Mutex<Lies>,
     /// A head that the node shows instead of its own.
     pub forged: Mutex<Option<Head>>,
     folder: tempfile::TempDir,
+}
+
+/// Answers of a node that lies.
+#[derive(Default)]
+pub struct Lies {
+    pub grant: Option<ledger::Grant>,
+    pub queries: Option<Vec<ledger::QueryState>>,
+    pub bag: Option<ledger::BagState>,
+    /// Leaves are replaced by the first one after this many calls.
+    pub leaves_after: Option<usize>,
 }
 
 /// A party with its vault.
@@ -247,6 +263,9 @@ impl World {
             prekeys: Mutex::default(),
             bags: Mutex::default(),
             mail_down: AtomicBool::default(),
+            full: Mutex::default(),
+            lost: Mutex::default(),
+            lies: Mutex::default(),
             forged: Mutex::default(),
             folder,
         }

@@ -35,13 +35,18 @@ const ALL: fn() -> Page = Page::default;
 
 impl Node for Client<'_> {
     fn submit(&self, operation: &SignedOperation) -> Result<Receipt, NodeError> {
-        self.world
-            .solo
-            .submit(operation.to_bytes().0)
-            .map_err(|error| match error {
-                SubmitError::Refused(refusal) => NodeError::Refused(refusal),
-                other => fault(other),
-            })
+        let receipt =
+            self.world
+                .solo
+                .submit(operation.to_bytes().0)
+                .map_err(|error| match error {
+                    SubmitError::Refused(refusal) => NodeError::Refused(refusal),
+                    other => fault(other),
+                })?;
+        if *self.world.lost.lock().unwrap() == Some(operation.body.action.name()) {
+            return Err(NodeError::Unreachable("the answer was lost".into()));
+        }
+        Ok(receipt)
     }
     fn head(&self) -> Result<Head, NodeError> {
         if let Some(head) = self.world.forged.lock().unwrap().clone() {
@@ -78,6 +83,9 @@ impl Node for Client<'_> {
             .items)
     }
     fn grant(&self, grant: OperationId) -> Result<Option<Grant>, NodeError> {
+        if let Some(lie) = self.world.lies.lock().unwrap().grant.clone() {
+            return Ok(Some(lie));
+        }
         self.world.view().grant(grant).map_err(fault)
     }
     fn grants_of(&self, account: AccountId) -> Result<Vec<Grant>, NodeError> {
@@ -106,12 +114,18 @@ impl Node for Client<'_> {
         self.world.view().scope(patient, sid).map_err(fault)
     }
     fn bag(&self, patient: AccountId) -> Result<Option<BagState>, NodeError> {
+        if let Some(lie) = self.world.lies.lock().unwrap().bag {
+            return Ok(Some(lie));
+        }
         self.world.view().bag(patient).map_err(fault)
     }
     fn query(&self, query: OperationId) -> Result<Option<QueryState>, NodeError> {
         self.world.view().query(query).map_err(fault)
     }
     fn queries_of(&self, grant: OperationId) -> Result<Vec<QueryState>, NodeError> {
+        if let Some(lie) = self.world.lies.lock().unwrap().queries.clone() {
+            return Ok(lie);
+        }
         Ok(self
             .world
             .view()
@@ -123,6 +137,13 @@ impl Node for Client<'_> {
         self.world.view().operation(operation).map_err(fault)
     }
     fn leaves(&self, from: u64, limit: u32) -> Result<Vec<Leaf>, NodeError> {
+        if let Some(calls) = &mut self.world.lies.lock().unwrap().leaves_after {
+            if *calls == 0 {
+                let first = self.world.view().leaves(0, 1).map_err(fault)?;
+                return Ok(vec![first[0].clone(); limit as usize]);
+            }
+            *calls -= 1;
+        }
         self.world
             .view()
             .leaves(from, limit as usize)
@@ -171,6 +192,9 @@ impl Node for Client<'_> {
     fn send(&self, to: AccountId, letter: &[u8]) -> Result<(), NodeError> {
         if self.world.mail_down.load(Ordering::SeqCst) {
             return Err(NodeError::Unreachable("mailbox".into()));
+        }
+        if self.world.full.lock().unwrap().contains(&to) {
+            return Err(NodeError::Storage("the mailbox is full".into()));
         }
         let mut mail = self.world.mail.lock().unwrap();
         let letters = mail.entry(to).or_default();

@@ -1,0 +1,351 @@
+//! Nodes that lie, answers that get lost, mailboxes that are full, keys that change.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+mod world;
+
+use base::{Class, Millis, key::OperationSecret};
+use ledger::QueryState;
+use share::{
+    Table, Vault as _,
+    account::{self, Replacement},
+    authorize, bag,
+    follow::FollowError,
+    identity::{HpkeSecret, Party},
+    letter::Letter,
+    open,
+    part::State,
+    reencrypt::ReencryptError,
+    wallet::Wallet,
+};
+use world::{Cast, MemoryVault, Person, bundle, file, rng};
+
+const LAB: &[Class] = &[Class::Laboratory];
+
+/// Without its note, the agent has to find its query on the ledger.
+fn forget_release(cast: &Cast) {
+    let vault = &cast.agent.vault;
+    for (key, _) in vault.list(Table::Released).unwrap() {
+        vault.delete(Table::Released, &key).unwrap();
+    }
+}
+
+#[test]
+fn an_agent_takes_no_nodes_word_for_its_query() {
+    let cast = Cast::new();
+    let world = &cast.world;
+    let (first, second) = (cast.accepted(&bundle()), cast.accepted(&bundle()));
+    let grant = cast.granted(LAB, &[&cast.agent]);
+    cast.answered(grant, first, 0, &cast.agent);
+    let true_one = world
+        .view()
+        .queries_of_grant(grant, ledger::Page::default())
+        .unwrap()
+        .items
+        .remove(0);
+    cast.answered(grant, second, 0, &cast.agent);
+    let other = world
+        .view()
+        .queries_of_grant(grant, ledger::Page::default())
+        .unwrap()
+        .items
+        .into_iter()
+        .find(|query| query.id != true_one.id)
+        .unwrap();
+    // another query of hers, and an operation that is no query at all
+    for id in [other.id, grant] {
+        forget_release(&cast);
+        world.lies.lock().unwrap().queries = Some(vec![QueryState {
+            id,
+            ..true_one.clone()
+        }]);
+        let refused = cast.answer(&cast.agent, &cast.ask(grant, first, 0, &cast.agent));
+        assert!(
+            matches!(refused, Err(ReencryptError::NotLogged)),
+            "{refused:?}"
+        );
+        assert!(world.post(&cast.institute).is_empty());
+    }
+    // the truth, within ten minutes
+    world.lies.lock().unwrap().queries = None;
+    forget_release(&cast);
+    let ask = cast.ask(grant, first, 0, &cast.agent);
+    assert_eq!(cast.answer(&cast.agent, &ask).unwrap().query, true_one.id);
+}
+
+#[test]
+fn a_query_that_a_restored_ledger_lost_is_not_released_again() {
+    let cast = Cast::new();
+    let record = cast.accepted(&bundle());
+    let grant = cast.granted(LAB, &[&cast.agent]);
+    let answer = cast.answered(grant, record, 0, &cast.agent);
+    // the agent's note names a query that is in no log
+    let vault = &cast.agent.vault;
+    let (key, note) = vault.list(Table::Released).unwrap().remove(0);
+    let name = answer.query.0.to_bytes();
+    let at = note.windows(name.len()).position(|at| at == name).unwrap();
+    let mut lost = note.to_vec();
+    let gone = base::cid::of_object(b"gone").to_bytes();
+    lost[at..at + name.len()].copy_from_slice(&gone);
+    vault.put(Table::Released, &key, &lost).unwrap();
+    let ask = cast.ask(grant, record, 0, &cast.agent);
+    let released = cast.answer(&cast.agent, &ask).unwrap();
+    assert_eq!(released.query, answer.query, "the logged one");
+}
+
+#[test]
+fn an_agent_takes_no_nodes_word_for_a_grant() {
+    let cast = Cast::new();
+    let world = &cast.world;
+    let record = cast.accepted(&bundle());
+    let grant = cast.granted(LAB, &[&cast.agent]);
+    cast.answered(grant, record, 0, &cast.agent);
+    let mut lie = world.view().grant(grant).unwrap().unwrap();
+    lie.terms.expires = world.now().plus(365 * Millis::DAY);
+    world.pass(8 * Millis::DAY);
+    world.lies.lock().unwrap().grant = Some(lie);
+    let refused = cast.answer(&cast.agent, &cast.ask(grant, record, 0, &cast.agent));
+    assert!(
+        matches!(refused, Err(ReencryptError::Expired)),
+        "{refused:?}"
+    );
+    assert!(world.post(&cast.institute).is_empty());
+}
+
+#[test]
+fn a_full_mailbox_holds_no_other_letter_up() {
+    let cast = Cast::new();
+    let world = &cast.world;
+    cast.accepted(&bundle());
+    for _ in 0..3 {
+        let request = cast.asked(LAB);
+        let choice = cast.choice(LAB, &[&cast.agent]);
+        world.full.lock().unwrap().insert(cast.institute.id());
+        authorize::authorize(&world.wallet(&cast.patient), request, &choice, &mut rng()).unwrap();
+        world.full.lock().unwrap().clear();
+        assert_eq!(world.post(&cast.agent).len(), 1, "the agent's packet went");
+        world.full.lock().unwrap().insert(cast.institute.id());
+    }
+    let wallet = world.wallet(&cast.patient);
+    assert_eq!(share::outbox::flush(&wallet.desk).unwrap(), 0);
+    world.full.lock().unwrap().clear();
+    assert_eq!(share::outbox::flush(&wallet.desk).unwrap(), 3);
+    assert_eq!(world.post(&cast.institute).len(), 3);
+}
+
+#[test]
+fn a_wallet_that_died_after_its_operation_catches_up() {
+    let cast = Cast::new();
+    let world = &cast.world;
+    let wallet = world.wallet(&cast.patient);
+    let record = cast.publish(&bundle());
+    *world.lost.lock().unwrap() = Some("Accept");
+    share::accept::accept(&wallet, record, &mut rng()).unwrap_err();
+    *world.lost.lock().unwrap() = None;
+    assert!(wallet.records().unwrap().is_empty(), "not known yet");
+    let caught = share::accept::catch_up(&wallet, &mut rng()).unwrap();
+    assert!(matches!(&caught[..], [(id, Ok(()))] if *id == record));
+    assert!(
+        share::accept::catch_up(&wallet, &mut rng())
+            .unwrap()
+            .is_empty()
+    );
+    let state = wallet.records().unwrap()[0].1.state;
+    assert_eq!(wallet.desk.record(record).unwrap().accepted, Some(state));
+
+    // the same between a re-wrap and its note: the rotation goes on where it stopped
+    let other = cast.accepted(&bundle());
+    let sid = cast.choice(LAB, &[]).sids[0];
+    *world.lost.lock().unwrap() = Some("Rewrap");
+    share::rotate::rotate(&wallet, sid, &mut rng()).unwrap_err();
+    *world.lost.lock().unwrap() = None;
+    let rotated = share::rotate::rotate(&wallet, sid, &mut rng()).unwrap();
+    assert_eq!(rotated.rewrapped.len(), 2);
+    for id in [record, other] {
+        let accepted = wallet.desk.record(id).unwrap().accepted.unwrap();
+        let state = State::load(&wallet.desk, id, accepted).unwrap();
+        assert_eq!(
+            state.capsule(&wallet.desk, 0).unwrap().header.sid,
+            rotated.next
+        );
+    }
+    assert!(
+        share::accept::catch_up(&wallet, &mut rng())
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(cast.choice(LAB, &[]).sids, [rotated.next]);
+}
+
+#[test]
+fn a_ledger_that_cannot_be_followed_rejects_no_record() {
+    let cast = Cast::new();
+    let world = &cast.world;
+    let record = cast.publish(&bundle());
+    let mut head = world.view().head().unwrap();
+    head.header.height += 1;
+    *world.forged.lock().unwrap() = Some(head);
+    let wallet = world.wallet(&cast.patient);
+    let error = share::accept::accept(&wallet, record, &mut rng()).unwrap_err();
+    assert_eq!(error.code(), None, "{error}");
+    *world.forged.lock().unwrap() = None;
+    share::accept::accept(&wallet, record, &mut rng()).unwrap();
+}
+
+#[test]
+fn an_agent_takes_no_answer_back_by_changing_its_key() {
+    let mut cast = Cast::new();
+    let record = cast.accepted(&bundle());
+    let grant = cast.granted(LAB, &[&cast.agent]);
+    let answer = cast.answered(grant, record, 0, &cast.agent);
+    let next = OperationSecret::new([77; 32]);
+    account::rotate_key(
+        &cast.world.desk(&cast.agent),
+        &Replacement::Operation(&next),
+        None,
+    )
+    .unwrap();
+    cast.agent.party.operation = next;
+    let desk = cast.world.desk(&cast.institute);
+    let mut out = Vec::new();
+    open::open(&desk, &answer, &mut out).unwrap();
+    assert!(!out.is_empty());
+    // and the patient still audits it
+    open::report(&desk, &answer, &mut rng()).unwrap();
+    let Letter::Failure(failure) = cast.world.one_letter(&cast.patient).letter else {
+        panic!()
+    };
+    let wallet = cast.world.wallet(&cast.patient);
+    let verdict = share::dispute::receive_failure(&wallet, &failure).unwrap();
+    assert_eq!(verdict, ibpre::AuditVerdict::Honest);
+}
+
+#[test]
+fn an_erased_scope_serves_no_grant_again() {
+    let cast = Cast::new();
+    let world = &cast.world;
+    let record = cast.accepted(&bundle());
+    let wallet = world.wallet(&cast.patient);
+    let state = wallet.desk.record(record).unwrap().accepted.unwrap();
+    let sid = cast.choice(&[Class::Sensitive], &[]).sids[0];
+    // the answer to the receipt is lost: she looks at the record again
+    *world.lost.lock().unwrap() = Some("Erase");
+    share::erase::erase_own(&wallet, record, &mut rng()).unwrap_err();
+    *world.lost.lock().unwrap() = None;
+    share::accept::inspect(&wallet, record, state, &mut rng()).unwrap();
+    let request = cast.asked(&[Class::Sensitive]);
+    let mut choice = cast.choice(LAB, &[&cast.agent]);
+    choice.sids = vec![sid];
+    let refused = authorize::authorize(&wallet, request, &choice, &mut rng());
+    assert!(
+        matches!(refused, Err(authorize::AuthorizeError::Tainted(tainted)) if tainted == sid),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn an_erasure_that_the_node_did_not_take_leaves_the_bag_whole() {
+    let cast = Cast::new();
+    let world = &cast.world;
+    // more keys than one object holds
+    let mut records = Vec::new();
+    for at in 0..540u64 {
+        let text = format!("{at}");
+        records.push(cast.accepted(&file(text.as_bytes(), Class::Sensitive)));
+    }
+    let wallet = world.wallet(&cast.patient);
+    *world.lost.lock().unwrap() = Some("Bag");
+    share::erase::erase_own(&wallet, records[0], &mut rng()).unwrap_err();
+    *world.lost.lock().unwrap() = None;
+    bag::backup(&wallet, &mut rng()).unwrap();
+    share::erase::erase_own(&wallet, records[0], &mut rng()).unwrap();
+    cast.accepted(&bundle());
+}
+
+#[test]
+fn a_restore_takes_no_nodes_word_for_the_log() {
+    let cast = Cast::new();
+    let world = &cast.world;
+    cast.accepted(&file(b"old", Class::Laboratory));
+    let phrase = cast.patient.phrase.as_ref().unwrap();
+    let locator = phrase.bag().locator;
+    let stale = world.bags.lock().unwrap().get(&locator).cloned().unwrap();
+    cast.accepted(&file(b"new", Class::Condition));
+    world.bags.lock().unwrap().insert(locator, stale);
+    let person = || Person {
+        party: Party::new(
+            world.chain(),
+            phrase.operation(),
+            HpkeSecret::generate(&mut rng()),
+        ),
+        vault: MemoryVault::default(),
+        secrets: None,
+        phrase: None,
+    };
+    // the node says that the old bag is the newest
+    let number = 1;
+    let mut lie = world.view().bag(cast.patient.id()).unwrap().unwrap();
+    lie.version = number - 1;
+    world.lies.lock().unwrap().bag = Some(lie);
+    let one = person();
+    let back = bag::restore(&world.desk(&one), phrase.bag()).unwrap();
+    assert!(back.newest > Some(back.number), "the log says otherwise");
+    assert_eq!(back.tainted.len(), 1);
+    // the node shows another log the second time
+    world.lies.lock().unwrap().leaves_after = Some(1);
+    let two = person();
+    let refused = bag::restore(&world.desk(&two), phrase.bag()).err();
+    assert!(
+        matches!(
+            refused,
+            Some(bag::RestoreError::Follow(FollowError::WrongLeaves))
+        ),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn a_restored_wallet_knows_its_records_again() {
+    let cast = Cast::new();
+    let world = &cast.world;
+    let record = cast.accepted(&bundle());
+    let phrase = cast.patient.phrase.as_ref().unwrap();
+    let mut person = Person {
+        party: Party::new(
+            world.chain(),
+            phrase.operation(),
+            HpkeSecret::generate(&mut rng()),
+        ),
+        vault: MemoryVault::default(),
+        secrets: None,
+        phrase: None,
+    };
+    let back = bag::restore(&world.desk(&person), phrase.bag()).unwrap();
+    person.party.hpke = back.hpke.clone();
+    let wallet = Wallet::new(world.desk(&person), &back.secrets, person.id());
+    let caught = share::accept::catch_up(&wallet, &mut rng()).unwrap();
+    assert!(matches!(&caught[..], [(id, Ok(()))] if *id == record));
+    let wish = world::wish(LAB, world.now());
+    assert_eq!(authorize::matching(&wallet, &wish).unwrap().len(), 1);
+}
+
+#[test]
+fn secrets_do_not_print() {
+    let cast = Cast::new();
+    let world = &cast.world;
+    cast.accepted(&bundle());
+    let request = cast.asked(LAB);
+    let choice = cast.choice(LAB, &[&cast.agent]);
+    authorize::authorize(&world.wallet(&cast.patient), request, &choice, &mut rng()).unwrap();
+    let letter = world.one_letter(&cast.agent);
+    let Letter::Agent(packet) = &letter.letter else {
+        panic!()
+    };
+    let text = format!("{letter:?}");
+    assert!(!text.contains(&format!("{:?}", packet.keys[0].noise)));
+    assert!(!text.contains(&format!("{:?}", packet.keys[0].rk)));
+    let letter = world.one_letter(&cast.institute);
+    let Letter::Grant(packet) = &letter.letter else {
+        panic!()
+    };
+    assert!(!format!("{letter:?}").contains(&format!("{:?}", packet.keys[0].key)));
+}
