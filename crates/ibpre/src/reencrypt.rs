@@ -80,7 +80,7 @@ impl<P: ParameterSet> Proxy<P> {
         let hat = transformed::<P>(y.iter().map(|&y| u64::from(y)));
         let mut v = subtract_from_compressed::<P>(&capsule.c1(), &self.0.multiply(&hat));
         for (v, &e) in v.iter_mut().zip(e.iter()) {
-            *v = subtract_once::<P>(*v + u64::from(from_signed::<P>(e))); // |E| < 2^20 < q
+            *v = subtract_once::<P>(*v + u64::from(from_signed::<P>(e))); // |E| < 13.4·σ_E < q
         }
         let c2: Vec<u32> = v.iter().map(|&v| compress::<P>(v)).collect();
         ReencryptedCapsule::pack(&c2)
