@@ -14,7 +14,7 @@ use crate::{
     body::{self, SealBodyError, padded},
     card::Card,
     desk::{Desk, LookError},
-    identity::random,
+    identity::{RecordSecret, random},
     manifest::{Manifest, Opening},
     node::NodeError,
     record::{PartSource, RecordSource},
@@ -45,9 +45,31 @@ pub(crate) fn seal(
     if Digest(*public.pkh()) != job.card.pkh {
         return Err(SealError::WrongCard);
     }
+    // A node may collect what no pin reaches while a later part is still on its way, so
+    // each body is pinned until the root is.
+    let mut bodies = Vec::new();
+    let sealed = seal_parts(desk, job, &public, signer, &mut bodies, now, rng);
+    for body in bodies {
+        desk.node.unpin(&body)?;
+    }
+    sealed
+}
+
+fn seal_parts(
+    desk: &Desk<'_>,
+    job: &Job<'_>,
+    public: &PublicParams<Suite>,
+    signer: &RecordSecret,
+    bodies: &mut Vec<Cid>,
+    now: Millis,
+    rng: &mut dyn CryptoRng,
+) -> Result<Cid, SealError> {
     let mut parts = Vec::new();
     for (index, part) in (0u32..).zip(job.source.parts()) {
-        parts.push(Half::seal(desk, job, index, part, rng)?);
+        let half = Half::seal(desk, job, index, part, rng)?;
+        desk.node.pin(&half.body)?;
+        bodies.push(half.body);
+        parts.push(half);
     }
     let manifest = Manifest {
         version: 1,
@@ -64,7 +86,7 @@ pub(crate) fn seal(
     let signed = manifest.sign(desk.party.chain, signer);
     let parts = (0u32..)
         .zip(parts)
-        .map(|(index, part)| part.finish(desk, job, index, &public, &signed, now, rng))
+        .map(|(index, part)| part.finish(desk, job, index, public, &signed, now, rng))
         .collect::<Result<_, _>>()?;
     let (root, bytes) = SealedRecord {
         version: VERSION,

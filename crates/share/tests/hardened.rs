@@ -17,6 +17,7 @@ use share::{
     reencrypt::ReencryptError,
     wallet::Wallet,
 };
+use std::sync::atomic::Ordering;
 use world::{Cast, MemoryVault, Person, bundle, file, rng};
 
 const LAB: &[Class] = &[Class::Laboratory];
@@ -326,6 +327,30 @@ fn a_restored_wallet_knows_its_records_again() {
     assert!(matches!(&caught[..], [(id, Ok(()))] if *id == record));
     let wish = world::wish(LAB, world.now());
     assert_eq!(authorize::matching(&wallet, &wish).unwrap().len(), 1);
+}
+
+#[test]
+fn a_long_upload_loses_no_part() {
+    let cast = Cast::new();
+    let world = &cast.world;
+    world.collects.store(true, Ordering::SeqCst);
+    let record = cast.accepted(&bundle());
+    let wallet = world.wallet(&cast.patient);
+    for part in 0..4 {
+        open::open_own(&wallet, record, part, &mut Vec::new()).unwrap();
+    }
+    // each root has its pins, and nothing else
+    use store::BlockStore as _;
+    let root = wallet.desk.record(record).unwrap().accepted.unwrap();
+    let state = State::load(&wallet.desk, record, root).unwrap();
+    let pins = world.store.pins();
+    assert!(
+        pins.iter()
+            .any(|(pinned, count)| (*pinned, *count) == (root, 2))
+    );
+    for part in &state.sealed.parts {
+        assert!(pins.iter().all(|(pinned, _)| *pinned != part.body));
+    }
 }
 
 #[test]

@@ -60,6 +60,8 @@ pub struct World {
     pub full: Mutex<BTreeSet<AccountId>>,
     /// The answer to operations of this name is lost after they took effect.
     pub lost: Mutex<Option<&'static str>>,
+    /// Blocks that no pin reaches are collected before each file: uploads take long.
+    pub collects: AtomicBool,
     /// What the node says instead of the truth.
     pub lies: Mutex<Lies>,
     /// A head that the node shows instead of its own.
@@ -265,6 +267,7 @@ impl World {
             mail_down: AtomicBool::default(),
             full: Mutex::default(),
             lost: Mutex::default(),
+            collects: AtomicBool::default(),
             lies: Mutex::default(),
             forged: Mutex::default(),
             folder,

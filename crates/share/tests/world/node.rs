@@ -170,6 +170,13 @@ impl Node for Client<'_> {
         self.world.store.get(cid).map_err(missing)
     }
     fn put_file(&self, source: &mut dyn Read) -> Result<Cid, NodeError> {
+        if self.world.collects.load(Ordering::SeqCst) {
+            let grace = std::time::Duration::ZERO;
+            self.world
+                .store
+                .gc(grace, store::Absent::Allowed)
+                .map_err(fault)?;
+        }
         let mut batch = self.world.store.batch();
         let built =
             unixfs::add(unixfs::Profile::UNIXFS_V1_2025, source, &mut *batch).map_err(fault)?;
