@@ -172,7 +172,8 @@ impl Party {
 }
 
 impl Answer {
-    fn failed(error: String) -> Self {
+    /// What a process that could not be run would have said.
+    pub(super) fn failed(error: String) -> Self {
         Self {
             exit: Exit::Internal as u8,
             error: Some(error),
@@ -246,17 +247,24 @@ impl Running {
         matches!(self.child().try_wait(), Ok(None))
     }
 
-    /// Asks it to end (SIGTERM), waits a little, then ends it.
-    pub(super) fn stop(&self) {
+    /// Asks it to end (SIGTERM).
+    pub(super) fn ask_to_stop(&self) {
         let mut child = self.child();
-        let asked = Command::new("kill")
+        // A process that has ended has given its number back.
+        if !matches!(child.try_wait(), Ok(None)) {
+            return;
+        }
+        let _ = Command::new("kill")
             .args(["-TERM", &child.id().to_string()])
             .stderr(Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success());
-        if !(asked && ended(&mut child, Duration::from_secs(5))) {
-            let _ = child.kill();
-            let _ = child.wait();
+            .status();
+    }
+
+    /// Asks it to end, waits a little, then ends it.
+    pub(super) fn stop(&self) {
+        self.ask_to_stop();
+        if !ended(&mut self.child(), Duration::from_secs(5)) {
+            self.kill();
         }
     }
 

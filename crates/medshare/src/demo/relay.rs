@@ -110,10 +110,11 @@ fn carry(
         if armed.swap(false, Ordering::SeqCst) {
             answer = Tamper::armed();
         }
-        if answer.pass(&mut buffer[..length]) {
+        let bytes = answer.pass(&buffer[..length]);
+        if answer.is_done() {
             flipped.fetch_add(1, Ordering::SeqCst);
         }
-        if to.write_all(&buffer[..length]).is_err() {
+        if to.write_all(&bytes).is_err() {
             break;
         }
     }
@@ -129,58 +130,87 @@ fn asks_for(bytes: &[u8], watched: &str) -> bool {
         .is_some_and(|rest| rest.starts_with(watched.as_bytes()))
 }
 
-/// Follows one answer as it passes, and changes one byte of its body.
+/// Holds one answer back until it is whole, and changes one bit of its body.
 #[derive(Default, Debug)]
 struct Tamper {
-    state: Place,
-    head: Vec<u8>,
+    state: State,
+    held: Vec<u8>,
 }
 
-#[derive(Default, Debug)]
-enum Place {
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+enum State {
+    /// Everything passes.
     #[default]
     Idle,
-    Head,
-    /// So many bytes of the body are still to pass before the one that changes.
-    Body(usize),
+    /// The next answer is held back.
+    Armed,
+    /// It was changed and has just passed.
+    Done,
 }
 
 impl Tamper {
     fn armed() -> Self {
         Self {
-            state: Place::Head,
-            head: Vec::new(),
+            state: State::Armed,
+            held: Vec::new(),
         }
     }
 
-    /// Looks at bytes that pass; whether it changed one.
-    fn pass(&mut self, bytes: &mut [u8]) -> bool {
-        for byte in bytes {
-            match &mut self.state {
-                Place::Idle => return false,
-                Place::Head => {
-                    self.head.push(*byte);
-                    if self.head.ends_with(b"\r\n\r\n") {
-                        self.state = match body_length(&self.head) {
-                            Some(length @ 1..) => Place::Body(length / 2),
-                            _ => Place::Idle,
-                        };
-                    }
-                }
-                Place::Body(0) => {
-                    *byte ^= 1;
-                    self.state = Place::Idle;
-                    return true;
-                }
-                Place::Body(left) => *left -= 1,
+    /// Whether the last [`Self::pass`] let a changed answer go.
+    fn is_done(&self) -> bool {
+        self.state == State::Done
+    }
+
+    /// What goes on of what has come.
+    fn pass(&mut self, bytes: &[u8]) -> Vec<u8> {
+        match self.state {
+            State::Armed => self.held.extend_from_slice(bytes),
+            State::Idle | State::Done => {
+                self.state = State::Idle;
+                return bytes.to_vec();
             }
         }
-        false
+        let end = self
+            .held
+            .windows(4)
+            .position(|window| window == b"\r\n\r\n");
+        let Some(body) = end.map(|end| end + 4) else {
+            return Vec::new();
+        };
+        let length = body_length(&self.held[..body]).unwrap_or(0);
+        if self.held.len() < body + length {
+            return Vec::new();
+        }
+        let mut whole = std::mem::take(&mut self.held);
+        self.state = if flip(&mut whole[body..]) {
+            State::Done
+        } else {
+            State::Idle
+        };
+        whole
     }
 }
 
-/// The body's length; a chunked body is taken as long enough for its first byte of data
-/// behind the size line.
+/// Turns one bit over: inside the first signature, where the bytes stay well-formed and
+/// only a hash can tell, or else in the middle.
+fn flip(body: &mut [u8]) -> bool {
+    let word = body
+        .windows(SIGNATURE.len())
+        .position(|window| window == SIGNATURE);
+    let at = match word {
+        Some(at) if at + INSIDE < body.len() => at + INSIDE,
+        _ => body.len() / 2,
+    };
+    match body.get_mut(at) {
+        Some(byte) => {
+            *byte ^= 1;
+            true
+        }
+        None => false,
+    }
+}
+
+/// The body's length, if the head tells it.
 fn body_length(head: &[u8]) -> Option<usize> {
     let head = String::from_utf8_lossy(head).to_ascii_lowercase();
     head.lines().find_map(|line| {
@@ -190,6 +220,9 @@ fn body_length(head: &[u8]) -> Option<usize> {
 }
 
 const BUFFER: usize = 16 << 10;
+const SIGNATURE: &[u8] = b"signature";
+/// From the word to well inside the 64 bytes that follow it.
+const INSIDE: usize = SIGNATURE.len() + 2 + 20;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -200,9 +233,8 @@ mod tests {
         let mut tamper = Tamper::armed();
         let (mut out, mut changes) = (Vec::new(), 0);
         for part in parts {
-            let mut part = part.to_vec();
-            changes += u32::from(tamper.pass(&mut part));
-            out.extend(part);
+            out.extend(tamper.pass(part));
+            changes += u32::from(tamper.is_done());
         }
         (out, changes)
     }
@@ -216,6 +248,14 @@ mod tests {
             let (out, changes) = through(&[&whole[..cut], &whole[cut..]]);
             assert_eq!((out, changes), (expected.clone(), 1), "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn a_signature_is_preferred() {
+        let mut body = [b"..signature".as_slice(), &[0; 100]].concat();
+        assert!(flip(&mut body));
+        assert_eq!(body[2 + INSIDE], 1);
+        assert_eq!(body.iter().filter(|byte| **byte == 1).count(), 1);
     }
 
     #[test]

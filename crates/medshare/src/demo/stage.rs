@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread,
@@ -36,6 +37,7 @@ impl Stage {
     pub(super) fn new(keep: Option<&Path>) -> Result<Self> {
         let temporary = tempfile::Builder::new()
             .prefix("medshare-demo-")
+            .permissions(fs::Permissions::from_mode(0o700))
             .tempdir()
             .map_err(|error| Fault::io("the folder for temporary files", &error))?;
         let (folder, kept) = match keep {
@@ -147,9 +149,9 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        for running in locked(&self.processes).drain(..).rev() {
-            running.stop();
-        }
+        let processes = std::mem::take(&mut *locked(&self.processes));
+        processes.iter().for_each(Running::ask_to_stop);
+        processes.iter().for_each(Running::stop);
     }
 }
 
@@ -171,7 +173,6 @@ fn own_folder(folder: &Path) -> Result<PathBuf> {
     }
     files::make_private_folder(folder)?;
     // A folder that was there already is closed to others as well: it will hold keys.
-    use std::os::unix::fs::PermissionsExt as _;
     fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
         .and_then(|()| fs::canonicalize(folder))
         .map_err(|error| Fault::io(folder.display(), &error))
@@ -192,7 +193,8 @@ mod tests {
     fn a_stage_goes_or_stays_as_asked() {
         let stage = Stage::new(None).unwrap();
         let folder = stage.folder().to_owned();
-        assert!(folder.is_dir());
+        let mode = fs::metadata(&folder).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
         drop(stage);
         assert!(!folder.exists());
 

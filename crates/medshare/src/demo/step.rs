@@ -412,6 +412,39 @@ mod tests {
     }
 
     #[test]
+    fn what_the_story_does_not_expect_ends_it() {
+        let mut report = Report::new(true);
+        let well = Answer::default();
+        assert!(report.passes(step("a", "a"), well.clone()).is_ok());
+        let expected = refusal(Exit::Refused, "revoked");
+        let broken = report.refuses(step("b", "the title"), &well, expected);
+        let fault = broken.err().map(|fault| fault.message).unwrap_or_default();
+        assert!(fault.contains("\"b\" (the title)"), "{fault}");
+        assert!(
+            report
+                .refuses(step("c", "c"), &Answer::failed("revoked".into()), expected)
+                .is_err()
+        );
+        assert!(report.waits(step("d", "d"), &well).is_err());
+        assert!(
+            report
+                .names(step("e", "e"), &well, Exit::Invalid, "")
+                .is_err()
+        );
+        assert!(
+            report
+                .overhears(step("f", "f"), &well, "letter-refused", "")
+                .is_err()
+        );
+        assert!(
+            report
+                .checks(step("g", "g"), &Facts::default(), false, "no")
+                .is_err()
+        );
+        assert_eq!(report.summary().0, 1);
+    }
+
+    #[test]
     fn a_step_is_one_object_with_every_key() {
         let object = object(&step("publish", "x"), "ok", &Facts::default(), None);
         for key in [

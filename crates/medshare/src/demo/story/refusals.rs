@@ -37,7 +37,9 @@ impl<'a> Published<'a> {
     /// The first record of a patient, or else of anybody.
     pub(super) fn of(&self, patient: &Party) -> &Journey<'a> {
         let hers = |journey: &&Journey<'_>| journey.patient.account() == patient.account();
-        self.journeys.iter().find(hers).unwrap_or(&self.waiting)
+        let mut all = self.journeys.iter();
+        let found = self.journeys.iter().find(hers).or_else(|| all.next());
+        found.unwrap_or(&self.waiting)
     }
 }
 

@@ -72,9 +72,8 @@ fn ciphertext(
     };
     let answer = again(&stage.address());
     let text = format!(
-        "{} opens {}: refused, the block is named",
-        reader.name,
-        journey.name()
+        "{} opens that record: the damaged block is named",
+        reader.name
     );
     report.names(
         step("tampered-ciphertext", text),
@@ -100,7 +99,7 @@ fn ciphertext(
     )?;
     relay.must_have_flipped(report)?;
     let text = format!("With every bit in its place {} opens it again", reader.name);
-    report.passes(step("open", text), again(&stage.address()))?;
+    report.passes(step("open-again", text), again(&stage.address()))?;
     Ok(())
 }
 
