@@ -54,7 +54,10 @@ impl Pending {
         let io = |error: &std::io::Error| Fault::io(path.display(), error);
         file.as_file().sync_all().map_err(|error| io(&error))?;
         match existing {
-            Existing::Replace => file.persist(&path).map_err(|error| io(&error.error))?,
+            Existing::Replace => {
+                check_target(&path)?;
+                file.persist(&path).map_err(|error| io(&error.error))?
+            }
             Existing::Refuse => {
                 file.persist_noclobber(&path)
                     .map_err(|error| match error.error.kind() {
@@ -83,8 +86,79 @@ pub enum Existing {
 pub fn check_free(path: &Path, existing: Existing) -> Result<()> {
     match existing {
         Existing::Refuse if path.symlink_metadata().is_ok() => Err(exists(path)),
+        _ => check_target(path),
+    }
+}
+
+/// Refuses to put a file in the place of a device, a pipe, a folder or a link.
+fn check_target(path: &Path) -> Result<()> {
+    match path.symlink_metadata() {
+        Ok(meta) if !meta.is_file() => Err(not_regular(path)),
         _ => Ok(()),
     }
+}
+
+/// Opens a document for reading: a regular file, whose length is known and stays.
+///
+/// # Errors
+/// [`Exit::NotFound`] when it is absent, [`Exit::Usage`] for a device, folder or pipe,
+/// [`Exit::Storage`].
+pub fn open_regular(path: &Path) -> Result<File> {
+    // Looked at before it is opened: a pipe would wait for its writer.
+    if path.metadata().is_ok_and(|meta| !meta.is_file()) {
+        return Err(not_regular(path));
+    }
+    open(path)
+}
+
+/// Reads a file of a home, which must be there, of at most `limit` bytes.
+///
+/// # Errors
+/// [`Exit::Home`] when it is absent, longer, or no file; [`Exit::Storage`].
+pub fn read_kept(path: &Path, limit: usize) -> Result<Vec<u8>> {
+    check_kept(path)?;
+    read_small(path, limit).map_err(|fault| match fault.exit {
+        Exit::Storage => fault,
+        _ => Fault::new(
+            Exit::Home,
+            format!("{}; restore it from a backup", fault.message),
+        ),
+    })
+}
+
+/// Refuses a file of a home that is absent or no regular file.
+///
+/// # Errors
+/// [`Exit::Home`].
+pub fn check_kept(path: &Path) -> Result<()> {
+    match path.metadata() {
+        Ok(meta) if !meta.is_file() => Err(Fault::new(
+            Exit::Home,
+            format!(
+                "{} is not a regular file; restore it from a backup",
+                path.display()
+            ),
+        )),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(missing(path)),
+        _ => Ok(()),
+    }
+}
+
+/// A file of a home that must be there and is not.
+pub fn missing(path: &Path) -> Fault {
+    Fault::new(
+        Exit::Home,
+        format!("{} is missing; restore it from a backup", path.display()),
+    )
+}
+
+/// Makes a file its owner's alone.
+///
+/// # Errors
+/// [`Exit::Storage`].
+pub fn keep_private(path: &Path) -> Result<()> {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))
+        .map_err(|error| Fault::io(path.display(), &error))
 }
 
 /// Writes a file of the owner's alone, whole or not at all.
@@ -175,7 +249,17 @@ pub fn folder(path: &Path) -> &Path {
     }
 }
 
+fn not_regular(path: &Path) -> Fault {
+    Fault::new(
+        Exit::Usage,
+        format!("{} is not a regular file; name another", path.display()),
+    )
+}
+
 fn exists(path: &Path) -> Fault {
+    if let Err(fault) = check_target(path) {
+        return fault;
+    }
     Fault::new(
         Exit::Usage,
         format!(

@@ -20,6 +20,7 @@ use crate::{
     config::ServerConfig,
     exit::{Exit, Fault, Result},
     files,
+    home::database,
     http::{
         Address,
         limit::Rate,
@@ -155,25 +156,36 @@ fn collect_blocks(interface: Arc<Interface>, stop: Stop) -> std::thread::JoinHan
 fn open_ledger(parts: &NodeParts<'_>) -> Result<Ledger> {
     let path = parts.folder.join(LEDGER);
     let options = OpenOptions::default();
-    if path.exists() {
+    if path.symlink_metadata().is_ok() {
+        files::check_kept(&path)?;
+        files::keep_private(&path)?;
         return Ledger::open(&path, parts.genesis, options)
             .map_err(|error| open_fault(&path, error));
     }
+    // Store and post are made after the ledger: where one of them is, a ledger was.
+    // A new one would contradict every receipt that parties hold.
+    let ran = [BLOCKS, POST]
+        .iter()
+        .any(|name| parts.folder.join(name).symlink_metadata().is_ok());
+    if ran {
+        return Err(files::missing(&path));
+    }
     // Whole or not there: a ledger that was being made when the power went is made again.
-    let draft = path.with_extension("new");
-    let _ = std::fs::remove_file(&draft);
-    drop(
-        Ledger::create(&draft, parts.genesis, options).map_err(|error| match error {
-            CreateError::Open(error) => open_fault(&draft, error),
-            other => Fault::new(Exit::Home, other),
-        })?,
-    );
-    std::fs::rename(&draft, &path).map_err(|error| Fault::io(path.display(), &error))?;
-    files::sync_folder(parts.folder)?;
-    Ledger::open(&path, parts.genesis, options).map_err(|error| open_fault(&path, error))
+    let ledger = Ledger::create(&path, parts.genesis, options).map_err(|error| match error {
+        CreateError::Open(error) => open_fault(&path, error),
+        other => Fault::new(Exit::Home, format!("{}: {other}", path.display())),
+    })?;
+    files::keep_private(&path)?;
+    Ok(ledger)
 }
 
 fn open_fault(path: &Path, error: OpenError) -> Fault {
+    // The ledger tells a foreign or cut file and a failing disk in words alone: look again.
+    if let OpenError::Fault(ledger::Fault::Storage(_)) = &error
+        && let Err(fault) = database::open(path, DIAGNOSIS_CACHE)
+    {
+        return fault;
+    }
     let exit = match &error {
         OpenError::Locked => Exit::Busy,
         OpenError::Fault(ledger::Fault::Storage(_)) => Exit::Storage,
@@ -183,8 +195,33 @@ fn open_fault(path: &Path, error: OpenError) -> Fault {
 }
 
 fn open_store(path: &Path) -> Result<Embedded> {
-    Embedded::open(path)
-        .map_err(|error| Fault::new(Exit::Storage, format!("{}: {error}", path.display())))
+    if path.symlink_metadata().is_ok() && !path.is_dir() {
+        return Err(Fault::new(
+            Exit::Home,
+            format!("{} is no folder; restore it from a backup", path.display()),
+        ));
+    }
+    Embedded::open(path).map_err(|error| match error {
+        store::embedded::OpenError::InUse(_) => Fault::new(Exit::Busy, error),
+        store::embedded::OpenError::Foreign { .. } => {
+            Fault::new(Exit::Home, format!("{error}; restore it from a backup"))
+        }
+        store::embedded::OpenError::Io { source, .. }
+            if matches!(
+                source.kind(),
+                std::io::ErrorKind::IsADirectory | std::io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Fault::new(
+                Exit::Home,
+                format!(
+                    "{} is damaged ({source}); restore it from a backup",
+                    path.display()
+                ),
+            )
+        }
+        other => Fault::new(Exit::Storage, other),
+    })
 }
 
 fn start_fault(error: StartError) -> Fault {
@@ -198,6 +235,7 @@ fn storage(error: ledger::Fault) -> Fault {
 const LEDGER: &str = "ledger.redb";
 const BLOCKS: &str = "blocks";
 const POST: &str = "post.redb";
+const DIAGNOSIS_CACHE: usize = 1 << 20;
 /// Threads for requests that wait for the disk; above the requests worked on at once.
 const BLOCKING_THREADS: usize = 512;
 const COLLECT_EVERY: Duration = Duration::from_secs(10);

@@ -224,7 +224,7 @@ fn update(args: &UpdateArgs, context: &Context) -> Result<()> {
 }
 
 fn length_of(path: &Path) -> Result<u64> {
-    let file = files::open(path)?;
+    let file = files::open_regular(path)?;
     file.metadata()
         .map(|meta| meta.len())
         .map_err(|error| Fault::io(path.display(), &error))
@@ -237,7 +237,7 @@ fn source(
     bar: &ProgressBar,
     context: &Context,
 ) -> Result<(RecordSource, Value)> {
-    let mut file = files::open(path)?;
+    let mut file = files::open_regular(path)?;
     let length = length_of(path)?;
     let io = |error: io::Error| Fault::io(path.display(), &error);
     let mut head = Vec::new();
@@ -344,14 +344,22 @@ fn accept_records(record: Option<RecordId>, context: &Context) -> Result<()> {
         );
     }
     let listed = wallet.hospitals()?;
-    let pending: Vec<Record> = entered
+    let (pending, others): (Vec<Record>, Vec<Record>) = entered
         .node
         .records_of(wallet.patient)?
         .into_iter()
-        .filter(|record| record.pending.is_some() && listed.contains(&record.hospital))
-        .collect();
-    if pending.is_empty() {
+        .filter(|record| record.pending.is_some())
+        .partition(|record| listed.contains(&record.hospital));
+    if pending.is_empty() && others.is_empty() {
         context.output.talk("nothing waits for you");
+    }
+    for record in others {
+        context.output.talk(format!(
+            "record {} waits, but hospital {} is not on your list; to trust it: medshare wallet hospital add {}",
+            record.id,
+            show::short(record.hospital),
+            record.hospital
+        ));
     }
     let bar = context.output.steps_bar("accepting", pending.len() as u64);
     let mut failed = None;
@@ -505,7 +513,9 @@ fn history(record: RecordId, context: &Context) -> Result<()> {
         let (what, when) = match state.status {
             StateStatus::Pending => ("pending".to_owned(), None),
             StateStatus::Accepted(time) => ("accepted".to_owned(), Some(time)),
-            StateStatus::Rejected { time, code } => (format!("rejected ({code:?})"), Some(time)),
+            StateStatus::Rejected { time, code } => {
+                (format!("rejected ({})", show::word(&code)), Some(time))
+            }
         };
         let answered = when.map_or(String::new(), |time| format!(" {time}"));
         (
@@ -555,14 +565,17 @@ pub(super) fn accepted(entered: &Entered, record: RecordId) -> Result<(Record, C
         .node
         .record(record)?
         .ok_or_else(|| no_record(record))?;
-    let state = found
-        .accepted
-        .filter(|_| !found.is_erased())
-        .ok_or_else(|| {
-            Fault::new(
-                Exit::Refused,
-                format!("record {record} has no accepted state; its patient must accept it first"),
-            )
-        })?;
+    if found.is_erased() {
+        return Err(Fault::new(
+            Exit::Refused,
+            format!("record {record} was erased; nobody can open it any more"),
+        ));
+    }
+    let state = found.accepted.ok_or_else(|| {
+        Fault::new(
+            Exit::Refused,
+            format!("record {record} has no accepted state; its patient must accept it first"),
+        )
+    })?;
     Ok((found, state))
 }

@@ -32,6 +32,14 @@ pub fn short(id: impl std::fmt::Display) -> String {
     text.chars().skip(from).take(12).collect()
 }
 
+/// A word of the protocol, or several, as they are typed: `research`, `accept,protect`.
+pub fn word<T: Serialize>(word: &T) -> String {
+    match json(word) {
+        Value::Array(words) => words.iter().map(scalar).collect::<Vec<_>>().join(","),
+        other => scalar(&other),
+    }
+}
+
 fn convert(ipld: Ipld) -> Value {
     match ipld {
         Ipld::Null => Value::Null,
@@ -108,6 +116,7 @@ mod tests {
     #[test]
     fn ids_are_hexadecimal() {
         assert_eq!(json(&AccountId([0xab; 32])), Value::from("ab".repeat(32)));
+        assert_eq!(word(&base::operation::RejectCode::NotMine), "not-mine");
         assert_eq!(short(AccountId([0xab; 32])), "abababababab");
     }
 }

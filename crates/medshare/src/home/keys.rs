@@ -89,7 +89,7 @@ impl Keys {
                 ),
             )
         };
-        let sealed = files::read_small(path, MAX_FILE)?;
+        let sealed = files::read_kept(path, MAX_FILE)?;
         let decryptor =
             Decryptor::new(sealed.as_slice()).map_err(|error| damaged(&error.to_string()))?;
         if !decryptor.is_scrypt() {

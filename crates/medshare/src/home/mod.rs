@@ -10,6 +10,7 @@
 //! | `lock`, `run.lock` | one command, and one running loop, at a time |
 //! | `node/` | homes of role node: ledger, store, post, socket |
 
+pub mod database;
 pub mod identity;
 pub mod keys;
 pub mod lock;
@@ -19,6 +20,7 @@ pub mod vault;
 use base::{AccountId, ChainId, Millis, codec, genesis::Genesis, operation::Role};
 use serde::{Deserialize, Serialize};
 use std::{
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -66,6 +68,8 @@ impl Home {
     /// [`Exit::Home`].
     pub fn open(folder: &Path) -> Result<Self> {
         let wrong = |reason: &str| Fault::new(Exit::Home, format!("{} {reason}", folder.display()));
+        let damaged =
+            |file: &str| wrong(&format!("has a damaged {file}; restore it from the backup"));
         let text = match std::fs::read_to_string(folder.join(FACTS)) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -73,15 +77,21 @@ impl Home {
                     "is no medshare home; name one with --home or make it with `medshare init`",
                 ));
             }
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    std::io::ErrorKind::InvalidData | std::io::ErrorKind::IsADirectory
+                ) =>
+            {
+                return Err(damaged(FACTS));
+            }
             Err(error) => return Err(Fault::io(folder.join(FACTS).display(), &error)),
         };
-        let damaged =
-            |file: &str| wrong(&format!("has a damaged {file}; restore it from the backup"));
         let facts: Facts = toml::from_str(&text).map_err(|_| damaged(FACTS))?;
         if facts.version != 1 {
             return Err(wrong("was made by a newer version; use that one"));
         }
-        let bytes = files::read_small(&folder.join(GENESIS), codec::MAX_OBJECT)?;
+        let bytes = files::read_kept(&folder.join(GENESIS), codec::MAX_OBJECT)?;
         let genesis: Genesis = codec::decode(&bytes).map_err(|_| damaged(GENESIS))?;
         if genesis.chain() != facts.chain {
             return Err(wrong(
@@ -105,6 +115,7 @@ impl Home {
         files::make_private_folder(parent)?;
         let draft = tempfile::Builder::new()
             .prefix(".medshare-init-")
+            .permissions(std::fs::Permissions::from_mode(0o700))
             .tempdir_in(parent)
             .map_err(|error| Fault::io(parent.display(), &error))?;
         let at = draft.path();
@@ -123,7 +134,7 @@ impl Home {
         plan.keys
             .write(&at.join(KEYS), plan.passphrase, plan.work_factor)?;
         {
-            let vault = LocalVault::open(&at.join(VAULT), plan.keys.vault_secret())?;
+            let vault = LocalVault::create(&at.join(VAULT), plan.keys.vault_secret())?;
             plan.identity.save(&vault)?;
         }
         files::sync_folder(at)?;
@@ -182,13 +193,13 @@ impl Home {
         if roles.contains(&self.facts.role) {
             return Ok(());
         }
-        let names: Vec<_> = roles.iter().map(|role| role_name(*role)).collect();
+        let names: Vec<_> = roles.iter().map(|role| a_role(*role)).collect();
         Err(Fault::new(
             Exit::Role,
             format!(
-                "{} is the home of a {}; this takes the home of a {}",
+                "{} is the home of {}; this takes the home of {}",
                 self.folder.display(),
-                role_name(self.facts.role),
+                a_role(self.facts.role),
                 names.join(" or ")
             ),
         ))
@@ -279,6 +290,17 @@ pub const fn role_name(role: Role) -> &'static str {
         Role::Agent => "agent",
         Role::Requester => "requester",
         Role::Node => "node",
+    }
+}
+
+/// A role with its article.
+const fn a_role(role: Role) -> &'static str {
+    match role {
+        Role::Patient => "a patient",
+        Role::Hospital => "a hospital",
+        Role::Agent => "an agent",
+        Role::Requester => "a requester",
+        Role::Node => "a node",
     }
 }
 

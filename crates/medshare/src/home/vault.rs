@@ -11,6 +11,7 @@ use share::vault::{Change, Entries, Table, Vault, VaultError};
 use std::path::Path;
 use zeroize::Zeroizing;
 
+use super::database;
 use crate::exit::{Exit, Fault, Result};
 
 /// An open vault.
@@ -28,30 +29,47 @@ impl std::fmt::Debug for LocalVault {
 }
 
 impl LocalVault {
-    /// Opens the vault at `path`, or makes an empty one.
+    /// Opens the vault at `path`.
     ///
     /// # Errors
-    /// [`Exit::Busy`], [`Exit::Home`] for a file that is no vault of this key,
-    /// [`Exit::Storage`].
+    /// [`Exit::Busy`], [`Exit::Home`] when there is none or a file that is no vault of
+    /// this key, [`Exit::Storage`].
     pub fn open(path: &Path, key: &[u8; 32]) -> Result<Self> {
-        let name = path.display().to_string();
-        let database = Database::builder()
-            .set_cache_size(CACHE_BYTES)
-            .create(path)
-            .map_err(|error| fault(&name, error.into()))?;
+        let vault = Self::new(path, database::open(path, CACHE_BYTES)?, key);
+        match vault.read(MARK_TABLE, MARK_KEY)? {
+            Some(_) => Ok(vault),
+            None => Err(Fault::new(
+                Exit::Home,
+                format!(
+                    "{} belongs to another home; put this home's own vault back",
+                    vault.name
+                ),
+            )),
+        }
+    }
+
+    /// Makes an empty vault at `path`, where none is.
+    ///
+    /// # Errors
+    /// [`Exit::Storage`].
+    pub fn create(path: &Path, key: &[u8; 32]) -> Result<Self> {
+        let vault = Self::new(path, database::create(path, CACHE_BYTES)?, key);
+        vault.write(MARK_TABLE, MARK_KEY, &[1])?;
+        Ok(vault)
+    }
+
+    fn new(path: &Path, database: Database, key: &[u8; 32]) -> Self {
         let secrets = hkdf::Salt::new(
             hkdf::HKDF_SHA256,
             &base::domain::preamble(base::domain::VAULT),
         )
         .extract(key);
-        let vault = Self {
+        Self {
             database,
             index: hmac::Key::new(hmac::HMAC_SHA256, &*derived(&secrets, b"index")),
             cipher: cipher(&derived(&secrets, b"box")),
-            name,
-        };
-        vault.check()?;
-        Ok(vault)
+            name: path.display().to_string(),
+        }
     }
 
     /// The value at (`table`, `key`).
@@ -151,31 +169,6 @@ impl LocalVault {
         Ok(found)
     }
 
-    /// Refuses a file made under another key: a mark is written once and must open.
-    fn check(&self) -> Result<()> {
-        match self.read(MARK_TABLE, MARK_KEY)? {
-            Some(_) => Ok(()),
-            None if self.is_empty()? => self.write(MARK_TABLE, MARK_KEY, &[1]),
-            None => Err(Fault::new(
-                Exit::Home,
-                format!(
-                    "{} belongs to another home; put this home's own vault back",
-                    self.name
-                ),
-            )),
-        }
-    }
-
-    fn is_empty(&self) -> Result<bool> {
-        use redb::ReadableTableMetadata as _;
-        let view = self.database.begin_read().map_err(|e| self.fault(e))?;
-        match view.open_table(ENTRIES) {
-            Ok(entries) => entries.is_empty().map_err(|e| self.fault(e)),
-            Err(redb::TableError::TableDoesNotExist(_)) => Ok(true),
-            Err(error) => Err(self.fault(error)),
-        }
-    }
-
     fn prefix(&self, table: &str) -> Vec<u8> {
         hmac::sign(&self.index, table.as_bytes()).as_ref()[..PREFIX].to_vec()
     }
@@ -239,7 +232,7 @@ impl LocalVault {
     }
 
     fn fault(&self, error: impl Into<redb::Error>) -> Fault {
-        fault(&self.name, error.into())
+        database::fault(&self.name, error.into())
     }
 }
 
@@ -274,26 +267,6 @@ fn error(table: Table, fault: Fault) -> VaultError {
             reason: fault.message,
         },
         _ => VaultError::Storage(fault.message),
-    }
-}
-
-/// A redb error as one line about the file `name`.
-pub(crate) fn fault(name: &str, error: redb::Error) -> Fault {
-    match error {
-        redb::Error::DatabaseAlreadyOpen => Fault::new(
-            Exit::Busy,
-            format!("another process has {name} open; end it first"),
-        ),
-        redb::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => Fault::new(
-            Exit::Home,
-            format!("{name} is no database of medshare; restore it from a backup"),
-        ),
-        redb::Error::Io(error) => Fault::io(name, &error),
-        redb::Error::Corrupted(reason) => Fault::new(
-            Exit::Home,
-            format!("{name} is damaged ({reason}); restore it from a backup"),
-        ),
-        other => Fault::new(Exit::Storage, format!("{name}: {other}")),
     }
 }
 
@@ -334,7 +307,10 @@ mod tests {
         let path = dir.path().join("vault.redb");
         let secret = b"a very recognisable secret value";
         {
-            let vault = LocalVault::open(&path, &[7; 32]).unwrap();
+            let missing = LocalVault::open(&path, &[7; 32]).unwrap_err();
+            assert_eq!(missing.exit, Exit::Home);
+            assert!(!path.exists(), "a missing vault is not made anew");
+            let vault = LocalVault::create(&path, &[7; 32]).unwrap();
             vault.write("keys", b"b", secret).unwrap();
             vault.write("keys", b"a", b"1").unwrap();
             vault.write("other", b"a", b"2").unwrap();

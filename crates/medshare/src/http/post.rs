@@ -7,7 +7,7 @@ use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition}
 use std::path::Path;
 use thiserror::Error;
 
-use crate::{exit::Result, home::vault};
+use crate::{exit::Result, home::database};
 
 /// The node's post office.
 #[derive(Debug)]
@@ -51,11 +51,12 @@ impl Post {
     /// A [`crate::exit::Fault`] naming the file.
     pub fn open(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
-        let fault = |error: redb::Error| vault::fault(&name, error);
-        let database = Database::builder()
-            .set_cache_size(CACHE_BYTES)
-            .create(path)
-            .map_err(|error| fault(error.into()))?;
+        let fault = |error: redb::Error| database::fault(&name, error);
+        let database = if path.symlink_metadata().is_ok() {
+            database::open(path, CACHE_BYTES)?
+        } else {
+            database::create(path, CACHE_BYTES)?
+        };
         let create = || -> std::result::Result<(), redb::Error> {
             let transaction = database.begin_write()?;
             transaction.open_table(LETTERS)?;

@@ -1,6 +1,6 @@
 //! Damaged blocks and full disks: named, and nothing half-written.
 
-use super::net::{Cast, Ran};
+use super::net::{Cast, Net, Ran};
 use std::fs;
 
 #[test]
@@ -157,4 +157,75 @@ fn blocks(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
         }
     }
     found
+}
+
+#[test]
+fn a_node_that_ran_names_what_it_lost_and_makes_nothing_anew() {
+    let mut net = Net::start();
+    net.party("anna", "patient");
+    net.stop_node();
+    let run = ["node", "run", "--home", "node"];
+    for file in ["ledger.redb", "post.redb", "blocks/format"] {
+        let path = net.path(&format!("node/node/{file}"));
+        let whole = fs::read(&path).unwrap();
+        for (kind, bytes) in [
+            ("empty", Vec::new()),
+            ("truncated", whole[..whole.len() / 2].to_vec()),
+            ("foreign", b"something else entirely".repeat(3_000)),
+        ] {
+            fs::write(&path, &bytes).unwrap();
+            let ran = net.run(&run);
+            assert_eq!(ran.code, 4, "{file} {kind}: {ran:?}");
+            ran.fails(4, file.split('/').next().unwrap());
+        }
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        let ran = net.run(&run);
+        assert_eq!(ran.code, 4, "{file} as a folder: {ran:?}");
+        fs::remove_dir(&path).unwrap();
+        if file == "ledger.redb" {
+            net.run(&run)
+                .fails(4, "ledger.redb is missing; restore it from a backup");
+            assert!(!path.exists());
+        }
+        fs::write(&path, whole).unwrap();
+    }
+    net.run_node();
+    net.run(&["account", "show", "--home", "anna"]).ok();
+}
+
+#[test]
+fn a_home_names_what_it_lost_and_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let net = Net::start();
+    net.party("anna", "patient");
+    let card = ["wallet", "card", "--home", "anna"];
+    for file in ["keys.age", "genesis.cbor", "vault.redb"] {
+        let path = net.path(&format!("anna/{file}"));
+        let whole = fs::read(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        net.run(&card).fails(4, file);
+        assert!(!path.exists(), "{file} must not be made anew");
+        fs::create_dir(&path).unwrap();
+        net.run(&card).fails(4, file);
+        fs::remove_dir(&path).unwrap();
+        fs::write(&path, whole).unwrap();
+    }
+    let facts = net.path("anna/home.toml");
+    let whole = fs::read(&facts).unwrap();
+    fs::write(&facts, [&whole[..], b"\xff\xfe"].concat()).unwrap();
+    net.run(&card).fails(4, "home.toml");
+    fs::write(&facts, whole).unwrap();
+    net.run(&card).ok();
+    let mode = |name: &str| fs::metadata(net.path(name)).unwrap().permissions().mode() & 0o777;
+    for folder in ["anna", "node", "node/node"] {
+        assert_eq!(mode(folder), 0o700, "{folder}");
+    }
+    for file in [
+        "anna/vault.redb",
+        "node/node/ledger.redb",
+        "node/node/post.redb",
+    ] {
+        assert_eq!(mode(file), 0o600, "{file}");
+    }
 }
