@@ -107,6 +107,9 @@ fn every_step_and_refusal_happened(steps: &[Value]) {
     assert_eq!(count("open"), count("open-own"));
     assert_eq!(count("compare"), 2 * count("open-own"));
     assert!(count("open-own") >= 8);
+    for published in steps.iter().filter(|step| step["step"] == "publish") {
+        assert!(published["stored_bytes"].as_u64() >= published["bytes"].as_u64());
+    }
 }
 
 const DONE: &[&str] = &[
@@ -144,6 +147,7 @@ const DONE: &[&str] = &[
     "prove",
     "verify",
     "replay",
+    "compare-all",
 ];
 
 /// Every refusal, and words that its reason has.

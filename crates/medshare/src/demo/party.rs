@@ -347,9 +347,7 @@ fn parsed(line: &str) -> Value {
 /// The error object's message, or else the last line.
 fn spoken(errors: &str) -> Option<String> {
     let last = errors.lines().rev().find(|line| !line.trim().is_empty())?;
-    let message = parsed(last)
-        .pointer("/error/message")
-        .and_then(|message| text(message));
+    let message = parsed(last).pointer("/error/message").and_then(text);
     Some(message.unwrap_or_else(|| last.trim().to_owned()))
 }
 

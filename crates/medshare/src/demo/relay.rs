@@ -78,6 +78,12 @@ impl Relay {
     }
 }
 
+impl Drop for Relay {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.socket);
+    }
+}
+
 /// Carries one connection until either side closes it.
 fn carry(
     party: &UnixStream,

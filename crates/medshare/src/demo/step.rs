@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 use std::{
+    cell::Cell,
     io::{self, IsTerminal as _, Write as _},
     time::{Duration, Instant},
 };
@@ -21,6 +22,7 @@ pub(super) struct Report {
     chapters: u32,
     steps: u32,
     refusals: u32,
+    unread: Cell<bool>,
 }
 
 /// What a step is called by programs, and what a person reads.
@@ -112,6 +114,7 @@ impl Report {
             chapters: 0,
             steps: 0,
             refusals: 0,
+            unread: Cell::new(false),
         }
     }
 
@@ -129,7 +132,7 @@ impl Report {
     pub(super) fn talk(&self, text: &str) -> Result<()> {
         match self.json {
             true => Ok(()),
-            false => line(text),
+            false => self.line(text),
         }
     }
 
@@ -279,7 +282,7 @@ impl Report {
 
     fn write(&self, step: &Step, outcome: &str, facts: &Facts, reason: Option<&str>) -> Result<()> {
         if self.json {
-            return line(&object(step, outcome, facts, reason).to_string());
+            return self.line(&object(step, outcome, facts, reason).to_string());
         }
         let (mark, color) = match outcome {
             "ok" => ("✓", GREEN),
@@ -294,9 +297,9 @@ impl Report {
             sizes(facts.bytes),
             time(facts.time),
         );
-        line(&format!("  {} {row}", self.paint(color, mark)))?;
+        self.line(&format!("  {} {row}", self.paint(color, mark)))?;
         match reason {
-            Some(reason) => line(&format!("      {}", self.paint(color, reason))),
+            Some(reason) => self.line(&format!("      {}", self.paint(color, reason))),
             None => Ok(()),
         }
     }
@@ -308,6 +311,21 @@ impl Report {
             "step", "operation", "CID", "bytes", "time"
         );
         self.talk(&self.paint(DIM, &heads))
+    }
+
+    /// Whether the reader of the report has gone away, which is no fault.
+    pub(super) fn is_unread(&self) -> bool {
+        self.unread.get()
+    }
+
+    fn line(&self, text: &str) -> Result<()> {
+        let mut stdout = io::stdout().lock();
+        writeln!(stdout, "{text}")
+            .and_then(|()| stdout.flush())
+            .map_err(|error| {
+                self.unread.set(error.kind() == io::ErrorKind::BrokenPipe);
+                Fault::io("standard output", &error)
+            })
     }
 
     fn paint(&self, color: &str, text: &str) -> String {
@@ -347,11 +365,7 @@ fn tail(id: Option<&str>) -> String {
 }
 
 fn sizes(bytes: Option<(u64, Option<u64>)>) -> String {
-    match bytes {
-        None => String::new(),
-        Some((source, None)) => amount(source),
-        Some((source, Some(sealed))) => format!("{} → {}", amount(source), amount(sealed)),
-    }
+    bytes.map_or_else(String::new, |(source, _)| amount(source))
 }
 
 /// Bytes as people read them: whole below 1 KiB, else one decimal.
@@ -380,13 +394,6 @@ fn clipped(text: &str, most: usize) -> String {
     }
 }
 
-fn line(text: &str) -> Result<()> {
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{text}")
-        .and_then(|()| stdout.flush())
-        .map_err(|error| Fault::io("standard output", &error))
-}
-
 const TEXT: usize = 70;
 const TAIL: usize = 8;
 const BOLD: &str = "\x1b[1m";
@@ -408,7 +415,7 @@ mod tests {
         assert_eq!(tail(Some("bafyreiabcdefgh12345678")), "…12345678");
         assert_eq!(tail(Some("abc")), "…abc");
         assert_eq!(clipped("abcdef", 4), "abc…");
-        assert_eq!(sizes(Some((10, Some(4096)))), "10 B → 4.0 KiB");
+        assert_eq!(sizes(Some((10, Some(4096)))), "10 B");
     }
 
     #[test]

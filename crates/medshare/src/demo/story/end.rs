@@ -11,7 +11,7 @@ use super::{
     },
     cast::Cast,
     records::Published,
-    tampering,
+    sharing, tampering,
 };
 use crate::exit::Result;
 
@@ -25,7 +25,8 @@ pub(super) fn settle(report: &mut Report, cast: &Cast, published: &Published<'_>
     balances(report, cast)?;
     ranking(report, cast)?;
     proof(report, cast, published)?;
-    replay(report, cast)
+    replay(report, cast)?;
+    sharing::compare_all(report, cast, &published.journeys)
 }
 
 fn balances(report: &mut Report, cast: &Cast) -> Result<()> {

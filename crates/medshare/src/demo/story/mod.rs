@@ -26,7 +26,7 @@ pub(super) fn tell(stage: &Stage, report: &mut Report, sources: Option<Vec<Sourc
     let cast = cast::Cast::new(stage)?;
     let node = consortium::found(stage, report, &cast)?;
     patients::enrol(report, &cast)?;
-    let published = records::publish(report, &cast, sources)?;
+    let published = records::publish(stage, report, &cast, sources)?;
     sharing::share(stage, report, &cast, &published)?;
     refusals::provoke(report, &cast, &published)?;
     tampering::tamper(stage, report, &cast, &published)?;

@@ -1,15 +1,25 @@
 //! Chapter: hospitals publish what they hold, patients check and accept it.
 
+use base::Cid;
+use share::{Node as _, sealed::SealedRecord};
+use std::time::Duration;
+
 use super::{
     super::{
         party::{Party, at_once},
         samples::{self, Source},
+        stage::Stage,
         step::{Facts, Report, step},
     },
     cast::Cast,
     consortium::job,
 };
-use crate::{exit::Result, files};
+use crate::{
+    cli::output::usage,
+    exit::{Exit, Fault, Result},
+    files,
+    http::HttpNode,
+};
 
 /// One file on its way from a hospital to whoever may open it.
 pub(super) struct Journey<'a> {
@@ -23,6 +33,8 @@ pub(super) struct Journey<'a> {
     pub(super) record: String,
     /// Its accepted state.
     pub(super) state: String,
+    /// Bytes of its sealed parts, padding included, as its root tells.
+    sealed: u64,
     /// Classes of its parts.
     pub(super) classes: Vec<String>,
 }
@@ -37,11 +49,13 @@ pub(super) struct Published<'a> {
 
 /// Publishes every file, and one more that its patient does not accept yet.
 pub(super) fn publish<'a>(
+    stage: &Stage,
     report: &mut Report,
     cast: &'a Cast,
     sources: Option<Vec<Source>>,
 ) -> Result<Published<'a>> {
     report.chapter("Hospitals sign, seal and publish; patients check and accept")?;
+    let node = HttpNode::new(stage.address().parse().map_err(usage)?, PATIENCE, None)?;
     let sources = match sources {
         Some(sources) => sources,
         None => {
@@ -60,14 +74,14 @@ pub(super) fn publish<'a>(
             Journey::new(source, hospital, patient)
         })
         .collect();
-    publish_all(report, &mut journeys)?;
+    publish_all(report, &node, &mut journeys)?;
     accept_all(report, &journeys)?;
 
     let mut waiting: Vec<Journey<'_>> = smallest
         .map(|source| Journey::new(source, &cast.northgate, &cast.mara))
         .into_iter()
         .collect();
-    publish_all(report, &mut waiting)?;
+    publish_all(report, &node, &mut waiting)?;
     let waiting = waiting.pop().ok_or_else(samples::nothing)?;
     Ok(Published { journeys, waiting })
 }
@@ -80,6 +94,7 @@ impl<'a> Journey<'a> {
             patient,
             record: String::new(),
             state: String::new(),
+            sealed: 0,
             classes: Vec::new(),
         }
     }
@@ -94,7 +109,7 @@ impl<'a> Journey<'a> {
     }
 }
 
-fn publish_all(report: &mut Report, journeys: &mut [Journey<'_>]) -> Result<()> {
+fn publish_all(report: &mut Report, node: &HttpNode, journeys: &mut [Journey<'_>]) -> Result<()> {
     let answers = at_once(
         journeys
             .iter()
@@ -110,28 +125,54 @@ fn publish_all(report: &mut Report, journeys: &mut [Journey<'_>]) -> Result<()> 
             .collect(),
     );
     for (journey, answer) in journeys.iter_mut().zip(answers) {
-        let parts = answer
+        let sealed_parts = answer
             .values
             .iter()
             .find_map(|value| value["parts"].as_array());
-        journey.classes = parts
+        journey.classes = sealed_parts
             .into_iter()
             .flatten()
             .filter_map(|part| part["class"].as_str().map(str::to_owned))
             .collect();
         let text = format!(
-            "{} publishes {} for {} ({} parts)",
+            "{} publishes {} for {}: {}",
             journey.hospital.name,
             journey.name(),
             journey.patient.name,
-            journey.classes.len()
+            parts(journey)
         );
-        let facts = Facts::of(&answer).sizes(journey.source.bytes, None);
-        let answer = report.passes_with(step("publish", text), answer, facts)?;
-        journey.record = answer.text("record")?;
-        journey.state = answer.text("state")?;
+        if answer.reason().is_none() {
+            journey.record = answer.text("record")?;
+            journey.state = answer.text("state")?;
+            journey.sealed = sealed_bytes(node, journey)?;
+        }
+        let facts = Facts::of(&answer).sizes(journey.source.bytes, Some(journey.sealed));
+        report.passes_with(step("publish", text), answer, facts)?;
     }
     Ok(())
+}
+
+/// The number of parts, in words.
+pub(super) fn parts(journey: &Journey<'_>) -> String {
+    match journey.classes.len() {
+        1 => "1 part".to_owned(),
+        count => format!("{count} parts"),
+    }
+}
+
+/// What anybody sees of a record's size: the root at the node, as an auditor reads it.
+fn sealed_bytes(node: &HttpNode, journey: &Journey<'_>) -> Result<u64> {
+    let unreadable = |error: &dyn std::fmt::Display| {
+        Fault::new(
+            Exit::Invalid,
+            format!("root {} of {}: {error}", journey.state, journey.name()),
+        )
+    };
+    let root = Cid::try_from(journey.state.as_str()).map_err(|error| unreadable(&error))?;
+    let record = journey.record.parse().map_err(|error| unreadable(&error))?;
+    let block = node.read_block(&root)?;
+    let sealed = SealedRecord::from_block(&block, record).map_err(|error| unreadable(&error))?;
+    Ok(sealed.parts.iter().map(|part| part.size).sum())
 }
 
 fn accept_all(report: &mut Report, journeys: &[Journey<'_>]) -> Result<()> {
@@ -143,12 +184,17 @@ fn accept_all(report: &mut Report, journeys: &[Journey<'_>]) -> Result<()> {
     );
     for (journey, answer) in journeys.iter().zip(answers) {
         let text = format!(
-            "{} checks and accepts {}",
+            "{} checks the sealed {}, accepts it",
             journey.patient.name,
             journey.name()
         );
-        let facts = Facts::of(&answer).cid(&journey.state);
+        let facts = Facts::of(&answer)
+            .cid(&journey.state)
+            .sizes(journey.sealed, None);
         report.passes_with(step("accept", text), answer, facts)?;
     }
     Ok(())
 }
+
+/// Longest wait for one block.
+const PATIENCE: Duration = Duration::from_secs(30);

@@ -430,6 +430,6 @@ const fn by_ledger(says: &'static str) -> Refusal {
 }
 
 const NOT_THERE: Refusal = refusal(Exit::NotFound, "for this account");
-const BRIEF: &str = "3s";
+const BRIEF: &str = "4s";
 /// A little more than [`BRIEF`].
-const BRIEF_SPAN: Duration = Duration::from_millis(3_100);
+const BRIEF_SPAN: Duration = Duration::from_millis(4_100);

@@ -11,7 +11,7 @@ use super::{
     },
     cast::Cast,
     consortium::job,
-    records::{Journey, Published},
+    records::{Journey, Published, parts},
 };
 use crate::{
     exit::{Fault, Result},
@@ -82,10 +82,10 @@ pub(super) fn share(
     let mut queries = Vec::new();
     for (case, journey, answer) in opened {
         let text = format!(
-            "{} opens {}: {} part(s)",
+            "{} opens {}: {}",
             case.hospital.name,
             journey.name(),
-            journey.classes.len()
+            parts(journey)
         );
         let facts = Facts {
             operation: answer.list("queries").into_iter().next(),
@@ -189,6 +189,35 @@ fn open(party: &Party, journey: &Journey<'_>) -> Answer {
         &target,
         "--force",
     ])
+}
+
+/// Every opened file once more, after everything that was tried: as another hospital
+/// opened it, and as its patient did.
+pub(super) fn compare_all(
+    report: &mut Report,
+    cast: &Cast,
+    journeys: &[Journey<'_>],
+) -> Result<()> {
+    let started = Instant::now();
+    let (mut count, mut bytes) = (0, 0);
+    for ((patient, _), (hospital, _)) in cast.patients().into_iter().zip(cast.treatments()) {
+        let hers = |journey: &&Journey<'_>| journey.patient.account() == patient.account();
+        for journey in journeys.iter().filter(hers) {
+            for reader in [hospital, patient] {
+                count += u32::from(same_bytes(&target(reader, journey), &journey.source.path)?);
+                bytes += journey.source.bytes;
+            }
+        }
+    }
+    report.checks(
+        step(
+            "compare-all",
+            format!("All {count} opened files equal their sources, byte for byte"),
+        ),
+        &Facts::took(started).sizes(bytes, None),
+        count as usize == 2 * journeys.len(),
+        "an opened file differs from its source",
+    )
 }
 
 /// The opened file against the hospital's own, byte for byte.
