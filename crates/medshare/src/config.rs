@@ -5,7 +5,10 @@
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-use crate::exit::{Exit, Fault, Result};
+use crate::{
+    exit::{Exit, Fault, Result},
+    http::Address,
+};
 
 /// The file, whole. Every key may be absent.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -153,6 +156,12 @@ impl Config {
                 ));
             }
         }
+        if let Some(address) = &config.node.address {
+            check_address(text, name, "node", "address", address)?;
+        }
+        if let Some(listen) = &config.server.listen {
+            check_address(text, name, "server", "listen", listen)?;
+        }
         Ok(config)
     }
 
@@ -217,6 +226,18 @@ pub enum Required {
     No,
 }
 
+fn check_address(text: &str, name: &str, table: &str, key: &str, value: &str) -> Result<()> {
+    value.parse::<Address>().map(drop).map_err(|error| {
+        Fault::new(
+            Exit::Config,
+            format!(
+                "{name}:{}: {table}.{key}: {error}",
+                line_of(text, table, key)
+            ),
+        )
+    })
+}
+
 fn syntax(text: &str, name: &str, error: &toml::de::Error) -> Fault {
     let at = error.span().map_or(0, |span| span.start.min(text.len()));
     let line = text[..at].matches('\n').count() + 1;
@@ -275,6 +296,11 @@ mod tests {
         assert!(
             range.starts_with("c.toml:2: keys.work-factor is 60"),
             "{range}"
+        );
+        let address = wrong("[node]\naddress = \"foo\"\n");
+        assert!(
+            address.starts_with("c.toml:2: node.address: \"foo\" is no node address"),
+            "{address}"
         );
         let syntax = wrong("[node\n");
         assert!(syntax.starts_with("c.toml:1:"), "{syntax}");

@@ -220,15 +220,15 @@ pub fn run_dispute(command: DisputeCommand, context: &Context) -> Result<()> {
         DisputeCommand::List => {
             let all: Vec<DisputeState> = context.anonymous_node()?.list("/v1/disputes")?;
             context.output.rows("no disputes", all, |dispute| {
-                let end = dispute
-                    .resolution
-                    .map_or("open".to_owned(), |(end, time)| format!("{end:?} {time}"));
+                let end = dispute.resolution.map_or("open".to_owned(), |(end, time)| {
+                    format!("{} {time}", show::word(&end))
+                });
                 (
                     show::json(dispute),
                     format!(
-                        "{}  {:?} against {}  {end}",
+                        "{}  {} against {}  {end}",
                         dispute.id,
-                        dispute.code,
+                        show::word(&dispute.code),
                         show::short(dispute.against)
                     ),
                 )
@@ -450,11 +450,11 @@ pub fn run_delegate(command: DelegateCommand, context: &Context) -> Result<()> {
                 (
                     show::json(delegation),
                     format!(
-                        "{}  {} acts for {}  {:?}  {end}",
+                        "{}  {} acts for {}  {}  {end}",
                         delegation.id,
                         show::short(delegation.delegate),
                         show::short(delegation.patient),
-                        delegation.powers
+                        show::word(&delegation.powers)
                     ),
                 )
             })

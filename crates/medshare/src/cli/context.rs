@@ -50,7 +50,11 @@ impl Context {
         let passphrase = match (&global.passphrase_file, global.passphrase_fd) {
             (Some(path), _) => PassphraseSource::File(path.clone()),
             (None, Some(number)) => PassphraseSource::Descriptor(number),
-            (None, None) => PassphraseSource::Prompt,
+            // The environment comes after both flags; an empty variable is none.
+            (None, None) => match std::env::var_os(PASSPHRASE_FILE) {
+                Some(path) if !path.is_empty() => PassphraseSource::File(path.into()),
+                _ => PassphraseSource::Prompt,
+            },
         };
         Ok(Self {
             home,
@@ -206,6 +210,8 @@ impl Entered {
         }
     }
 }
+
+const PASSPHRASE_FILE: &str = "MEDSHARE_PASSPHRASE_FILE";
 
 fn home_folder(global: &Global) -> Result<PathBuf> {
     if let Some(home) = &global.home {

@@ -4,6 +4,7 @@ use base::operation::{Redeem, Role, VoucherId};
 use clap::Subcommand;
 use ledger::{Balance, CreditEntry, Ranked, Totals, Voucher};
 use serde_json::json;
+use share::Node as _;
 
 use super::{
     contact,
@@ -12,7 +13,7 @@ use super::{
     output::usage,
     show,
 };
-use crate::exit::Result;
+use crate::exit::{Exit, Fault, Result};
 
 /// Verbs of credit.
 #[derive(Subcommand, Debug)]
@@ -77,6 +78,12 @@ fn balance(context: &Context, account: Option<&str>, journal: bool) -> Result<()
         None => context.open_home()?.facts.account,
     };
     let node = context.anonymous_node()?;
+    if node.account(id)?.is_none() {
+        return Err(Fault::new(
+            Exit::NotFound,
+            format!("the ledger has no account {id}; check the id, or let it register first"),
+        ));
+    }
     let balance: Balance = node.read(&format!("/v1/accounts/{id}/balance"))?;
     let vouchers: Vec<Voucher> = node.read(&format!("/v1/accounts/{id}/vouchers"))?;
     let open: Vec<String> = vouchers

@@ -67,13 +67,8 @@ pub struct Global {
     /// No talk and no progress bars on stderr
     #[arg(long, short, global = true)]
     pub quiet: bool,
-    /// First line of FILE is the passphrase
-    #[arg(
-        long,
-        global = true,
-        env = "MEDSHARE_PASSPHRASE_FILE",
-        value_name = "FILE"
-    )]
+    /// First line of FILE is the passphrase [env: MEDSHARE_PASSPHRASE_FILE]
+    #[arg(long, global = true, value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,
     /// First line read from descriptor N is the passphrase
     #[arg(
@@ -216,7 +211,7 @@ fn parse_error(error: &clap::Error) -> u8 {
                 .collect::<Vec<_>>()
                 .join(" ");
             let line = first.trim_start_matches("error: ");
-            let json = std::env::args().any(|argument| argument == "--json");
+            let json = std::env::args_os().any(|argument| argument == "--json");
             let output = Output { json, quiet: false };
             output.fault(&Fault::new(Exit::Usage, format!("{line} (see --help)")));
             Exit::Usage as u8

@@ -102,7 +102,7 @@ pub fn round(entered: &Entered) -> Result<Vec<Event>> {
         if added > 0 {
             events.push(Event::new(
                 "prekeys-left",
-                format!("{added} one-time keys left at the interface"),
+                format!("{added} one-time keys deposited at the interface"),
                 json!({"added": added}),
             ));
         }

@@ -176,9 +176,9 @@ fn list(open: bool, context: &Context) -> Result<()> {
             |wish| {
                 let classes: Vec<_> = wish.classes.iter().map(|class| class.name()).collect();
                 format!(
-                    "{} for {:?}: {}",
+                    "{} for {}: {}",
                     classes.join(","),
-                    wish.purpose,
+                    show::word(&wish.purpose),
                     wish.words
                 )
             },

@@ -159,7 +159,7 @@ fn accounts_cards_and_ids_that_are_none() {
         "--home",
         "hospital",
     ])
-    .fails(2, "folder");
+    .fails(2, "not a regular file");
     let card = fs::read_to_string(net.path("card.txt")).unwrap();
     let flipped = card.replace(
         &card[100..104],
@@ -460,4 +460,105 @@ fn configurations_and_command_lines() {
     net.run(&["request", "list", "--home", "anna"])
         .fails(11, "no node answers");
     assert!(!PASSPHRASE.is_empty());
+}
+
+#[test]
+fn only_regular_files_are_replaced_or_published() {
+    let cast = Cast::gather();
+    let net = &cast.net;
+    let note = net.write("note.txt", "a note");
+    let record = cast.record(&note);
+    fs::create_dir(net.path("folder")).unwrap();
+    std::os::unix::fs::symlink("/dev/null", net.path("null")).unwrap();
+    let pipe = std::process::Command::new("mkfifo")
+        .arg(net.path("pipe"))
+        .status();
+    assert!(pipe.unwrap().success());
+    for target in ["folder", "null", "pipe"] {
+        for force in [&["--force"][..], &[]] {
+            let open = ["record", "open", &record, "-o", target, "--home", "anna"];
+            net.run(&[&open[..], force].concat())
+                .fails(2, "is not a regular file");
+        }
+    }
+    net.run(&["ledger", "genesis", "-o", "null", "--force"])
+        .fails(2, "is not a regular file");
+    let before = net.json(&["ledger", "replay"]);
+    for document in ["folder", "null", "pipe", "/dev/full"] {
+        net.run(&[
+            "record",
+            "publish",
+            document,
+            "--patient",
+            &cast.patient,
+            "--home",
+            "hospital",
+        ])
+        .fails(2, "is not a regular file");
+    }
+    assert_eq!(net.json(&["ledger", "replay"]), before);
+    assert_eq!(
+        fs::read_link(net.path("null")).unwrap().to_str(),
+        Some("/dev/null")
+    );
+}
+
+#[test]
+fn arguments_that_are_no_text_and_settings_that_compete() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
+    let net = Net::start();
+    net.party("anna", "patient");
+    let mut odd = net.command(&["record", "show"]);
+    odd.arg(OsStr::from_bytes(b"\xff\xfe"));
+    Ran::new(&["odd"], odd.output().unwrap()).fails(2, "see --help");
+    // A flag beats the environment; an empty variable is none.
+    let card = ["wallet", "card", "--home", "anna", "--passphrase-fd", "0"];
+    for file in ["absent", ""] {
+        let mut command = net.command(&card);
+        command
+            .env("MEDSHARE_PASSPHRASE_FILE", file)
+            .stdin(fs::File::open(net.path("pass")).unwrap());
+        Ran::new(&card, command.output().unwrap()).ok();
+    }
+    let mut command = net.command(&card[..4]);
+    command.env("MEDSHARE_PASSPHRASE_FILE", "");
+    Ran::new(&card, command.output().unwrap()).fails(6, "no terminal");
+    net.write("bad.toml", "[keys]\n[node]\naddress = \"foo\"\n");
+    net.run(&["config", "check", "--config", "bad.toml"])
+        .fails(3, "bad.toml:3: node.address");
+    let nobody = "ab".repeat(32);
+    net.run(&["credit", "balance", &nobody])
+        .fails(8, "no account");
+}
+
+#[test]
+fn records_of_unlisted_hospitals_and_erased_ones_are_explained() {
+    let cast = Cast::gather();
+    let net = &cast.net;
+    let note = net.write("note.txt", "a note");
+    let record = cast.record(&note);
+    net.run(&[
+        "wallet",
+        "hospital",
+        "remove",
+        &cast.hospital,
+        "--home",
+        "anna",
+    ])
+    .ok();
+    let waiting = cast.publish(&net.write("other.txt", "another note"));
+    let ran = net
+        .run(&["record", "accept", "--all", "--home", "anna"])
+        .ok();
+    let hint = format!("medshare wallet hospital add {}", cast.hospital);
+    assert!(
+        ran.stderr.contains(&waiting) && ran.stderr.contains(&hint),
+        "{ran:?}"
+    );
+    net.run(&["record", "erase", &record, "--yes", "--home", "hospital"])
+        .ok();
+    net.run(&["record", "erase", &record, "--yes", "--home", "anna"])
+        .ok();
+    net.run(&["record", "open", &record, "-o", "x", "--home", "anna"])
+        .fails(9, "was erased");
 }

@@ -216,7 +216,7 @@ fn a_record_is_updated_rejected_and_erased() {
     net.run(&["record", "erase", &record, "--yes", "--home", "anna"])
         .ok();
     net.run(&["record", "open", &record, "-o", "b.txt", "--home", "anna"])
-        .fails(9, "no accepted state");
+        .fails(9, "was erased");
     assert_eq!(
         net.rows(&["record", "list", "--home", "anna"])[0]["status"],
         "erased"
