@@ -29,9 +29,17 @@ use share::{
 
 use crate::exit::{Exit, Fault};
 
-/// `Error: wrapped variants; [pattern => exit] … else exit`.
+/// Whether something may succeed later: the reason lies with the node, the ledger or this
+/// home's disk, and not with what was being looked at.
+pub(crate) trait Waits {
+    /// Says so; errors that wrap others answer as the wrapped one.
+    fn waits(&self) -> bool;
+}
+
+/// `Error: wrapped variants; [pattern => exit] … waits [pattern] else exit`.
 macro_rules! faults {
-    ($($error:ident: $($inner:ident)*; $([$pattern:pat => $exit:ident])* else $default:ident.)*) => {$(
+    ($($error:ident: $($inner:ident)*; $([$pattern:pat => $exit:ident])*
+        $(waits [$waits:pat])? else $default:ident.)*) => {$(
         impl From<$error> for Fault {
             fn from(error: $error) -> Self {
                 #[allow(unreachable_patterns)]
@@ -41,6 +49,17 @@ macro_rules! faults {
                     _ => Exit::$default,
                 };
                 Self::new(exit, error)
+            }
+        }
+
+        impl Waits for $error {
+            fn waits(&self) -> bool {
+                #[allow(unreachable_patterns)]
+                match self {
+                    $($error::$inner(inner) => inner.waits(),)*
+                    $($waits => true,)?
+                    _ => false,
+                }
             }
         }
     )*};
@@ -53,11 +72,16 @@ faults! {
         [NodeError::Missing(_) | NodeError::Damaged(_) | NodeError::BadAnswer(_) => Invalid]
         [NodeError::Busy(_) | NodeError::Unreachable(_) => Unreachable]
         [NodeError::Storage(_) | NodeError::Local(_) => Storage]
+        waits [NodeError::Busy(_) | NodeError::Unreachable(_) | NodeError::Storage(_)
+            | NodeError::Local(_) | NodeError::BadAnswer(_) | NodeError::Damaged(_)]
         else Internal.
-    VaultError: ; [VaultError::Damaged { .. } => Home] else Storage.
+    VaultError: ; [VaultError::Damaged { .. } => Home] waits [_] else Storage.
     SendError: Node; [SendError::Failed { .. } => Refused] else Invalid.
-    LookError: Node; [LookError::Unknown(..) => NotFound] else Invalid.
-    FollowError: Node Vault; [FollowError::Stopped(_) => Forked] else Invalid.
+    LookError: Follow Node; [LookError::Unknown(..) => NotFound]
+        waits [LookError::Unknown(..) | LookError::NotProven] else Invalid.
+    FollowError: Node Vault; [FollowError::Stopped(_) => Forked]
+        waits [FollowError::Stopped(_) | FollowError::NotCertified(_)
+            | FollowError::WrongLeaves] else Invalid.
     CardError: Vault; else Invalid.
     PhraseError: ; else Passphrase.
     PrekeyError: Node Vault; [PrekeyError::NoneLeft { .. } => Pending] else Invalid.
@@ -81,7 +105,7 @@ faults! {
         [AuthorizeError::Empty | AuthorizeError::Period => Usage]
         else Refused.
     OutboxError: Node Vault; else Storage.
-    PacketError: Follow Look Node Vault; else Invalid.
+    PacketError: Follow Look Node Vault; waits [PacketError::NoGrant] else Invalid.
     ReencryptError: Part Follow Send Look Node Vault;
         [ReencryptError::OtherCapsule => Invalid]
         else Refused.
@@ -94,8 +118,50 @@ faults! {
         [DisputeError::NotMine => NotFound]
         [DisputeError::RotateFirst => Refused]
         else Invalid.
-    RotateError: Part Extract Send Node Vault; else Refused.
+    RotateError: Accept Part Extract Send Look Node Vault; else Refused.
     EraseError: Bag Send Node Vault; else Invalid.
     TidyError: Node Vault; else Storage.
     PostError: Node Vault; else Invalid.
+}
+
+impl From<Box<FollowError>> for Fault {
+    fn from(error: Box<FollowError>) -> Self {
+        (*error).into()
+    }
+}
+
+impl Waits for Box<FollowError> {
+    fn waits(&self) -> bool {
+        (**self).waits()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_innermost_reason_decides() {
+        let boxed = |error: FollowError| PacketError::from(LookError::from(Box::new(error)));
+        let away = || NodeError::Unreachable("gone".into());
+        let cases = [
+            (boxed(away().into()), true, Exit::Unreachable),
+            (boxed(FollowError::WrongLeaves), true, Exit::Invalid),
+            (LookError::NotProven.into(), true, Exit::Invalid),
+            (
+                LookError::Unknown("operation", String::new()).into(),
+                true,
+                Exit::NotFound,
+            ),
+            (PacketError::NoGrant, true, Exit::Invalid),
+            (PacketError::OtherPacket, false, Exit::Invalid),
+            (PacketError::NotForThisAgent, false, Exit::Invalid),
+        ];
+        for (error, waits, exit) in cases {
+            assert_eq!(error.waits(), waits, "{error}");
+            assert_eq!(Fault::from(error).exit, exit);
+        }
+        let fault = Fault::from(RotateError::Accept(AcceptError::NotMine));
+        assert_eq!(fault.exit, Exit::NotFound);
+    }
 }

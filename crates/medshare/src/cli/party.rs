@@ -11,6 +11,7 @@ use share::{
 use super::{context::Entered, output::Output};
 use crate::{
     exit::{Exit, Fault, Result},
+    faults::Waits,
     system::{self, OsRng},
 };
 
@@ -66,7 +67,18 @@ pub fn round(entered: &Entered) -> Result<Vec<Event>> {
     let desk = entered.desk();
     follow::advance(&desk)?;
     let mut events = Vec::new();
-    outbox::flush(&desk)?;
+    if let Err(error) = outbox::flush(&desk) {
+        let fault = Fault::from(error);
+        events.push(Event::new(
+            "outbox-waits",
+            fault.message.clone(),
+            json!({
+                "code": fault.exit as u8,
+                "name": fault.exit.name(),
+                "message": fault.message,
+            }),
+        ));
+    }
     let (letters, dead) = post::collect(&desk)?;
     for name in dead {
         desk.node.delete_letter(name)?;
@@ -135,7 +147,7 @@ fn take_in(
                     json!({"request": state.id.to_string(), "requester": state.requester.to_string()}),
                 )
             })
-            .map_err(Fault::from),
+            .map_err(refused),
         Letter::Grant(packet) => open::receive_grant(desk, packet, name, key)
             .map(|grant| {
                 Event::new(
@@ -144,7 +156,7 @@ fn take_in(
                     json!({"grant": grant.to_string()}),
                 )
             })
-            .map_err(Fault::from),
+            .map_err(refused),
         Letter::Agent(packet) => reencrypt::receive(desk, packet, name, key)
             .map(|grant| {
                 Event::new(
@@ -153,7 +165,7 @@ fn take_in(
                     json!({"grant": grant.to_string()}),
                 )
             })
-            .map_err(Fault::from),
+            .map_err(refused),
         Letter::Ask(ask) => reencrypt::answer(desk, ask, &system::now, &mut OsRng)
             .map(|released| {
                 Event::new(
@@ -166,7 +178,7 @@ fn take_in(
                     }),
                 )
             })
-            .map_err(Fault::from),
+            .map_err(refused),
         Letter::Answer(answer) => open::receive_answer(desk, answer)
             .map(|query| {
                 Event::new(
@@ -175,9 +187,9 @@ fn take_in(
                     json!({"query": query.to_string()}),
                 )
             })
-            .map_err(Fault::from),
-        Letter::Failure(failure) => entered.wallet().and_then(|wallet| {
-            let verdict = dispute::receive_failure(&wallet, failure)?;
+            .map_err(refused),
+        Letter::Failure(failure) => entered.wallet().map_err(|fault| (fault, Done::Yes)).and_then(|wallet| {
+            let verdict = dispute::receive_failure(&wallet, failure).map_err(refused)?;
             let grant = failure.body.grant.to_string();
             let agent = failure.body.agent.to_string();
             let lied = verdict == ibpre::AuditVerdict::Lied;
@@ -197,11 +209,7 @@ fn take_in(
     };
     match outcome {
         Ok(event) => (Done::Yes, Some(event)),
-        Err(fault) => {
-            let waits = matches!(
-                fault.exit,
-                Exit::Unreachable | Exit::Storage | Exit::Forked | Exit::Busy
-            );
+        Err((fault, done)) => {
             let event = Event::new(
                 "letter-refused",
                 format!("a letter was refused: {fault}"),
@@ -213,9 +221,21 @@ fn take_in(
                     "message": fault.message,
                 }),
             );
-            (if waits { Done::No } else { Done::Yes }, Some(event))
+            (done, Some(event))
         }
     }
+}
+
+/// Why a letter is not taken in, and whether it leaves the mailbox for that.
+fn refused<E: Waits + Into<Fault>>(error: E) -> (Fault, Done) {
+    let waits = error.waits();
+    let fault: Fault = error.into();
+    let waits = waits
+        || matches!(
+            fault.exit,
+            Exit::Unreachable | Exit::Storage | Exit::Forked | Exit::Busy
+        );
+    (fault, if waits { Done::No } else { Done::Yes })
 }
 
 fn acting_for(entered: &Entered) -> AccountId {
