@@ -91,9 +91,13 @@ pub fn run_node(
         rate: Rate::new(parts.server.requests_per_second),
         newcomers: Rate::new(NEWCOMER_RATE),
         slots: Semaphore::new(parts.server.concurrent_requests as usize),
+        streams: Arc::new(Semaphore::new(
+            (parts.server.concurrent_requests as usize).clamp(1, MAX_STREAMS),
+        )),
         request_time: Duration::from_secs(parts.server.request_seconds.into()),
         file_limit: u64::from(parts.server.file_mebibytes) << 20,
-        collect: AtomicBool::new(false),
+        // What lost its last pin before a crash is still there.
+        collect: AtomicBool::new(true),
     });
     let collector = collect_blocks(Arc::clone(&interface), stop.clone());
     let served = serve_until(&stop, address, Arc::clone(&interface), |bound| {
@@ -238,6 +242,8 @@ const POST: &str = "post.redb";
 const DIAGNOSIS_CACHE: usize = 1 << 20;
 /// Threads for requests that wait for the disk; above the requests worked on at once.
 const BLOCKING_THREADS: usize = 512;
+/// Most threads that files being read may hold; the others are for requests.
+const MAX_STREAMS: usize = BLOCKING_THREADS / 4;
 const COLLECT_EVERY: Duration = Duration::from_secs(10);
 /// Longer than any upload between its blocks and its pin.
 const COLLECT_GRACE: Duration = Duration::from_secs(15 * 60);

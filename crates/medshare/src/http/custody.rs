@@ -47,8 +47,11 @@ pub(super) async fn pin(
     let (ticket, _) = admitted_as(&interface, request, Who::Newcomer).await?;
     blocking(move || {
         // In this order a crash between the two keeps a block too long, never too short.
-        interface.store.pin(&root)?;
-        interface.post.count_pin(ticket.account, &root.to_bytes())?;
+        interface
+            .post
+            .add_pin(ticket.account, &root.to_bytes(), || {
+                interface.store.pin(&root).map(drop)
+            })??;
         Ok(Answer::done())
     })
     .await
@@ -64,7 +67,7 @@ pub(super) async fn unpin(
     blocking(move || {
         if interface
             .post
-            .uncount_pin(ticket.account, &root.to_bytes())?
+            .remove_pin(ticket.account, &root.to_bytes())?
             && interface.store.unpin(&root)? == 0
         {
             interface.collect.store(true, Ordering::Release);

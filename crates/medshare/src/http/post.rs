@@ -62,6 +62,7 @@ impl Post {
             transaction.open_table(LETTERS)?;
             transaction.open_table(BOXES)?;
             transaction.open_table(PREKEYS)?;
+            transaction.open_table(SEEN)?;
             transaction.open_table(NEXT)?;
             transaction.open_table(HASHES)?;
             transaction.open_table(BAGS)?;
@@ -205,64 +206,76 @@ impl Post {
         Ok(bag.map(|bag| bag.value().1.to_vec()))
     }
 
-    /// Counts one more pin of `account` on a root.
+    /// Notes that `account` pins a root, once `pin` has done it. One that is noted already
+    /// is left as it is: who asks again after a lost answer adds nothing.
     ///
     /// # Errors
-    /// [`PostError::Storage`].
-    pub fn count_pin(&self, account: AccountId, root: &[u8]) -> Result<(), PostError> {
+    /// [`PostError::Storage`]; inside, what `pin` gives: then nothing is noted.
+    pub fn add_pin<E>(
+        &self,
+        account: AccountId,
+        root: &[u8],
+        pin: impl FnOnce() -> Result<(), E>,
+    ) -> Result<Result<(), E>, PostError> {
         let transaction = self.database.begin_write()?;
         {
             let mut pins = transaction.open_table(PINS)?;
-            let count = pins
-                .get((account.0, root))?
-                .map_or(0, |count| count.value());
-            pins.insert((account.0, root), count + 1)?;
+            if pins.get((account.0, root))?.is_some() {
+                return Ok(Ok(()));
+            }
+            if let Err(error) = pin() {
+                return Ok(Err(error));
+            }
+            pins.insert((account.0, root), 1)?;
         }
         transaction.commit()?;
-        Ok(())
+        Ok(Ok(()))
     }
 
-    /// Takes one pin of `account` off a root; `false` if it had none.
+    /// Takes the pin of `account` off a root; `false` if it had none.
     ///
     /// # Errors
     /// [`PostError::Storage`].
-    pub fn uncount_pin(&self, account: AccountId, root: &[u8]) -> Result<bool, PostError> {
+    pub fn remove_pin(&self, account: AccountId, root: &[u8]) -> Result<bool, PostError> {
         let transaction = self.database.begin_write()?;
-        let had = {
-            let mut pins = transaction.open_table(PINS)?;
-            let count = pins
-                .get((account.0, root))?
-                .map_or(0, |count| count.value());
-            match count {
-                0 => false,
-                1 => pins.remove((account.0, root))?.is_some(),
-                more => pins.insert((account.0, root), more - 1)?.is_some(),
-            }
-        };
+        let had = transaction
+            .open_table(PINS)?
+            .remove((account.0, root))?
+            .is_some();
         transaction.commit()?;
         Ok(had)
     }
 
-    /// Adds one-time keys of `agent`; durable when this returns. Gives how many wait now.
+    /// Adds one-time keys of `agent`; durable when this returns. A key that was ever here
+    /// before, waiting or given away, is left out. Gives how many wait now.
     ///
     /// # Errors
-    /// [`PostError`].
+    /// [`PostError`]; then none is added.
     pub fn put_prekeys(&self, agent: AccountId, keys: &[Vec<u8>]) -> Result<u64, PostError> {
-        let waiting = self.count_prekeys(agent)?;
-        if waiting + keys.len() as u64 > MAX_PREKEYS {
-            return Err(PostError::PrekeysFull);
-        }
         let transaction = self.database.begin_write()?;
-        {
-            for key in keys {
-                let number = next(&transaction, "prekey")?;
-                transaction
-                    .open_table(PREKEYS)?
-                    .insert((agent.0, number), key.as_slice())?;
+        let waiting = {
+            let mut seen = transaction.open_table(SEEN)?;
+            let mut prekeys = transaction.open_table(PREKEYS)?;
+            let mut waiting = 0;
+            for entry in prekeys.range((agent.0, 0)..=(agent.0, u64::MAX))? {
+                entry?;
+                waiting += 1;
             }
-        }
+            for key in keys {
+                if seen.insert((agent.0, Digest::of(key).0), ())?.is_some() {
+                    continue;
+                }
+                waiting += 1;
+                if waiting > MAX_PREKEYS {
+                    return Err(PostError::PrekeysFull);
+                }
+                let number = next(&transaction, "prekey")?;
+                prekeys.insert((agent.0, number), key.as_slice())?;
+            }
+            waiting
+        };
         transaction.commit()?;
-        Ok(waiting + keys.len() as u64)
+        Ok(waiting)
     }
 
     /// Takes the oldest one-time key of `agent`: it is gone, durably, before it is given.
@@ -317,6 +330,8 @@ const HASHES: TableDefinition<'_, ([u8; 32], [u8; 32]), u64> = TableDefinition::
 const BAGS: TableDefinition<'_, [u8; 32], ([u8; 32], &[u8])> = TableDefinition::new("bags");
 const PINS: TableDefinition<'_, ([u8; 32], &[u8]), u64> = TableDefinition::new("pins");
 const PREKEYS: TableDefinition<'_, ([u8; 32], u64), &[u8]> = TableDefinition::new("prekeys");
+/// Hashes of every one-time key that was ever left, those given away as well.
+const SEEN: TableDefinition<'_, ([u8; 32], [u8; 32]), ()> = TableDefinition::new("seen");
 const NEXT: TableDefinition<'_, &str, u64> = TableDefinition::new("next");
 
 /// Most letters that wait in one box.
@@ -371,12 +386,21 @@ mod tests {
         post.put_bag(locator, a, b"second").unwrap();
         assert_eq!(post.read_bag(locator).unwrap().unwrap(), b"second");
         assert_eq!(post.read_bag(Digest([4; 32])).unwrap(), None);
-        post.count_pin(a, b"root").unwrap();
-        post.count_pin(a, b"root").unwrap();
-        assert!(!post.uncount_pin(b, b"root").unwrap());
-        assert!(post.uncount_pin(a, b"root").unwrap());
-        assert!(post.uncount_pin(a, b"root").unwrap());
-        assert!(!post.uncount_pin(a, b"root").unwrap());
+        let mut done = 0;
+        let mut pin = |result: Result<(), ()>| {
+            let mut act = || {
+                done += 1;
+                result
+            };
+            post.add_pin(a, b"root", &mut act).unwrap()
+        };
+        assert_eq!(pin(Err(())), Err(()));
+        assert_eq!(pin(Ok(())), Ok(()), "what failed is not noted");
+        assert_eq!(pin(Ok(())), Ok(()));
+        assert_eq!(done, 2, "one that is there is not pinned again");
+        assert!(!post.remove_pin(b, b"root").unwrap());
+        assert!(post.remove_pin(a, b"root").unwrap());
+        assert!(!post.remove_pin(a, b"root").unwrap());
     }
 
     #[test]
@@ -390,6 +414,13 @@ mod tests {
             assert_eq!(post.take_prekey(a).unwrap(), Some(vec![1]));
         }
         let post = Post::open(&path).unwrap();
+        // Sent again after a lost answer: neither the one given away nor the other.
+        assert_eq!(post.put_prekeys(a, &[vec![1], vec![2]]).unwrap(), 1);
+        let many: Vec<_> = (0..MAX_PREKEYS).map(|n| n.to_le_bytes().to_vec()).collect();
+        assert!(matches!(
+            post.put_prekeys(a, &many),
+            Err(PostError::PrekeysFull)
+        ));
         assert_eq!(post.count_prekeys(a).unwrap(), 1);
         assert_eq!(post.take_prekey(AccountId([2; 32])).unwrap(), None);
         assert_eq!(post.take_prekey(a).unwrap(), Some(vec![2]));

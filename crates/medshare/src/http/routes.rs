@@ -52,6 +52,8 @@ pub struct Interface {
     pub newcomers: Rate,
     /// Requests at once.
     pub slots: tokio::sync::Semaphore,
+    /// Files that are being read at once; held until a file's last piece is taken.
+    pub streams: Arc<tokio::sync::Semaphore>,
     /// Longest time for a request that is no file.
     pub request_time: Duration,
     /// Most bytes of one uploaded file.

@@ -7,13 +7,9 @@ use axum::{
 };
 use base::Cid;
 use http_body_util::BodyExt as _;
-use std::{
-    io::{self, Read as _},
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
 use store::unixfs;
-use tokio::{sync::mpsc, time};
+use tokio::{runtime::Handle, sync::mpsc, time};
 
 use super::{
     answer::{Answer, Handled},
@@ -115,9 +111,18 @@ fn write_file(interface: &Arc<Interface>, mut queue: mpsc::Receiver<Step>) -> Ha
 /// A block that is missing half-way breaks the stream off.
 pub(super) async fn read_file(State(interface): Shared, Path(cid): Path<String>) -> Handled {
     let cid: Cid = parse(&cid)?;
+    // Not a request's slot: readers that stand still keep only each other waiting.
+    let slots = Arc::clone(&interface.streams);
+    let Ok(Ok(slot)) = time::timeout(QUEUE, slots.acquire_owned()).await else {
+        return Err(Answer::error(
+            ErrorCode::Busy,
+            "the node sends as many files as it can; try again shortly",
+        ));
+    };
     let (feeder, fed) = body::fed();
     let (opened, is_open) = tokio::sync::oneshot::channel();
     tokio::task::spawn_blocking(move || {
+        let _slot = slot;
         let mut reader = match unixfs::Reader::open(&*interface.store, cid) {
             Ok(reader) => {
                 let _ = opened.send(Ok(()));
@@ -128,23 +133,7 @@ pub(super) async fn read_file(State(interface): Shared, Path(cid): Path<String>)
                 return;
             }
         };
-        loop {
-            let mut piece = vec![0; PIECE];
-            let sent = match reader.read(&mut piece) {
-                Ok(0) => return,
-                Ok(length) => {
-                    piece.truncate(length);
-                    feeder.blocking_send(Ok(piece.into()))
-                }
-                Err(error) => {
-                    let _ = feeder.blocking_send(Err(io::Error::other(error)));
-                    return;
-                }
-            };
-            if sent.is_err() {
-                return; // the reader went away
-            }
-        }
+        feed(&feeder, &mut reader, SILENCE);
     });
     match is_open.await {
         Ok(Ok(())) => Ok(Answer::Stream(Body::new(fed))),
@@ -153,9 +142,70 @@ pub(super) async fn read_file(State(interface): Shared, Path(cid): Path<String>)
     }
 }
 
+/// Sends what `file` gives until it ends, fails, or nobody takes a piece for `silence`.
+/// Only a whole file ends without an error. Runs on a thread that may block.
+fn feed(feeder: &mpsc::Sender<body::Piece>, file: &mut dyn io::Read, silence: Duration) {
+    // Room kept for the last word: what is cut off must not look like a whole file.
+    let Ok(last) = feeder.clone().try_reserve_owned() else {
+        return;
+    };
+    let runtime = Handle::current();
+    let failure = loop {
+        let mut piece = vec![0; PIECE];
+        match file.read(&mut piece) {
+            Ok(0) => return,
+            Ok(length) => piece.truncate(length),
+            Err(error) => break error,
+        }
+        let sending = async { time::timeout(silence, feeder.send(Ok(piece.into()))).await };
+        match runtime.block_on(sending) {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return, // the reader went away
+            Err(_) => break io::ErrorKind::TimedOut.into(),
+        }
+    };
+    last.send(Err(failure));
+}
+
 const WAITING: usize = 4;
 const PIECE: usize = 256 << 10;
 /// Most bytes of a refused file that are read before the answer.
 const DRAINED: u64 = 4 << 30;
 /// Longest time between two pieces of a file.
 const SILENCE: Duration = Duration::from_secs(30);
+/// Longest wait for a slot to read a file.
+const QUEUE: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    fn fed_with(mut file: impl io::Read + Send + 'static, read: bool) -> io::Result<usize> {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let (feeder, fed) = body::fed();
+        runtime.block_on(async move {
+            let silence = Duration::from_millis(200);
+            let thread = tokio::task::spawn_blocking(move || feed(&feeder, &mut file, silence));
+            if !read {
+                // Takes nothing: the thread must come free by itself.
+                time::timeout(Duration::from_secs(20), thread)
+                    .await
+                    .unwrap()
+                    .unwrap();
+            }
+            Ok(fed.collect().await?.to_bytes().len())
+        })
+    }
+
+    #[test]
+    fn a_reader_that_stands_still_frees_the_thread_and_gets_no_whole_file() {
+        let started = Instant::now();
+        let cut = fed_with(io::repeat(1), false);
+        assert_eq!(cut.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert!(started.elapsed() >= Duration::from_millis(200));
+        let whole = fed_with(io::Read::take(io::repeat(1), 5_000_000), true);
+        assert_eq!(whole.unwrap(), 5_000_000);
+    }
+}
