@@ -14,7 +14,7 @@ use aws_lc_rs::{
     hkdf,
 };
 use base::{
-    AccountId, ChainId, Cid, Digest, GrantId, Salt, ScopeId, cid, codec, domain,
+    AccountId, ChainId, Cid, Digest, GrantId, Millis, Salt, ScopeId, cid, codec, domain,
     key::OperationSecret, operation::Bag,
 };
 use bip39::Mnemonic;
@@ -27,7 +27,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::{
     body::cipher,
     desk::SendError,
-    identity::{BagKeys, SecretBytes, random},
+    identity::{BagKeys, SecretBytes, random, secret},
     node::NodeError,
     vault::{self, Table, VaultError},
     wallet::{KnownScope, Wallet},
@@ -108,6 +108,29 @@ pub(crate) enum BagEntry {
     Scope { sid: ScopeId, known: KnownScope },
     /// A grant for which a key was made; never again under this name.
     Grant(GrantId),
+    /// A hospital went onto the list of those whose records she accepts, or off it.
+    Hospital {
+        hospital: AccountId,
+        listed: Option<Millis>,
+    },
+    /// An operation key that was to replace the one before; the ledger says whether it did.
+    Operation(NextKey),
+}
+
+/// The secret half of an operation key that the phrase does not give.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NextKey {
+    secret: ByteBuf,
+}
+
+secret! { NextKey { secret } }
+
+impl NextKey {
+    fn operation(&self) -> Option<OperationSecret> {
+        let secret: [u8; 32] = self.secret.as_slice().try_into().ok()?;
+        Some(OperationSecret::new(secret))
+    }
 }
 
 /// The bag as the vault has it.
@@ -161,28 +184,61 @@ struct SealedBag {
 pub(crate) fn add(wallet: &Wallet<'_>, entries: Vec<BagEntry>) -> Result<(), VaultError> {
     let vault = wallet.desk.vault;
     let mut book: Book = vault::load(vault, Table::Bag, BOOK)?.unwrap_or_default();
-    let scopes: Vec<(Table, [u8; 32], Zeroizing<Vec<u8>>)> = entries
-        .iter()
-        .map(|entry| match entry {
-            BagEntry::Scope { sid, known } => {
-                (Table::Scopes, sid.0, Zeroizing::new(codec::encode(known)))
-            }
-            BagEntry::Grant(gid) => (Table::Issued, gid.0, Zeroizing::new(Vec::new())),
-        })
-        .collect();
+    let own: Vec<OwnChange> = entries.iter().filter_map(BagEntry::own_change).collect();
     book.tail.extend(entries);
     book.dirty = true;
     let bytes = Zeroizing::new(codec::encode(&book));
-    let mut changes: Vec<vault::Change<'_>> = scopes
-        .iter()
-        .map(|(table, key, value)| (*table, &key[..], Some(value.as_slice())))
-        .collect();
+    let mut changes: Vec<vault::Change<'_>> = own.iter().map(borrow).collect();
     changes.push((Table::Bag, BOOK, Some(&bytes)));
     vault.apply(&changes)
 }
 
+type OwnChange = (Table, [u8; 32], Option<Zeroizing<Vec<u8>>>);
+
+fn borrow((table, key, value): &OwnChange) -> vault::Change<'_> {
+    (
+        *table,
+        &key[..],
+        value.as_ref().map(|value| value.as_slice()),
+    )
+}
+
+impl BagEntry {
+    /// What it changes in the vault beside the bag's own book.
+    fn own_change(&self) -> Option<OwnChange> {
+        let bytes = |value: Vec<u8>| Some(Zeroizing::new(value));
+        match self {
+            Self::Scope { sid, known } => Some((Table::Scopes, sid.0, bytes(codec::encode(known)))),
+            Self::Grant(gid) => Some((Table::Issued, gid.0, bytes(Vec::new()))),
+            Self::Hospital { hospital, listed } => {
+                let since = listed.map(|since| Zeroizing::new(codec::encode(&since)));
+                Some((Table::Hospitals, hospital.0, since))
+            }
+            Self::Operation(_) => None,
+        }
+    }
+}
+
+/// Puts the operation key that is about to replace the current one into the bag, before
+/// the ledger hears of it: from then on phrase and bag give the account back.
+///
+/// # Errors
+/// [`BagError`]; do not rotate then.
+pub fn keep_operation_key(
+    wallet: &Wallet<'_>,
+    next: &OperationSecret,
+    rng: &mut dyn CryptoRng,
+) -> Result<(), BagError> {
+    let secret = ByteBuf::from(next.as_secret().to_vec());
+    add(wallet, vec![BagEntry::Operation(NextKey { secret })])?;
+    sync(wallet, rng)
+}
+
 /// Brings the node's copy up to date and logs it, if there is anything new.
-pub(crate) fn sync(wallet: &Wallet<'_>, rng: &mut dyn CryptoRng) -> Result<(), BagError> {
+///
+/// # Errors
+/// [`BagError`].
+pub fn sync(wallet: &Wallet<'_>, rng: &mut dyn CryptoRng) -> Result<(), BagError> {
     let vault = wallet.desk.vault;
     let mut book: Book = vault::load(vault, Table::Bag, BOOK)?.unwrap_or_default();
     // A delegate makes keys for fresh grant names only: there is nothing to restore.

@@ -42,6 +42,7 @@ pub fn publish(
     rng: &mut dyn CryptoRng,
 ) -> Result<Published, PublishError> {
     let card = card::card_of(desk.vault, patient)?.ok_or(PublishError::NoCard(patient))?;
+    check_record_key(desk)?;
     let nonce = Nonce(random(rng));
     let record = RecordId::of(desk.party.account, &nonce);
     let job = Job {
@@ -81,6 +82,7 @@ pub fn update(
     let before = known.accepted.ok_or(PublishError::NeverAccepted)?;
     let card =
         card::card_of(desk.vault, known.patient)?.ok_or(PublishError::NoCard(known.patient))?;
+    check_record_key(desk)?;
     let job = Job {
         card: &card,
         source,
@@ -94,6 +96,19 @@ pub fn update(
         after: state,
     });
     finish(desk, record, state, sent)
+}
+
+/// A state signed with a key that the account gave up would be refused by its patient,
+/// and stay in the log for good.
+fn check_record_key(desk: &Desk<'_>) -> Result<(), PublishError> {
+    let Some(own) = &desk.party.record else {
+        return Err(SealError::NoRecordKey.into());
+    };
+    let account = desk.account(desk.party.account)?;
+    match account.record_keys.last() {
+        Some(current) if current.key == own.public() => Ok(()),
+        _ => Err(PublishError::OldRecordKey),
+    }
 }
 
 fn finish(
@@ -128,6 +143,11 @@ pub enum PublishError {
     /// No card of this patient.
     #[error("no card of patient {0}; read her QR text first, face to face")]
     NoCard(AccountId),
+    /// The record key that signs is not the account's.
+    #[error(
+        "this home's record key is not the account's current one; replace it with `account rotate-key --kind record`"
+    )]
+    OldRecordKey,
     /// One state at a time waits.
     #[error("a state of this record still waits for its patient")]
     Pending,

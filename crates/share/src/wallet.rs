@@ -106,12 +106,21 @@ impl<'a> Wallet<'a> {
         )
     }
 
-    /// Puts a hospital on the list of those whose records the wallet accepts.
+    /// Puts a hospital on the list of those whose records the wallet accepts. The key bag
+    /// has it from its next version on ([`bag::sync`]).
     ///
     /// # Errors
     /// [`VaultError`].
     pub fn list_hospital(&self, hospital: AccountId, now: Millis) -> Result<(), VaultError> {
-        vault::save(self.desk.vault, Table::Hospitals, &hospital.0, &now)
+        self.note_hospital(hospital, Some(now))
+    }
+
+    fn note_hospital(&self, hospital: AccountId, listed: Option<Millis>) -> Result<(), VaultError> {
+        let before = self.desk.vault.get(Table::Hospitals, &hospital.0)?;
+        if before.is_some() == listed.is_some() {
+            return Ok(());
+        }
+        bag::add(self, vec![BagEntry::Hospital { hospital, listed }])
     }
 
     /// Takes a hospital off the list.
@@ -119,7 +128,7 @@ impl<'a> Wallet<'a> {
     /// # Errors
     /// [`VaultError`].
     pub fn unlist_hospital(&self, hospital: AccountId) -> Result<(), VaultError> {
-        self.desk.vault.delete(Table::Hospitals, &hospital.0)
+        self.note_hospital(hospital, None)
     }
 
     /// The hospitals on the list.

@@ -327,6 +327,86 @@ fn a_restored_wallet_knows_its_records_again() {
     assert!(matches!(&caught[..], [(id, Ok(()))] if *id == record));
     let wish = world::wish(LAB, world.now());
     assert_eq!(authorize::matching(&wallet, &wish).unwrap().len(), 1);
+    assert_eq!(wallet.hospitals().unwrap(), [cast.hospital.id()]);
+    // whom she took off the list stays off it
+    wallet.unlist_hospital(cast.hospital.id()).unwrap();
+    bag::sync(&wallet, &mut rng()).unwrap();
+    let mut again = Person {
+        party: Party::new(world.chain(), phrase.operation(), back.hpke.clone()),
+        vault: MemoryVault::default(),
+        secrets: None,
+        phrase: None,
+    };
+    let back = bag::restore(&world.desk(&again), phrase.bag()).unwrap();
+    again.secrets = Some(back.secrets);
+    assert_eq!(world.wallet(&again).hospitals().unwrap(), []);
+}
+
+#[test]
+fn a_rotated_operation_key_comes_back_from_the_bag() {
+    let cast = Cast::new();
+    let world = &cast.world;
+    let record = cast.accepted(&bundle());
+    let phrase = cast.patient.phrase.as_ref().unwrap();
+    let locator = phrase.bag().locator;
+    let stale = world.bags.lock().unwrap().get(&locator).cloned().unwrap();
+    let person = || Person {
+        party: Party::new(
+            world.chain(),
+            phrase.operation(),
+            HpkeSecret::generate(&mut rng()),
+        ),
+        vault: MemoryVault::default(),
+        secrets: None,
+        phrase: None,
+    };
+    let next = OperationSecret::new([9; 32]);
+    let wallet = world.wallet(&cast.patient);
+    bag::keep_operation_key(&wallet, &next, &mut rng()).unwrap();
+    // begun only: the ledger still has the phrase's key
+    let back = bag::restore(&world.desk(&person()), phrase.bag()).unwrap();
+    assert!(back.operation.public() == phrase.operation().public());
+    let new = Replacement::Operation(&next);
+    account::rotate_key(&wallet.desk, &new, None).unwrap();
+    let mut restored = person();
+    let back = bag::restore(&world.desk(&restored), phrase.bag()).unwrap();
+    assert!(back.operation.public() == next.public());
+    restored.party.operation = back.operation;
+    restored.secrets = Some(back.secrets);
+    let wallet = world.wallet(&restored);
+    let caught = share::accept::catch_up(&wallet, &mut rng()).unwrap();
+    assert!(matches!(&caught[..], [(id, Ok(()))] if *id == record));
+    bag::backup(&wallet, &mut rng()).unwrap();
+    // a bag from before the rotation gives no account back, and says so
+    world.bags.lock().unwrap().insert(locator, stale);
+    assert!(matches!(
+        bag::restore(&world.desk(&person()), phrase.bag()),
+        Err(bag::RestoreError::KeyReplaced)
+    ));
+}
+
+#[test]
+fn a_hospital_signs_with_its_current_record_key_only() {
+    let cast = Cast::new();
+    let world = &cast.world;
+    let record = cast.accepted(&bundle());
+    let desk = world.desk(&cast.hospital);
+    let next = share::identity::RecordSecret::generate(&mut rng());
+    let new = Replacement::Record(&next);
+    account::rotate_key(&desk, &new, None).unwrap();
+    let logged = world.view().sequence(cast.hospital.id()).unwrap();
+    let now = world.now();
+    let refused = [
+        share::publish::publish(&desk, cast.patient.id(), &bundle(), now, &mut rng()).err(),
+        share::publish::update(&desk, record, &bundle(), now, &mut rng()).err(),
+    ];
+    for refused in refused {
+        assert!(
+            matches!(refused, Some(share::publish::PublishError::OldRecordKey)),
+            "{refused:?}"
+        );
+    }
+    assert_eq!(world.view().sequence(cast.hospital.id()).unwrap(), logged);
 }
 
 #[test]

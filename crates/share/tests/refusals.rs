@@ -266,9 +266,14 @@ fn a_wallet_rejects_what_does_not_hold() {
 
 #[test]
 fn a_manifest_signed_by_another_key_is_refused() {
-    let mut cast = Cast::new();
-    cast.hospital.party.record = Some(share::identity::RecordSecret::generate(&mut rng()));
+    let cast = Cast::new();
     let record = cast.publish(&bundle());
+    // the hospital gives its key up, for the time of the record too
+    let desk = cast.world.desk(&cast.hospital);
+    let height = cast.world.view().head().unwrap().header.height;
+    let next = share::identity::RecordSecret::generate(&mut rng());
+    let new = share::account::Replacement::Record(&next);
+    share::account::rotate_key(&desk, &new, Some(height - 1)).unwrap();
     let wallet = cast.world.wallet(&cast.patient);
     let error = share::accept::accept(&wallet, record, &mut rng()).unwrap_err();
     assert!(

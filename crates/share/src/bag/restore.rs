@@ -2,6 +2,7 @@
 
 use base::{
     AccountId, Action, Digest, OperationId, RecordId, ScopeId, codec,
+    key::OperationSecret,
     operation::{Bag, PartKey},
     scope::ScopeSecret,
 };
@@ -9,7 +10,6 @@ use ibpre::MasterKey;
 use ledger::{CompactRange, Leaf};
 use std::collections::BTreeSet;
 use thiserror::Error;
-use zeroize::Zeroizing;
 
 use crate::{
     desk::{Desk, LookError},
@@ -19,12 +19,14 @@ use crate::{
     vault::{self, Table, VaultError},
 };
 
-use super::{BOOK, BagEntry, Book, Head, open, open_page};
+use super::{BOOK, BagEntry, Book, Head, borrow, open, open_page};
 
 /// A wallet that came back.
 pub struct Restored {
     /// The patient's secrets.
     pub secrets: PatientSecrets,
+    /// The account's current operation key: the phrase's, or a later one from the bag.
+    pub operation: OperationSecret,
     /// Opens letters to her account.
     pub hpke: HpkeSecret,
     /// Version of the bag that was found.
@@ -36,7 +38,9 @@ pub struct Restored {
 }
 
 /// Fetches the bag, checks it against the ledger, and fills the empty vault of `desk`,
-/// whose party has the phrase's operation key (its HPKE secret is not looked at).
+/// whose party has the phrase's operation key (its HPKE secret is not looked at). The
+/// hospitals' list comes back with it; what her records hold, [`crate::accept::catch_up`]
+/// learns again under the restored keys.
 ///
 /// # Errors
 /// [`RestoreError`]; the vault may be half filled then: start with a new one.
@@ -56,7 +60,8 @@ pub fn restore(desk: &Desk<'_>, bag: BagKeys) -> Result<Restored, RestoreError> 
         return Err(RestoreError::NotThisBag);
     }
     let master = MasterKey::from_bytes(&head.master).map_err(|_| RestoreError::NotThisBag)?;
-    let known = fill(desk, &bag.key, &head)?;
+    let (known, keys) = fill(desk, &bag.key, &head)?;
+    let operation = current_key(desk, keys)?;
     let tainted: Vec<ScopeId> = log.used.difference(&known).copied().collect();
     for sid in &tainted {
         vault::save(desk.vault, Table::Tainted, &sid.0, &log.height)?;
@@ -68,6 +73,7 @@ pub fn restore(desk: &Desk<'_>, bag: BagKeys) -> Result<Restored, RestoreError> 
             z: SecretBytes::new(head.z),
             bag,
         },
+        operation,
         hpke: HpkeSecret::new(head.hpke),
         number: head.number,
         newest: log
@@ -78,20 +84,34 @@ pub fn restore(desk: &Desk<'_>, bag: BagKeys) -> Result<Restored, RestoreError> 
     })
 }
 
-/// Puts every entry of the bag into the vault; the scopes that it has.
+/// The one of the phrase's key and `keys` that the ledger has as the account's.
+fn current_key(
+    desk: &Desk<'_>,
+    keys: Vec<OperationSecret>,
+) -> Result<OperationSecret, RestoreError> {
+    let current = desk.operation_key(desk.party.account)?;
+    let first = desk.party.operation.clone();
+    std::iter::once(first)
+        .chain(keys)
+        .find(|key| key.public() == current)
+        .ok_or(RestoreError::KeyReplaced)
+}
+
+/// Puts every entry of the bag into the vault; the scopes and operation keys that it has.
 fn fill(
     desk: &Desk<'_>,
     key: &SecretBytes,
     head: &Head,
-) -> Result<BTreeSet<ScopeId>, RestoreError> {
+) -> Result<(BTreeSet<ScopeId>, Vec<OperationSecret>), RestoreError> {
     let place = (desk.party.chain, desk.party.account);
     let mut known = BTreeSet::new();
+    let mut keys = Vec::new();
     for page in &head.pages {
         let bytes = desk.node.read_block(page)?;
         let entries = open_page(key, place, &bytes).ok_or(RestoreError::NotThisBag)?;
-        put(desk, &entries, &mut known)?;
+        put(desk, &entries, &mut known, &mut keys)?;
     }
-    put(desk, &head.tail, &mut known)?;
+    put(desk, &head.tail, &mut known, &mut keys)?;
     let book = Book {
         number: head.number,
         dirty: false,
@@ -99,22 +119,25 @@ fn fill(
         tail: head.tail.clone(),
     };
     vault::save(desk.vault, Table::Bag, BOOK, &book)?;
-    Ok(known)
+    Ok((known, keys))
 }
 
 fn put(
     desk: &Desk<'_>,
     entries: &[BagEntry],
     scopes: &mut BTreeSet<ScopeId>,
+    keys: &mut Vec<OperationSecret>,
 ) -> Result<(), VaultError> {
     for entry in entries {
+        if let Some(change) = entry.own_change() {
+            desk.vault.apply(&[borrow(&change)])?;
+        }
         match entry {
-            BagEntry::Scope { sid, known } => {
-                let bytes = Zeroizing::new(codec::encode(known));
-                desk.vault.put(Table::Scopes, &sid.0, &bytes)?;
+            BagEntry::Scope { sid, .. } => {
                 scopes.insert(*sid);
             }
-            BagEntry::Grant(gid) => desk.vault.put(Table::Issued, &gid.0, &[])?,
+            BagEntry::Operation(key) => keys.extend(key.operation()),
+            BagEntry::Grant(_) | BagEntry::Hospital { .. } => {}
         }
     }
     Ok(())
@@ -200,6 +223,11 @@ pub enum RestoreError {
     /// Damaged, of another phrase, or not the one that was logged.
     #[error("the key bag is damaged, or is not the one that the ledger names")]
     NotThisBag,
+    /// The operation key was replaced, and the bag that was found lacks the new one.
+    #[error(
+        "the account's operation key was replaced, and neither the phrase nor this key bag has the current one"
+    )]
+    KeyReplaced,
     /// The ledger cannot be followed.
     #[error(transparent)]
     Follow(#[from] FollowError),
