@@ -6,6 +6,7 @@
 //! [`relay`], [`defy`] and [`liar`] are the dishonest: they corrupt real bytes.
 
 mod defy;
+mod layout;
 mod liar;
 mod party;
 mod relay;

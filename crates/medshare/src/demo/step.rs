@@ -3,14 +3,13 @@
 //! A step's outcome is what a party's process answered, held against what the story
 //! expects; a step that does not come out as expected ends the demo with its name.
 
-use serde_json::{Value, json};
 use std::{
     cell::Cell,
     io::{self, IsTerminal as _, Write as _},
     time::{Duration, Instant},
 };
 
-use super::party::Answer;
+use super::{layout, party::Answer};
 use crate::exit::{Exit, Fault, Result};
 
 /// Writes the story down as it happens.
@@ -28,8 +27,10 @@ pub(super) struct Report {
 /// What a step is called by programs, and what a person reads.
 #[derive(Clone, Debug)]
 pub(super) struct Step {
-    name: &'static str,
-    text: String,
+    /// For programs.
+    pub(super) name: &'static str,
+    /// For people.
+    pub(super) text: String,
 }
 
 /// What there is to say about a step beside its outcome.
@@ -282,21 +283,14 @@ impl Report {
 
     fn write(&self, step: &Step, outcome: &str, facts: &Facts, reason: Option<&str>) -> Result<()> {
         if self.json {
-            return self.line(&object(step, outcome, facts, reason).to_string());
+            return self.line(&layout::object(step, outcome, facts, reason).to_string());
         }
         let (mark, color) = match outcome {
             "ok" => ("✓", GREEN),
             "refused" => ("✗", YELLOW),
             _ => ("!", RED),
         };
-        let row = format!(
-            "{:<TEXT$} {:>9} {:>9} {:>10} {:>8}",
-            clipped(&step.text, TEXT),
-            tail(facts.operation.as_deref()),
-            tail(facts.cid.as_deref()),
-            sizes(facts.bytes),
-            time(facts.time),
-        );
+        let row = layout::row(step, facts);
         self.line(&format!("  {} {row}", self.paint(color, mark)))?;
         match reason {
             Some(reason) => self.line(&format!("      {}", self.paint(color, reason))),
@@ -306,10 +300,7 @@ impl Report {
 
     /// The heads of the columns.
     pub(super) fn heads(&self) -> Result<()> {
-        let heads = format!(
-            "    {:<TEXT$} {:>9} {:>9} {:>10} {:>8}",
-            "step", "operation", "CID", "bytes", "time"
-        );
+        let heads = format!("    {}", layout::heads());
         self.talk(&self.paint(DIM, &heads))
     }
 
@@ -336,66 +327,6 @@ impl Report {
     }
 }
 
-fn object(step: &Step, outcome: &str, facts: &Facts, reason: Option<&str>) -> Value {
-    let mut object = json!({
-        "step": step.name,
-        "outcome": outcome,
-        "operation": facts.operation,
-        "cid": facts.cid,
-        "milliseconds": facts.time.as_millis() as u64,
-        "error": reason,
-        "text": step.text,
-    });
-    if let Some((source, sealed)) = facts.bytes {
-        object["bytes"] = json!(source);
-        object["stored_bytes"] = json!(sealed);
-    }
-    object
-}
-
-/// Ids of one kind begin alike: their ends tell them apart. `--json` has them whole.
-fn tail(id: Option<&str>) -> String {
-    let Some(id) = id else { return String::new() };
-    let from = id
-        .char_indices()
-        .rev()
-        .nth(TAIL - 1)
-        .map_or(0, |(at, _)| at);
-    format!("…{}", &id[from..])
-}
-
-fn sizes(bytes: Option<(u64, Option<u64>)>) -> String {
-    bytes.map_or_else(String::new, |(source, _)| amount(source))
-}
-
-/// Bytes as people read them: whole below 1 KiB, else one decimal.
-pub(super) fn amount(bytes: u64) -> String {
-    let tenths = |unit: u64| bytes.saturating_mul(10).div_ceil(unit);
-    let (tenths, unit) = match bytes {
-        0..1024 => return format!("{bytes} B"),
-        1024..0x10_0000 => (tenths(1 << 10), "KiB"),
-        _ => (tenths(1 << 20), "MiB"),
-    };
-    format!("{}.{} {unit}", tenths / 10, tenths % 10)
-}
-
-fn time(time: Duration) -> String {
-    match time.as_millis() {
-        0 => String::new(),
-        millis @ 1..10_000 => format!("{millis} ms"),
-        millis => format!("{}.{} s", millis / 1000, millis % 1000 / 100),
-    }
-}
-
-fn clipped(text: &str, most: usize) -> String {
-    match text.chars().count() > most {
-        true => text.chars().take(most - 1).chain(['…']).collect(),
-        false => text.to_owned(),
-    }
-}
-
-const TEXT: usize = 70;
-const TAIL: usize = 8;
 const BOLD: &str = "\x1b[1m";
 const DIM: &str = "\x1b[2m";
 const GREEN: &str = "\x1b[32m";
@@ -406,17 +337,6 @@ const PLAIN: &str = "\x1b[0m";
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn people_can_read_it() {
-        assert_eq!(amount(1023), "1023 B");
-        assert_eq!(amount(4096), "4.0 KiB");
-        assert_eq!(amount(3 << 20), "3.0 MiB");
-        assert_eq!(tail(Some("bafyreiabcdefgh12345678")), "…12345678");
-        assert_eq!(tail(Some("abc")), "…abc");
-        assert_eq!(clipped("abcdef", 4), "abc…");
-        assert_eq!(sizes(Some((10, Some(4096)))), "10 B");
-    }
 
     #[test]
     fn what_the_story_does_not_expect_ends_it() {
@@ -449,20 +369,5 @@ mod tests {
                 .is_err()
         );
         assert_eq!(report.summary().0, 1);
-    }
-
-    #[test]
-    fn a_step_is_one_object_with_every_key() {
-        let object = object(&step("publish", "x"), "ok", &Facts::default(), None);
-        for key in [
-            "step",
-            "outcome",
-            "operation",
-            "cid",
-            "milliseconds",
-            "error",
-        ] {
-            assert!(object.get(key).is_some(), "{key}");
-        }
     }
 }

@@ -3,6 +3,7 @@
 mod cast;
 mod consortium;
 mod end;
+mod expiry;
 mod patients;
 mod records;
 mod refusals;

@@ -3,14 +3,13 @@
 //! Where the ordinary program refuses early, the same is tried with a program that does
 //! not, so that the ledger's own refusal is seen: a leaf with its outcome.
 
-use std::{thread, time::Duration, time::Instant};
-
 use super::{
     super::{
         party::{Answer, Party},
         step::{Refusal, Report, refusal, step},
     },
     cast::Cast,
+    expiry::Brief,
     records::{Journey, Published},
     sharing::ask,
 };
@@ -92,7 +91,7 @@ pub(super) fn asks_only(requester: &Party, journey: &Journey<'_>, grant: &str) -
 }
 
 /// Tries to open under a grant that has ended.
-fn opens_late(requester: &Party, journey: &Journey<'_>, grant: &str) -> Answer {
+pub(super) fn opens_late(requester: &Party, journey: &Journey<'_>, grant: &str) -> Answer {
     let target = requester.path("late");
     let target = target.to_string_lossy();
     requester.run(&[
@@ -106,7 +105,7 @@ fn opens_late(requester: &Party, journey: &Journey<'_>, grant: &str) -> Answer {
     ])
 }
 
-fn defies(agent: &Party, grant: &str) -> Answer {
+pub(super) fn defies(agent: &Party, grant: &str) -> Answer {
     agent.run(&["demo", "defiant-query", "--grant", grant])
 }
 
@@ -359,77 +358,9 @@ fn revoked(report: &mut Report, cast: &Cast, grant: &str, journey: &Journey<'_>)
     )
 }
 
-/// A grant for a few seconds, made at the chapter's start and tried at its end.
-struct Brief<'a> {
-    grant: String,
-    until: Instant,
-    journey: &'a Journey<'a>,
-}
-
-impl<'a> Brief<'a> {
-    fn begin(report: &mut Report, cast: &Cast, published: &'a Published<'a>) -> Result<Self> {
-        let journey = published.of(&cast.ines);
-        let patient = journey.patient;
-        let grant = granted(
-            report,
-            cast,
-            &cast.helix,
-            patient,
-            journey,
-            &["--for", BRIEF],
-        )?;
-        let until = Instant::now() + BRIEF_SPAN;
-        report.waits(
-            step(
-                "ask",
-                format!("Helix asks for {} and does not wait", journey.name()),
-            ),
-            &asks_only(&cast.helix, journey, &grant),
-        )?;
-        Ok(Self {
-            grant,
-            until,
-            journey,
-        })
-    }
-
-    fn end(self, report: &mut Report, cast: &Cast) -> Result<()> {
-        let agent = &cast.liar;
-        thread::sleep(self.until.saturating_duration_since(Instant::now()));
-        report.refuses(
-            step(
-                "expired-ledger",
-                format!(
-                    "{} queries under a grant whose {BRIEF} are over",
-                    agent.name
-                ),
-            ),
-            &defies(agent, &self.grant),
-            by_ledger("expired"),
-        )?;
-        report.overhears(
-            step(
-                "expired-agent",
-                "The same agent, honest again, refuses the ask",
-            ),
-            &agent.run(&["agent", "once"]),
-            "letter-refused",
-            "expired",
-        )?;
-        report.refuses(
-            step("expired", "Helix tries to open under the expired grant"),
-            &opens_late(&cast.helix, self.journey, &self.grant),
-            refusal(Exit::Refused, "expired"),
-        )
-    }
-}
-
 /// The ledger's own refusal: a leaf whose outcome says why.
-const fn by_ledger(says: &'static str) -> Refusal {
+pub(super) const fn by_ledger(says: &'static str) -> Refusal {
     refusal(Exit::Refused, says)
 }
 
 const NOT_THERE: Refusal = refusal(Exit::NotFound, "for this account");
-const BRIEF: &str = "4s";
-/// A little more than [`BRIEF`].
-const BRIEF_SPAN: Duration = Duration::from_millis(4_100);
