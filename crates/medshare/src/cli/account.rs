@@ -9,6 +9,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use share::{
     account::{self, Replacement},
+    bag,
     card::Card,
     identity::{HpkeSecret, RecordSecret},
     node::Node as _,
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     contact,
-    context::Context,
+    context::{Context, Entered},
     operation::{parse_id, report, send},
     output::usage,
     show,
@@ -29,7 +30,7 @@ use crate::{
         identity::{Identity, Kind},
         role_name,
     },
-    system,
+    system::{self, OsRng},
 };
 
 /// Verbs of accounts.
@@ -185,7 +186,7 @@ pub(super) fn unknown(id: AccountId) -> Fault {
 }
 
 fn rotate(args: &RotateArgs, context: &Context) -> Result<()> {
-    let entered = context.enter(&PARTIES)?;
+    let mut entered = context.enter(&PARTIES)?;
     let vault = &entered.session.vault;
     let kind = match args.kind {
         KindArg::Operation => Kind::Operation,
@@ -225,17 +226,47 @@ fn rotate(args: &RotateArgs, context: &Context) -> Result<()> {
                 .is_some_and(|last| last.key == record.public()),
         ),
     };
+    // Her phrase opens a bag; a delegate's home holds its ward's secrets instead of a bag
+    // of its own.
+    let identity = &entered.session.identity;
+    let bagged = identity.patient.is_some() && identity.ward.is_none();
     if in_force {
         // The earlier attempt reached the ledger; only this home did not hear of it.
         Identity::promote(vault, kind)?;
+        after_rotation(&mut entered, kind, bagged, &hpke, context)?;
         return context.output.data(
             &json!({"outcome": "ok", "resumed": true}),
             "the rotation that was begun is in force",
         );
     }
+    if kind == Kind::Operation && bagged {
+        bag::keep_operation_key(&entered.wallet()?, &operation, &mut OsRng)?;
+    }
     let sent = account::rotate_key(&entered.desk(), &new, args.compromised_after)?;
     Identity::promote(vault, kind)?;
+    after_rotation(&mut entered, kind, bagged, &hpke, context)?;
     report(&context.output, "the new key is in force", &sent, &[])
+}
+
+/// What the backup phrase is worth now: a patient's bag gets her new HPKE key; who has no
+/// bag is told that the phrase alone brings the account back no more.
+fn after_rotation(
+    entered: &mut Entered,
+    kind: Kind,
+    bagged: bool,
+    hpke: &HpkeSecret,
+    context: &Context,
+) -> Result<()> {
+    if kind == Kind::Hpke && bagged {
+        entered.session.identity.party.hpke = hpke.clone();
+        bag::backup(&entered.wallet()?, &mut OsRng)?;
+    }
+    if kind == Kind::Operation && !bagged {
+        context.output.talk(
+            "The backup phrase no longer recovers this account: back up the home folder now.",
+        );
+    }
+    Ok(())
 }
 
 fn consent(account: &str, context: &Context) -> Result<()> {

@@ -1,8 +1,8 @@
 //! What is meant: flags, environment and configuration put together.
 
-use base::operation::Role;
+use base::{AccountId, key::OperationSecret, operation::Role};
 use ledger::ValidatorSet;
-use share::desk::Desk;
+use share::{desk::Desk, node::Node as _};
 use std::{
     path::{Path, PathBuf},
     time::Duration,
@@ -14,6 +14,7 @@ use crate::{
     exit::{Exit, Fault, Result},
     home::{
         Home, Session,
+        identity::{Identity, Kind},
         keys::Keys,
         passphrase::{Passphrase, PassphraseSource},
     },
@@ -168,8 +169,19 @@ impl Unlocked {
     /// Takes the home for one command.
     ///
     /// # Errors
-    /// [`Exit::Busy`], [`Exit::Home`], [`Exit::Storage`].
+    /// [`Exit::Busy`], [`Exit::Home`], [`Exit::Storage`]; [`Exit::Refused`] when the
+    /// account has another operation key by now.
     pub fn enter(&self, patience: Duration) -> Result<Entered> {
+        let entered = self.enter_as_is(patience)?;
+        entered.check_key()?;
+        Ok(entered)
+    }
+
+    /// As [`Unlocked::enter`], whatever the ledger says about this home's operation key.
+    ///
+    /// # Errors
+    /// As [`Unlocked::enter`].
+    pub fn enter_as_is(&self, patience: Duration) -> Result<Entered> {
         let session = self.home.enter(&self.keys, patience)?;
         let credentials = Credentials {
             chain: self.home.facts.chain,
@@ -209,6 +221,35 @@ impl Entered {
             validators: &self.validators,
         }
     }
+
+    /// A home whose operation key was replaced elsewhere can do nothing; it says so before
+    /// the node refuses it piece by piece. A rotation of its own that it did not hear the
+    /// end of passes: `account rotate-key` finishes it.
+    fn check_key(&self) -> Result<()> {
+        let party = &self.session.identity.party;
+        let known = self.node.account(party.account)?;
+        let Some(current) = known.and_then(|account| account.operation_key()) else {
+            return Ok(());
+        };
+        if current == party.operation.public() {
+            return Ok(());
+        }
+        let staged = Identity::staged(&self.session.vault, Kind::Operation)?;
+        if staged.is_some_and(|secret| OperationSecret::new(secret).public() == current) {
+            return Ok(());
+        }
+        Err(replaced(party.account))
+    }
+}
+
+/// The line for a home whose operation key is not the account's any more.
+pub(super) fn replaced(account: AccountId) -> Fault {
+    Fault::new(
+        Exit::Refused,
+        format!(
+            "this key is no longer the operation key of {account}: it was replaced; use the home that has the new one"
+        ),
+    )
 }
 
 const PASSPHRASE_FILE: &str = "MEDSHARE_PASSPHRASE_FILE";

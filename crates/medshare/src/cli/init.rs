@@ -7,7 +7,7 @@ use base::{
 };
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use share::bag::Phrase;
+use share::{bag::Phrase, node::Node as _};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -101,6 +101,9 @@ pub fn run(args: InitArgs, context: &Context) -> Result<()> {
         Some(path) => Phrase::parse(&Zeroizing::new(read_text(path, 4096)?))?,
         None => Phrase::generate(&mut OsRng),
     };
+    if args.recover.is_some() {
+        check_current(&phrase, context)?;
+    }
     let work_factor = args.work_factor.unwrap_or(context.config.keys.work_factor);
     let keys = Keys::new(role);
     let (genesis, identity) = match given {
@@ -146,6 +149,22 @@ fn check(args: &InitArgs, role: Role) -> Result<()> {
         return Err(usage("--institution is for --role node"));
     }
     Ok(())
+}
+
+/// The phrase gives the account's first operation key: of no use once that was replaced.
+fn check_current(phrase: &Phrase, context: &Context) -> Result<()> {
+    let key = phrase.operation().public();
+    let account = AccountId::of(&key);
+    let known = context.anonymous_node()?.account(account)?;
+    match known.and_then(|known| known.operation_key()) {
+        Some(current) if current != key => Err(Fault::new(
+            Exit::Refused,
+            format!(
+                "the operation key of {account} was replaced: this phrase no longer recovers the account; use a copy of the home that has the new key"
+            ),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Takes the node's genesis object; from here on it is this home's pin.

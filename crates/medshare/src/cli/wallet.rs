@@ -138,6 +138,9 @@ fn wallet_round(entered: &Entered) -> Result<Vec<Event>> {
     let mut events = round(entered)?;
     let wallet = entered.wallet()?;
     authorize::recover(&wallet, system::now())?;
+    if entered.session.identity.ward.is_none() {
+        events.extend(learn_again(entered)?);
+    }
     let listed = wallet.hospitals()?;
     for record in entered.node.records_of(wallet.patient)? {
         if record.pending.is_none() || record.is_erased() || !listed.contains(&record.hospital) {
@@ -154,7 +157,32 @@ fn wallet_round(entered: &Entered) -> Result<Vec<Event>> {
         };
         events.push(event);
     }
+    // The list of hospitals may have changed since the last key was made.
+    if entered.node.account(wallet.patient)?.is_some() {
+        bag::sync(&wallet, &mut OsRng)?;
+    }
     Ok(events)
+}
+
+/// Learns what her accepted records hold where this home does not know it: after a restore,
+/// or when a command died between an operation and its own note of it.
+fn learn_again(entered: &Entered) -> Result<Vec<Event>> {
+    let caught = accept::catch_up(&entered.wallet()?, &mut OsRng)?;
+    Ok(caught
+        .into_iter()
+        .map(|(id, outcome)| match outcome {
+            Ok(()) => Event::new(
+                "learnt",
+                format!("record {id} is known again"),
+                json!({"record": id.to_string()}),
+            ),
+            Err(error) => Event::new(
+                "not-learnt",
+                format!("accepted record {id} cannot be read: {error}"),
+                json!({"record": id.to_string(), "message": error.to_string()}),
+            ),
+        })
+        .collect())
 }
 
 /// What does not hold is rejected with its code; what is only away is tried again.
@@ -363,16 +391,27 @@ fn restore(args: &RestoreArgs, context: &Context) -> Result<()> {
             work_factor,
         },
     )?;
+    let mut drafted = context.clone();
+    drafted.home = draft.clone();
+    let unlocked = drafted.unlock_with(&home, keys)?;
     let (number, newest, tainted) = {
-        let mut drafted = context.clone();
-        drafted.home = draft.clone();
-        let entered = drafted.unlock_with(&home, keys)?.enter(context.patience)?;
+        let entered = unlocked.enter_as_is(context.patience)?;
         let restored = bag::restore(&entered.desk(), phrase.bag())?;
-        let identity =
-            Identity::restored(genesis.chain(), &phrase, restored.hpke, restored.secrets);
+        let identity = Identity::restored(
+            genesis.chain(),
+            &phrase,
+            restored.operation,
+            restored.hpke,
+            restored.secrets,
+        );
         identity.save(&entered.session.vault)?;
         (restored.number, restored.newest, restored.tainted)
     };
+    let (learnt, hospitals) = {
+        let entered = unlocked.enter(context.patience)?;
+        (learn_again(&entered)?, entered.wallet()?.hospitals()?.len())
+    };
+    drop(unlocked);
     Home::place(&draft, &context.home)?;
     let account = home.facts.account.to_string();
     let mut text = format!("restored         {account}\nkey bag          version {number}");
@@ -380,6 +419,19 @@ fn restore(args: &RestoreArgs, context: &Context) -> Result<()> {
         text.push_str(&format!(
             "\nWARNING          the ledger names version {newest}: this bag is older"
         ));
+    }
+    let known = learnt
+        .iter()
+        .filter(|event| event.json["event"] == "learnt")
+        .count();
+    text.push_str(&format!(
+        "\nrecords          {known} accepted\nhospitals        {hospitals} on the list"
+    ));
+    for event in learnt
+        .iter()
+        .filter(|event| event.json["event"] != "learnt")
+    {
+        text.push_str(&format!("\nWARNING          {}", event.text));
     }
     for sid in &tainted {
         text.push_str(&format!("\nrotate first     {sid}"));
@@ -389,6 +441,9 @@ fn restore(args: &RestoreArgs, context: &Context) -> Result<()> {
             "account": account,
             "bag": number,
             "newest": newest,
+            "records": known,
+            "hospitals": hospitals,
+            "unreadable": learnt.len() - known,
             "tainted": tainted.iter().map(ToString::to_string).collect::<Vec<_>>(),
         }),
         text,

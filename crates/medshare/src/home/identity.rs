@@ -60,15 +60,19 @@ impl Identity {
         }
     }
 
-    /// A patient's keys as her phrase and her key bag give them.
+    /// A patient's keys as her phrase and her key bag give them. The account is that of the
+    /// phrase's operation key, whichever key it has by now.
     pub fn restored(
         chain: ChainId,
         phrase: &Phrase,
+        operation: OperationSecret,
         hpke: HpkeSecret,
         secrets: PatientSecrets,
     ) -> Self {
+        let mut party = Party::new(chain, phrase.operation(), hpke);
+        party.operation = operation;
         Self {
-            party: Party::new(chain, phrase.operation(), hpke),
+            party,
             patient: Some(secrets),
             ward: None,
         }

@@ -49,6 +49,11 @@ fn a_wallet_comes_back_from_phrase_and_bag() {
         .as_str()
         .unwrap()
         .to_owned();
+    for kind in ["operation", "hpke"] {
+        let rotate = ["account", "rotate-key", "--kind", kind, "--home", "ben"];
+        let talk = net.run(&rotate).ok().stderr;
+        assert!(!talk.contains("no longer recovers"), "{talk}");
+    }
 
     fs::remove_dir_all(net.path("ben")).unwrap();
     net.write("wrong", "abandon ".repeat(24));
@@ -88,6 +93,44 @@ fn a_wallet_comes_back_from_phrase_and_bag() {
     ]);
     assert_eq!(back["account"], ben.as_str());
     assert_eq!(back["tainted"].as_array().unwrap().len(), 0);
+    assert_eq!(
+        (&back["records"], &back["hospitals"], &back["unreadable"]),
+        (&1.into(), &1.into(), &0.into())
+    );
+    let scopes = net.rows(&["scope", "list", "--home", "ben"]);
+    assert_eq!(scopes.len(), 1);
+    let listed = net.rows(&["wallet", "hospital", "list", "--home", "ben"]);
+    assert_eq!(listed[0]["hospital"], cast.hospital.as_str());
+    // what was accepted before the loss is granted and opened
+    let asked = net.json(&[
+        "request",
+        "create",
+        "--patient",
+        &ben,
+        "--purpose",
+        "research",
+        "--class",
+        "document",
+        "--home",
+        "institute",
+    ]);
+    let request = asked["request"].as_str().unwrap();
+    net.run(&["wallet", "run", "--once", "--home", "ben"]).ok();
+    net.run(&[
+        "grant",
+        "approve",
+        request,
+        "--agent",
+        &cast.agent,
+        "--home",
+        "ben",
+    ])
+    .ok();
+    cast.open(&record, "granted.txt").ok();
+    assert_eq!(
+        fs::read(net.path("granted.txt")).unwrap(),
+        b"a note about ben"
+    );
     net.run(&["record", "open", &record, "-o", "back.txt", "--home", "ben"])
         .ok();
     assert_eq!(fs::read(net.path("back.txt")).unwrap(), b"a note about ben");
@@ -227,7 +270,45 @@ fn keys_are_rotated_and_the_old_one_no_longer_serves() {
         "--home",
         "thief",
     ])
-    .fails(9, "signature does not verify");
+    .fails(9, "no longer the operation key");
+}
+
+#[test]
+fn a_phrase_whose_key_was_replaced_recovers_nothing_and_says_so() {
+    let cast = Cast::gather();
+    let net = &cast.net;
+    let init = |home: &str, word: &str, file: &str| {
+        net.run(&[
+            "init",
+            "--role",
+            "requester",
+            "--home",
+            home,
+            "--work-factor",
+            "2",
+            word,
+            file,
+        ])
+    };
+    init("lab", "--phrase-file", "lab.phrase").ok();
+    net.run(&["account", "register", "--home", "lab"]).ok();
+    init("lab2", "--recover", "lab.phrase").ok();
+    let rotate = [
+        "account",
+        "rotate-key",
+        "--kind",
+        "operation",
+        "--home",
+        "lab",
+    ];
+    let talk = net.run(&rotate).ok().stderr;
+    assert!(talk.contains("no longer recovers"), "{talk}");
+    init("lab3", "--recover", "lab.phrase").fails(9, "no longer recovers");
+    assert!(!net.path("lab3").exists());
+    net.run(&["request", "list", "--home", "lab2"])
+        .fails(9, "no longer the operation key");
+    net.run(&["account", "rotate-key", "--kind", "hpke", "--home", "lab"])
+        .ok();
 }
 
 #[test]
