@@ -11,6 +11,7 @@ use share::Table;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fs,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Command, Output},
     time::Duration,
@@ -236,11 +237,10 @@ struct Holdings {
 impl Holdings {
     fn of(folder: &Path) -> Self {
         let home = Home::open(&folder.join("home")).unwrap();
-        let mode = fs::metadata(folder).unwrap();
-        assert_eq!(
-            std::os::unix::fs::PermissionsExt::mode(&mode.permissions()) & 0o077,
-            0
-        );
+        for private in [folder.to_owned(), folder.join("home")] {
+            let mode = fs::metadata(&private).unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{}", private.display());
+        }
         let source = PassphraseSource::File(folder.join("passphrase"));
         let passphrase = source.read().unwrap();
         let keys = home.unlock(&passphrase).unwrap();
