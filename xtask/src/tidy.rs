@@ -13,6 +13,7 @@ type Rule = (&'static str, fn(&Tree) -> Result<Vec<String>>);
 const RULES: &[Rule] = &[
     ("edges between crates", edges),
     ("the graph in the README", readme_graph),
+    ("the published scheme stays out of the product", literal),
     ("file sizes", sizes),
     ("module docs", module_docs),
     ("names that say nothing", names),
@@ -124,6 +125,33 @@ fn readme_graph(_: &Tree) -> Result<Vec<String>> {
         faults.push(format!("README.md lacks the edge {from} -> {to}"));
     }
     Ok(faults)
+}
+
+/// `ibpre::literal` is the broken scheme of the source paper: only `ibpre`'s own tests and
+/// examples may build it. Cargo itself is asked which features the product gets.
+fn literal(_: &Tree) -> Result<Vec<String>> {
+    const QUESTION: [&str; 11] = [
+        "tree",
+        "--locked",
+        "--workspace",
+        "--edges",
+        "no-dev",
+        "--depth",
+        "0",
+        "--invert",
+        "ibpre",
+        "--format",
+        "{lib} [{f}]",
+    ];
+    let answer = run::output(run::cargo().args(QUESTION))?;
+    if !answer.contains("ibpre [") {
+        bail!("cargo tree does not name the features of ibpre: {answer}");
+    }
+    Ok(answer
+        .lines()
+        .filter(|line| line.contains("literal"))
+        .map(|line| format!("{line}: a crate of the product enables the published scheme"))
+        .collect())
 }
 
 fn sizes(tree: &Tree) -> Result<Vec<String>> {

@@ -95,6 +95,8 @@ mod extract;
 mod hash;
 mod id;
 mod keys;
+#[cfg(feature = "literal")]
+pub mod literal;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod noise_tests;
