@@ -5,6 +5,7 @@
 
 mod advisories;
 mod bench;
+mod constant_time;
 mod fuzz;
 mod licences;
 mod run;
@@ -19,12 +20,14 @@ const HELP: &str = "\
 cargo xtask <chore>
 
   setup        look for what the tests need, install what can be installed
-  test         setup, fmt, tidy, licences, clippy, tests, doc tests, the demo (what CI runs)
+  test         setup, fmt, tidy, licences, clippy, tests, doc tests, constant time, the demo
+               (what CI runs)
   tidy         the house rules: edges, sizes, module docs, names, domain tags
   licences     every dependency against the lists in deny.toml
   advisories   known vulnerabilities (needs the advisory database)
   fuzz [SECONDS] [TARGET]   every decoder under libFuzzer, 60 s each by default
   bench [--json] [FILTER]   every figure beside its yardstick and target
+  constant-time   every verb that claims it, on secrets that valgrind holds for undefined
   statistics [TIMES]   sampler, noise and timing tests at full size, by hand
   vectors      writes the known-answer vectors anew, with the independent oracle
   package      builds the publishable crate from its package file
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         ["licences"] => licences::run(),
         ["advisories"] => advisories::run(),
         ["fuzz", rest @ ..] => fuzz::run(rest),
+        ["constant-time"] => constant_time::run(),
         ["bench", rest @ ..] => bench::run(rest),
         ["statistics", rest @ ..] => statistics::run(rest),
         ["vectors"] => statistics::vectors(),

@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use crate::{licences, run, setup, tidy};
+use crate::{constant_time, licences, run, setup, tidy};
 
 type Stage = (&'static str, fn(&mut Tally) -> Result<()>);
 
@@ -28,6 +28,13 @@ const STAGES: &[Stage] = &[
     }),
     ("doc tests", |tally| {
         tally.cargo_test(&["--workspace", "--doc"])
+    }),
+    ("constant time", |tally| {
+        if tally.not_run.contains(&constant_time::NEEDS) {
+            println!("not run: no {}", constant_time::NEEDS);
+            return Ok(());
+        }
+        constant_time::run()
     }),
     ("demo", |_| {
         run::must(run::cargo().args(["run", "--locked", "--release", "--", "demo"]))

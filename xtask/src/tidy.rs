@@ -36,6 +36,7 @@ const EDGES: &[(&str, &[&str])] = &[
         "medshare",
         &["base", "consensus", "ibpre", "ledger", "share", "store"],
     ),
+    ("constant-time", &["ibpre"]),
     ("xtask", &[]),
 ];
 
