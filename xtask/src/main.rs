@@ -4,6 +4,7 @@
 //! prints figures.
 
 mod advisories;
+mod attacks;
 mod bench;
 mod constant_time;
 mod fuzz;
@@ -25,6 +26,7 @@ cargo xtask <chore>
   tidy         the house rules: edges, sizes, module docs, names, domain tags
   licences     every dependency against the lists in deny.toml
   advisories   known vulnerabilities (needs the advisory database)
+  attacks      every number and plot of docs/attacks.md anew (minutes)
   fuzz [SECONDS] [TARGET]   every decoder under libFuzzer, 60 s each by default
   bench [--json] [FILTER]   every figure beside its yardstick and target
   constant-time   every verb that claims it, on secrets that valgrind holds for undefined
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(),
         ["licences"] => licences::run(),
         ["advisories"] => advisories::run(),
+        ["attacks"] => attacks::run(),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["constant-time"] => constant_time::run(),
         ["bench", rest @ ..] => bench::run(rest),

@@ -1,8 +1,8 @@
 //! Sizes and times of the published scheme at 128 bits, beside this crate's scheme, in one run.
 //!
 //! `cargo run --release -p ibpre --example literal` prints the table of `docs/scheme.md`, "The
-//! published scheme, measured". Needs about 400 MB and some minutes. Times are medians:
-//! wall clock for what is short, the thread's time on a core for what takes more than 0.1 s.
+//! published scheme, measured". Needs about 400 MB and some minutes. Times are those of
+//! one core.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
@@ -98,23 +98,27 @@ fn three(value: f64) -> String {
     format!("{:.*}", digits, (value / step).round() * step)
 }
 
-/// Median cost of `count` runs, and the last result.
-fn median<T>(count: usize, mut run: impl FnMut() -> T) -> (Duration, T) {
-    let mut costs = Vec::new();
+/// Cost of one of `count` runs, and the last result: the median on the wall clock if all of them take
+/// less than 0.1 s (what is so short is seldom interrupted), else the mean time on a core (which the
+/// kernel counts in ticks of some milliseconds).
+fn cost<T>(count: u32, mut run: impl FnMut() -> T) -> (Duration, T) {
+    let (mut costs, before) = (Vec::new(), on_core());
     loop {
-        let (wall, cpu) = (Instant::now(), on_core());
+        let start = Instant::now();
         let result = run();
-        let wall = wall.elapsed();
-        // The kernel counts in ticks of some milliseconds, and what is shorter than many ticks is
-        // seldom interrupted.
-        costs.push(match (cpu, on_core()) {
-            (Some(before), Some(after)) if wall > Duration::from_millis(100) => after - before,
-            _ => wall,
-        });
-        if costs.len() >= count {
-            costs.sort();
-            return (costs[costs.len() / 2], result);
+        costs.push(start.elapsed());
+        if costs.len() < count as usize {
+            continue;
         }
+        let all: Duration = costs.iter().sum();
+        costs.sort();
+        let cost = match (before, on_core()) {
+            (Some(before), Some(after)) if all > Duration::from_millis(100) => {
+                (after - before) / count
+            }
+            _ => costs[costs.len() / 2],
+        };
+        return (cost, result);
     }
 }
 
@@ -130,17 +134,17 @@ type SystemRng = UnwrapErr<getrandom::SysRng>;
 fn measure_published(rng: &mut SystemRng) -> Vec<Figure> {
     use literal::*;
     let (set, m) = (BITS_128, BITS_128.m());
-    let (setup_time, (public, secret)) = median(1, || master_key_gen(set, rng));
+    let (setup_time, (public, secret)) = cost(1, || master_key_gen(set, rng));
     let mut identity = vec![false; set.identity_bits];
-    let (extract_time, e1) = median(5, || extract(&public, &secret, &identity, rng));
+    let (extract_time, e1) = cost(5, || extract(&public, &secret, &identity, rng));
     identity[0] = true;
     let e2 = extract(&public, &secret, &identity, rng);
     identity[0] = false;
-    let (rekey_time, rk) = median(101, || rekey(&e1, &e2));
-    let (encrypt_time, ciphertext) = median(21, || encrypt(&public, &identity, true, rng));
+    let (rekey_time, rk) = cost(101, || rekey(&e1, &e2));
+    let (encrypt_time, ciphertext) = cost(21, || encrypt(&public, &identity, true, rng));
     assert!(decrypt(&public, &e1, &ciphertext));
-    let (reencrypt_time, turned) = median(101, || reencrypt(&public, &rk, &ciphertext));
-    let (decrypt_time, bit) = median(101, || decrypt(&public, &e2, &turned));
+    let (reencrypt_time, turned) = cost(101, || reencrypt(&public, &rk, &ciphertext));
+    let (decrypt_time, bit) = cost(101, || decrypt(&public, &e2, &turned));
     assert!(bit);
     // Ten widths hold every entry of a key or of a re-encryption key (√2 wider) and a sign.
     let key_bits = (10.0 * set.sigma_key() * 2f64.sqrt()).log2().ceil() as usize + 1;
@@ -161,12 +165,12 @@ fn measure_published(rng: &mut SystemRng) -> Vec<Figure> {
 }
 
 fn measure_ours(rng: &mut SystemRng) -> Vec<Figure> {
-    let (setup_time, master) = median(11, || setup::<SetA>(rng));
+    let (setup_time, master) = cost(11, || setup::<SetA>(rng));
     let extractor = Extractor::new(&master);
     let public = master.public_params();
     let mut issued = BTreeSet::new();
     let mut count = 0u32;
-    let (extract_time, _) = median(101, || {
+    let (extract_time, _) = cost(101, || {
         count += 1;
         let scope = scope_id::<SetA>(&count.to_le_bytes());
         extractor.extract(scope, &mut issued, rng).unwrap()
@@ -175,21 +179,20 @@ fn measure_ours(rng: &mut SystemRng) -> Vec<Figure> {
     let scope = ScopeKey::new(public, sid);
     let key = extractor.extract(sid, &mut issued, rng).unwrap();
     let terms = terms_hash::<SetA>(b"terms");
-    let (rekey_time, (gid, (grant_key, rk))) = median(101, || {
+    let (rekey_time, (gid, (grant_key, rk))) = cost(101, || {
         count += 1;
         let gid = grant_id::<SetA>(&count.to_le_bytes(), sid, b"", &[1; 32], &[2; 32], &terms);
         let keys = rekey(&extractor, &key, gid, &mut issued, rng).unwrap();
         (gid, keys)
     });
-    let (encapsulate_time, (secret, capsule)) = median(1001, || scope.encapsulate(rng));
+    let (encapsulate_time, (secret, capsule)) = cost(1001, || scope.encapsulate(rng));
     let ctid = capsule.id(public.pkh(), sid);
     let (noise_key, proxy) = (NoiseKey::generate(rng), rk.prepare());
     let accepted = AcceptedCapsule::trust_ledger(capsule.clone());
-    let (reencrypt_time, turned) =
-        median(1001, || proxy.reencrypt(&accepted, &noise_key, gid, ctid));
+    let (reencrypt_time, turned) = cost(1001, || proxy.reencrypt(&accepted, &noise_key, gid, ctid));
     let opener = grant_key.verify(public, gid).unwrap();
     let opener = opener.prepare(&scope).unwrap();
-    let (open_time, opened) = median(1001, || opener.decapsulate(&capsule, &turned).unwrap());
+    let (open_time, opened) = cost(1001, || opener.decapsulate(&capsule, &turned).unwrap());
     assert_eq!(opened.as_secret(), secret.as_secret());
     let bytes = |name, length: usize| Figure::bytes(name, 8 * length, false);
     vec![

@@ -6,7 +6,7 @@
 //! `docs/scheme.md` says what the product's scheme, which shares no code with it, does instead. It
 //! exists behind the cargo feature `literal`, which no crate of the product enables.
 //!
-//! The six algorithms stand in [`scheme`](self::master_key_gen) under the names of the paper. What
+//! The six algorithms, from [`master_key_gen`] to [`decrypt`], stand in the paper's order. What
 //! the paper takes from Micciancio and Peikert, "Trapdoors for Lattices: Simpler, Tighter, Faster,
 //! Smaller" (EUROCRYPT 2012, "MP12" below), is in `trapdoor`. The code is for reading: plain loops,
 //! `f64` sampling, nothing constant time, nothing wiped.

@@ -1,6 +1,6 @@
 //! Parameter sets of the published scheme, and the formula by which the largest was chosen.
 //!
-//! The paper gives no figures. These follow MP12, section 5.2 (the trapdoor that rests on LWE and
+//! The sizes are our choice, as kind to the scheme as can be. They follow MP12, section 5.2 (the trapdoor that rests on LWE and
 //! is the smallest: Ā = \[I | Â\], m̄ = 2n), with one width σ for R, x and x'. What follows from n, k and σ:
 //! the width of keys, by the norm of R; the noise of decryption, by the width of keys; hence q; hence
 //! the n that LWE needs.

@@ -1,4 +1,4 @@
-//! The six algorithms of the published scheme, one function each, under the paper's names.
+//! The six algorithms of the published scheme, one function each, in the paper's order.
 //!
 //! Source: the scheme of Jiang et al. as Chen, Mu, Liang and Gao (2019) list it. Knows nothing of
 //! how preimages are sampled.
@@ -60,7 +60,7 @@ impl MasterPublicKey {
     }
 }
 
-/// 1. **MasterKeyGen.** A with its gadget trapdoor; u0, .., ul uniform.
+/// 1. **Master key generation.** A with its gadget trapdoor; u0, .., ul uniform.
 pub fn master_key_gen(
     parameters: Parameters,
     rng: &mut impl CryptoRng,
@@ -73,7 +73,7 @@ pub fn master_key_gen(
     (public, MasterSecretKey(trapdoor))
 }
 
-/// 2. **UserKeyGen.** e by preimage sampling from u = u0 + Σ id_i·u_i.
+/// 2. **User key extraction.** e by preimage sampling from u = u0 + Σ id_i·u_i.
 pub fn extract(
     public: &MasterPublicKey,
     secret: &MasterSecretKey,
@@ -83,13 +83,13 @@ pub fn extract(
     UserKey(secret.0.preimage(&public.a, &public.target(identity), rng))
 }
 
-/// 3. **ReKeyGen.** rk = e1 − e2. The difference opens both ways: who has rk and one has the other.
+/// 3. **Re-encryption key generation.** rk = e1 − e2. The difference opens both ways: who has rk and one has the other.
 pub fn rekey(delegator: &UserKey, delegatee: &UserKey) -> ReencryptionKey {
     let pairs = delegator.0.iter().zip(&delegatee.0);
     ReencryptionKey(pairs.map(|(e1, e2)| e1 - e2).collect())
 }
 
-/// 4. **Encrypt.** A bit μ to an identity: y = A^T·s + x, c = u^T·s + x' + μ·⌊q/2⌋.
+/// 4. **Encryption.** A bit μ to an identity: y = A^T·s + x, c = u^T·s + x' + μ·⌊q/2⌋.
 pub fn encrypt(
     public: &MasterPublicKey,
     identity: &[bool],
@@ -111,7 +111,7 @@ pub fn encrypt(
     Ciphertext { y, c }
 }
 
-/// 5. **ReEncrypt.** c2 = c1 − rk^T·y, and y as it was. Exact, so c1 − c2 is a linear equation for rk.
+/// 5. **Re-encryption.** c2 = c1 − rk^T·y, and y as it was. Exact, so c1 − c2 is a linear equation for rk.
 pub fn reencrypt(
     public: &MasterPublicKey,
     rk: &ReencryptionKey,
@@ -125,7 +125,7 @@ pub fn reencrypt(
     }
 }
 
-/// 6. **Decrypt.** μ = 0 if c − e^T·y is closer to 0 than to q/2.
+/// 6. **Decryption.** μ = 0 if c − e^T·y is closer to 0 than to q/2.
 pub fn decrypt(public: &MasterPublicKey, key: &UserKey, ciphertext: &Ciphertext) -> bool {
     let q = public.parameters.q();
     let v = add(q, ciphertext.c, -i64::from(inner(q, &ciphertext.y, &key.0)));

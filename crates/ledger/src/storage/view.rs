@@ -208,8 +208,7 @@ impl View {
         Ok(index.map(|guard| guard.value()))
     }
 
-    /// A receipt for a logged operation, under the head of the block that holds it: it
-    /// proves the operation's height and time too.
+    /// A receipt for a logged operation against the newest head.
     ///
     /// # Errors
     /// [`Fault`].
@@ -217,9 +216,7 @@ impl View {
         let Some((index, leaf)) = self.operation(id)? else {
             return Ok(None);
         };
-        let Some(head) = self.head_of(index)? else {
-            return Ok(None);
-        };
+        let head = self.head()?;
         Ok(Some(Receipt {
             id,
             index,

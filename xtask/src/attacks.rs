@@ -1,0 +1,22 @@
+//! The attacks of `docs/attacks.md` at full size, and its plots drawn anew.
+
+use anyhow::Result;
+
+use crate::run;
+
+/// Prints every number of the page, writes its plots, and runs the tests too long for every day.
+pub(crate) fn run() -> Result<()> {
+    const PACKAGE: [&str; 4] = ["--locked", "--release", "--package", "ibpre"];
+    run::must(
+        run::cargo()
+            .arg("run")
+            .args(PACKAGE)
+            .args(["--example", "attacks"]),
+    )?;
+    run::must(
+        run::cargo()
+            .arg("test")
+            .args(PACKAGE)
+            .args(["--test", "attacks", "--", "--ignored"]),
+    )
+}
