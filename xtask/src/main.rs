@@ -7,6 +7,7 @@ mod advisories;
 mod attacks;
 mod bench;
 mod constant_time;
+mod crash;
 mod fuzz;
 mod licences;
 mod run;
@@ -27,6 +28,8 @@ cargo xtask <chore>
   licences     every dependency against the lists in deny.toml
   advisories   known vulnerabilities (needs the advisory database)
   attacks      every number and plot of docs/attacks.md anew (minutes)
+  crash [--kills N] [--runs N] [--seed N]   kill -9, lost power, failing disks: long forms
+  crash --mutants [PATH]   of every sync call: which test fails without it
   fuzz [SECONDS] [TARGET]   every decoder under libFuzzer, 60 s each by default
   bench [--json] [FILTER]   every figure beside its yardstick and target
   constant-time   every verb that claims it, on secrets that valgrind holds for undefined
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         ["licences"] => licences::run(),
         ["advisories"] => advisories::run(),
         ["attacks"] => attacks::run(),
+        ["crash", rest @ ..] => crash::run(rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["constant-time"] => constant_time::run(),
         ["bench", rest @ ..] => bench::run(rest),

@@ -37,6 +37,7 @@ const EDGES: &[(&str, &[&str])] = &[
         &["base", "consensus", "ibpre", "ledger", "share", "store"],
     ),
     ("constant-time", &["ibpre"]),
+    ("faults", &[]),
     ("xtask", &[]),
 ];
 

@@ -11,7 +11,8 @@ pub trait Sequencer: Send + Sync {
     ///
     /// # Errors
     /// [`SubmitError`]: the operation is not in the log, except after
-    /// [`SubmitError::Stopped`], when it may be; ask for its id.
+    /// [`SubmitError::Stopped`] and [`SubmitError::Unknown`], when it may be; ask for its
+    /// id, or send it again: it is taken in once.
     fn submit(&self, bytes: Vec<u8>) -> Result<Receipt, SubmitError>;
 
     /// The newest head.
@@ -47,6 +48,9 @@ pub enum SubmitError {
     /// The ledger cannot be written or read, a full disk for example. Nothing was taken in.
     #[error("the ledger could not store the operation, nothing was changed: {0}")]
     Storage(String),
+    /// The disk failed so that nobody can tell.
+    #[error("it cannot be told whether the operation was stored, send it again: {0}")]
+    Unknown(String),
     /// The sequencer stopped before it answered.
     #[error("the ledger is shutting down")]
     Stopped,

@@ -261,6 +261,7 @@ impl<C: Clock> Worker<C> {
             .commit(pending, certificate)
             .map_err(|error| match error {
                 CommitError::Fault(fault) => storage(fault),
+                CommitError::Unknown(fault) => SubmitError::Unknown(fault.to_string()),
                 other => SubmitError::Storage(other.to_string()),
             })
     }

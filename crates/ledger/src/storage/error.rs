@@ -85,4 +85,7 @@ pub enum CommitError {
     /// The tables cannot be written (a full disk, for example). The block is not there.
     #[error(transparent)]
     Fault(#[from] Fault),
+    /// Writing failed and the tables cannot be read since: the block is there, or not.
+    #[error("it cannot be told whether the block was written: {0}")]
+    Unknown(#[source] Fault),
 }

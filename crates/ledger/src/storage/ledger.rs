@@ -1,16 +1,21 @@
 //! The ledger: open, propose, commit.
 
 use base::{AccountId, Millis, codec, genesis::Genesis};
-use redb::{Database, ReadableDatabase};
+use redb::{Database, DatabaseError, ReadableDatabase, StorageBackend};
 use std::{
     collections::HashMap,
-    fs,
-    path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    io,
+    path::Path,
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 use super::{
+    device::{Device, FileDevice},
     error::{CommitError, CreateError, OpenError, ProposeError},
+    guard::Guard,
     pending::{Pending, PendingLeaf},
     tables::{Snapshot, damaged, fault},
     view::View,
@@ -43,12 +48,43 @@ impl Default for OpenOptions {
 /// A ledger on disk. One process has it open; any number of threads read and one at a
 /// time writes.
 pub struct Ledger {
-    path: PathBuf,
+    device: Arc<dyn Device>,
     options: OpenOptions,
-    database: RwLock<Option<Arc<Database>>>,
+    handle: RwLock<Option<Arc<Handle>>>,
+    /// Height of the newest block that is known to be durable.
+    durable: AtomicU64,
     writing: Mutex<()>,
     genesis: Genesis,
     validators: ValidatorSet,
+}
+
+/// An open database, and whether its storage failed since.
+struct Handle {
+    database: Database,
+    failed: Arc<AtomicBool>,
+}
+
+impl Handle {
+    fn new(storage: Box<dyn StorageBackend>, options: OpenOptions) -> Result<Self, DatabaseError> {
+        let (guard, failed) = Guard::new(storage);
+        let mut builder = redb::Builder::new();
+        builder.set_cache_size(options.cache);
+        let database = builder.create_with_backend(guard)?;
+        Ok(Self { database, failed })
+    }
+
+    fn open(device: &dyn Device, options: OpenOptions) -> Result<Self, DatabaseError> {
+        let storage = device.open()?;
+        if storage.len()? == 0 {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
+        Self::new(storage, options)
+    }
+
+    fn view(&self) -> Result<View, Fault> {
+        let transaction = self.database.begin_read().map_err(fault)?;
+        Ok(View::new(Snapshot::new(&transaction)?))
+    }
 }
 
 impl Ledger {
@@ -61,20 +97,29 @@ impl Ledger {
         genesis: &Genesis,
         options: OpenOptions,
     ) -> Result<Self, CreateError> {
+        Self::create_on(Arc::new(FileDevice::new(path)), genesis, options)
+    }
+
+    /// [`Ledger::create`] on another device.
+    ///
+    /// # Errors
+    /// [`CreateError`].
+    pub fn create_on(
+        device: Arc<dyn Device>,
+        genesis: &Genesis,
+        options: OpenOptions,
+    ) -> Result<Self, CreateError> {
         check_genesis(genesis).map_err(CreateError::Genesis)?;
-        if path.exists() {
-            return Err(CreateError::Exists(path.to_path_buf()));
+        if device.exists().map_err(CreateError::Io)? {
+            return Err(CreateError::Exists(device.name().to_path_buf()));
         }
         // Made under another name, so that a crash leaves a whole ledger or none.
-        let unfinished = path.with_extension("new");
-        let _ = fs::remove_file(&unfinished); // of an attempt that a crash ended
-        let database = builder(options)
-            .create(&unfinished)
-            .map_err(OpenError::from)?;
-        write::first(&database, genesis).map_err(OpenError::Fault)?;
-        drop(database);
-        write::settle_name(&unfinished, path).map_err(CreateError::Io)?;
-        Ok(Self::open(path, genesis, options)?)
+        let storage = device.create().map_err(CreateError::Io)?;
+        let handle = Handle::new(storage, options).map_err(OpenError::from)?;
+        write::first(&handle.database, genesis).map_err(OpenError::Fault)?;
+        drop(handle);
+        device.rename().map_err(CreateError::Io)?;
+        Ok(Self::open_on(device, genesis, options)?)
     }
 
     /// Opens the ledger at `path` and checks that it is the one of `genesis`, complete
@@ -83,24 +128,36 @@ impl Ledger {
     /// # Errors
     /// [`OpenError`].
     pub fn open(path: &Path, genesis: &Genesis, options: OpenOptions) -> Result<Self, OpenError> {
-        if !path.exists() {
-            return Err(OpenError::Missing(path.to_path_buf()));
-        }
-        let database = builder(options).open(path)?;
-        let ledger = Self::new(path, options, database, genesis);
-        ledger.check_opened()?;
-        Ok(ledger)
+        Self::open_on(Arc::new(FileDevice::new(path)), genesis, options)
     }
 
-    fn new(path: &Path, options: OpenOptions, database: Database, genesis: &Genesis) -> Self {
-        Self {
-            path: path.to_path_buf(),
+    /// [`Ledger::open`] on another device.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open_on(
+        device: Arc<dyn Device>,
+        genesis: &Genesis,
+        options: OpenOptions,
+    ) -> Result<Self, OpenError> {
+        let io = |error: io::Error| OpenError::Fault(Fault::Storage(error.to_string()));
+        if !device.exists().map_err(io)? {
+            return Err(OpenError::Missing(device.name().to_path_buf()));
+        }
+        // Who gave it its name may have died before the name was durable.
+        device.sync_name().map_err(io)?;
+        let handle = Handle::open(&*device, options)?;
+        let ledger = Self {
+            device,
             options,
-            database: RwLock::new(Some(Arc::new(database))),
+            handle: RwLock::new(Some(Arc::new(handle))),
+            durable: AtomicU64::new(0),
             writing: Mutex::new(()),
             genesis: genesis.clone(),
             validators: ValidatorSet::of(genesis),
-        }
+        };
+        ledger.check_opened()?;
+        Ok(ledger)
     }
 
     fn check_opened(&self) -> Result<(), OpenError> {
@@ -119,6 +176,7 @@ impl Ledger {
         if view.root_at(head.tree_size)? != head.tree_root {
             return Err(damaged("the log is not the head's").into());
         }
+        self.durable.store(head.height, Ordering::SeqCst);
         Ok(())
     }
 
@@ -137,8 +195,7 @@ impl Ledger {
     /// # Errors
     /// [`Fault`] when the tables cannot be read.
     pub fn view(&self) -> Result<View, Fault> {
-        let transaction = self.database()?.begin_read().map_err(fault)?;
-        Ok(View::new(Snapshot::new(&transaction)?))
+        self.handle()?.view()
     }
 
     /// Builds the next block from checked operations, in their order. Nothing is written.
@@ -218,7 +275,7 @@ impl Ledger {
     /// process or machine loses it. Receipts are in the order of the block's operations.
     ///
     /// # Errors
-    /// [`CommitError`]; nothing is written then.
+    /// [`CommitError`]; nothing is written then, except after [`CommitError::Unknown`].
     pub fn commit(
         &self,
         pending: Pending,
@@ -237,50 +294,70 @@ impl Ledger {
         }
         let receipts = receipts(&view, &pending, &head)?;
         drop(view);
-        if let Err(problem) = self
-            .database()
-            .and_then(|database| write::block(&database, &pending, &head))
-        {
-            self.let_go();
-            return Err(problem.into());
+        let handle = self.handle()?;
+        let written = write::block(&handle.database, &pending, &head);
+        if let Err(problem) = written {
+            handle.failed.store(true, Ordering::SeqCst);
+            drop(handle);
+            self.fate(&head, problem)?;
         }
+        self.durable.store(head.header.height, Ordering::SeqCst);
         Ok(receipts)
     }
 
-    /// The open database. After a failed write redb refuses everything, reads too, and is
-    /// let go of; a fresh handle starts at the last durable block. While a reader still
-    /// holds the old one this fails, and the next call tries again.
-    fn database(&self) -> Result<Arc<Database>, Fault> {
-        let slot = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(database) = slot.as_ref() {
-            return Ok(Arc::clone(database));
+    /// After a write that failed: `Ok` if the block is there all the same, durably.
+    fn fate(&self, head: &Head, problem: Fault) -> Result<(), CommitError> {
+        match self.view().and_then(|view| view.head()) {
+            Ok(found) if found == *head => Ok(()),
+            Ok(_) => Err(problem.into()),
+            Err(_) => Err(CommitError::Unknown(problem)),
+        }
+    }
+
+    /// The open database. After a failure of its storage redb refuses everything that it
+    /// does not hold in memory, for good; so it is let go of, and a fresh handle starts at
+    /// the last block. While somebody still uses the old one this fails, and the next call
+    /// tries again.
+    fn handle(&self) -> Result<Arc<Handle>, Fault> {
+        let sound = |slot: &Option<Arc<Handle>>| {
+            let handle = slot.as_ref()?;
+            (!handle.failed.load(Ordering::SeqCst)).then(|| Arc::clone(handle))
+        };
+        let slot = self.handle.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(handle) = sound(&slot) {
+            return Ok(handle);
         }
         drop(slot);
-        let mut slot = self
-            .database
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(database) = slot.as_ref() {
-            return Ok(Arc::clone(database));
+        let mut slot = self.handle.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(handle) = sound(&slot) {
+            return Ok(handle);
         }
-        let database = builder(self.options).open(&self.path).map_err(fault)?;
-        let database = Arc::new(database);
-        *slot = Some(Arc::clone(&database));
-        Ok(database)
+        *slot = None; // closes it, unless it is in use
+        let handle = Arc::new(self.reopen()?);
+        *slot = Some(Arc::clone(&handle));
+        Ok(handle)
     }
 
-    fn let_go(&self) {
-        *self
-            .database
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = None;
+    /// A fresh handle. A block beyond the last durable one is of a commit whose sync
+    /// failed: it reads well, but nobody is shown it before the disk has it.
+    fn reopen(&self) -> Result<Handle, Fault> {
+        let open = || {
+            let handle = Handle::open(&*self.device, self.options).map_err(fault)?;
+            let height = handle.view()?.head()?.header.height;
+            Ok((handle, height))
+        };
+        let (handle, height) = open()?;
+        if height == self.durable.load(Ordering::SeqCst) {
+            return Ok(handle);
+        }
+        drop(handle);
+        self.device
+            .rewrite()
+            .map_err(|error| Fault::Storage(error.to_string()))?;
+        let (handle, height) = open()?;
+        self.durable.store(height, Ordering::SeqCst);
+        Ok(handle)
     }
-}
-
-fn builder(options: OpenOptions) -> redb::Builder {
-    let mut builder = redb::Builder::new();
-    builder.set_cache_size(options.cache);
-    builder
 }
 
 /// Receipts against the new head, from the tree before and the nodes that the block adds.

@@ -2,7 +2,6 @@
 
 use base::{codec, genesis::Genesis};
 use redb::Database;
-use std::{fs, io, path::Path};
 
 use super::{
     pending::Pending,
@@ -88,19 +87,4 @@ pub(super) fn block(database: &Database, pending: &Pending, head: &Head) -> Resu
         write_changes(&transaction, &pending.changes, &pending.state_hash)?;
     }
     transaction.commit().map_err(fault)
-}
-
-/// Renames durably.
-pub(super) fn settle_name(from: &Path, to: &Path) -> io::Result<()> {
-    fs::rename(from, to)?;
-    #[cfg(unix)]
-    if let Some(folder) = to.parent() {
-        let folder = if folder.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            folder
-        };
-        fs::File::open(folder)?.sync_all()?;
-    }
-    Ok(())
 }

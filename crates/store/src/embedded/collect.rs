@@ -85,7 +85,6 @@ fn sweep(
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(source) => return Err(failed(shard, source)),
     };
-    let mut changed = false;
     for path in paths {
         // A file that is no block of ours is not ours to delete.
         let Some(cid) = layout::parse(&path) else {
@@ -100,15 +99,12 @@ fn sweep(
             continue;
         }
         disk.remove(&path).map_err(|source| failed(&path, source))?;
-        changed = true;
         collected.deleted += 1;
         collected.bytes += facts.length;
     }
-    if changed {
-        disk.sync_dir(shard)
-            .map_err(|source| failed(shard, source))?;
-    }
-    Ok(())
+    // Also if nothing was: a collection before may have died before this.
+    disk.sync_dir(shard)
+        .map_err(|source| failed(shard, source))
 }
 
 fn failed(path: &Path, source: io::Error) -> GcError {

@@ -89,20 +89,27 @@ impl Layout {
         }
         let format = self.folder.join(FORMAT);
         match disk.facts(&format) {
-            Ok(_) => return Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.begin(disk, &format)?,
             Err(error) => return Err(error),
         }
+        // Also of a store that is found: who laid it out may have died before this.
+        disk.sync_dir(&self.folder)?;
+        disk.sync_dir(outside(&self.folder))
+    }
+
+    /// The folders, then the file that says that they are there.
+    fn begin(&self, disk: &dyn Disk, format: &Path) -> io::Result<()> {
         disk.create_dir(&self.pins)?;
         for shard in 0..=255u8 {
             disk.create_dir(&self.blocks.join(format!("{shard:02x}")))?;
         }
         disk.sync_dir(&self.blocks)?;
+        disk.sync_dir(&self.folder)?; // the format file must not survive them
         let tmp = self.temporary();
         disk.create(&tmp, FORMAT_LINE)?;
         disk.sync_file(&tmp)?;
-        disk.rename(&tmp, &format)?;
-        disk.sync_dir(&self.folder)
+        disk.rename(&tmp, format)
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -140,6 +147,15 @@ impl Layout {
 /// The folder of a path made by [`Layout`].
 pub(super) fn parent(path: &Path) -> &Path {
     path.parent().unwrap_or(path)
+}
+
+/// The folder that holds a store's.
+fn outside(folder: &Path) -> &Path {
+    match folder.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => folder,
+    }
 }
 
 /// The CID that a file name spells in our way.

@@ -170,13 +170,14 @@ impl BlockStore for Embedded {
 
     fn delete(&self, cid: &Cid) -> Result<bool, PutError> {
         let path = self.layout.block(cid).ok_or(PutError::Unsupported(*cid))?;
-        match self.disk.remove(&path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        let found = match self.disk.remove(&path) {
+            Ok(()) => true,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
             Err(error) => return Err(error.into()),
-        }
+        };
+        // Also if it was gone: who removed it may have died before this.
         self.disk.sync_dir(layout::parent(&path))?;
-        Ok(true)
+        Ok(found)
     }
 
     fn pin(&self, root: &Cid) -> Result<u64, PutError> {

@@ -1,0 +1,239 @@
+//! `cargo xtask crash`: the long forms of the tests that take away process, power and
+//! disk, and a run that shows of every sync call that a test fails without it.
+
+use anyhow::{Context, Result, bail};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use crate::run;
+
+/// Where what is acknowledged is made durable.
+const SOURCES: [&str; 3] = [
+    "crates/ledger/src/",
+    "crates/consensus/src/",
+    "crates/store/src/",
+];
+
+/// The calls that make something durable.
+const CALLS: [&str; 6] = [
+    "sync_all",
+    "sync_data",
+    "sync_file",
+    "sync_dir",
+    "sync_name",
+    "rewrite",
+];
+
+/// Long forms, or with `--mutants` the run without each sync call.
+pub(crate) fn run(arguments: &[&str]) -> Result<()> {
+    if let ["--mutants", rest @ ..] = arguments {
+        return mutants(rest.first().copied().unwrap_or_default());
+    }
+    let (mut kills, mut runs) = (1_000, 10_000);
+    let mut seed = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    for pair in arguments.chunks(2) {
+        let number = |text: &str| text.parse().with_context(|| format!("{text:?}?"));
+        match pair {
+            ["--kills", text] => kills = number(text)?,
+            ["--runs", text] => runs = number(text)?,
+            ["--seed", text] => seed = number(text)?,
+            _ => bail!("usage: cargo xtask crash [--kills N] [--runs N] [--seed N] | --mutants"),
+        }
+    }
+    println!("again with: cargo xtask crash --kills {kills} --runs {runs} --seed {seed}");
+    let mut command = run::cargo();
+    command.args(TESTS).args(["--", "--include-ignored"]);
+    command.args(["--nocapture", "--test-threads=1"]);
+    command.env("CRASH_KILLS", kills.to_string());
+    command.env("CRASH_RUNS", runs.to_string());
+    command.env("CRASH_SEED", seed.to_string());
+    command.env("CRASH_STEP", "1");
+    run::must(&mut command)
+}
+
+const TESTS: [&str; 6] = [
+    "test",
+    "--locked",
+    "--package",
+    "medshare-faults",
+    "--test",
+    "it",
+];
+
+/// One sync call less.
+struct Mutant {
+    line: usize,
+    text: String,
+    source: String,
+}
+
+/// Copies the workspace, takes one sync call away at a time, and runs the short forms:
+/// each must fail. `only`: paths that contain this.
+fn mutants(only: &str) -> Result<()> {
+    let tree = target().join("mutants");
+    copy(&tree)?;
+    if !failed(&tree)?.is_empty() {
+        bail!("the tests fail with every sync call in place");
+    }
+    let mut survivors = 0;
+    let mut all = 0;
+    for path in run::tracked(".rs")? {
+        if !SOURCES.iter().any(|folder| path.starts_with(folder)) || !path.contains(only) {
+            continue;
+        }
+        let source = fs::read_to_string(run::root().join(&path))?;
+        for mutant in of(&source) {
+            fs::write(tree.join(&path), &mutant.source)?;
+            let found = failed(&tree)?;
+            let verdict = if found.is_empty() {
+                survivors += 1;
+                "SURVIVES".to_owned()
+            } else {
+                found.join(", ")
+            };
+            println!("{path}:{}: {}: {verdict}", mutant.line, mutant.text);
+            all += 1;
+        }
+        fs::write(tree.join(&path), &source)?;
+    }
+    println!("{all} sync calls, {survivors} without which no test fails");
+    if survivors > 0 {
+        bail!("{survivors} sync calls could be deleted and nobody would notice");
+    }
+    Ok(())
+}
+
+/// The tests that fail in `tree`; an error if it does not build.
+fn failed(tree: &Path) -> Result<Vec<String>> {
+    let cargo = |arguments: &[&str]| {
+        let mut command = run::cargo();
+        command.current_dir(tree).env("CARGO_TARGET_DIR", target());
+        command.args(TESTS).args(arguments);
+        command
+    };
+    let build = cargo(&["--no-run"]).output()?;
+    if !build.status.success() {
+        bail!("{}", String::from_utf8_lossy(&build.stderr));
+    }
+    let tests = cargo(&["--", "--skip", "kill::"]).output()?;
+    let text = String::from_utf8_lossy(&tests.stdout);
+    let found: Vec<String> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"))
+        .map(str::to_owned)
+        .collect();
+    if found.is_empty() != tests.status.success() {
+        bail!("{text}{}", String::from_utf8_lossy(&tests.stderr));
+    }
+    Ok(found)
+}
+
+fn copy(tree: &Path) -> Result<()> {
+    for path in run::tracked("")? {
+        let (from, to) = (run::root().join(&path), tree.join(&path));
+        let Ok(bytes) = fs::read(&from) else { continue };
+        if fs::read(&to).is_ok_and(|old| old == bytes) {
+            continue; // not built anew
+        }
+        if let Some(folder) = to.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::write(&to, bytes)?;
+    }
+    Ok(())
+}
+
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| run::root().join("target"), PathBuf::from)
+}
+
+/// Every way to leave out one call in a source.
+fn of(source: &str) -> Vec<Mutant> {
+    let mut mutants = Vec::new();
+    let mut mutant = |from: usize, to: usize, instead: &str| {
+        mutants.push(Mutant {
+            line: source[..from].lines().count(),
+            text: source[from..to].split_whitespace().collect(),
+            source: [&source[..from], instead, &source[to..]].concat(),
+        });
+    };
+    for call in CALLS {
+        let needle = format!(".{call}(");
+        for (at, _) in source.match_indices(&needle) {
+            let end = closing(source, at + needle.len() - 1);
+            mutant(receiver(source, at), end, "std::io::Result::Ok(())");
+        }
+    }
+    // redb syncs when a transaction commits, unless told not to.
+    let begin = "database.begin_write().map_err(fault)?";
+    for (at, _) in source.match_indices(begin) {
+        let lax = format!(
+            "{{ let mut lax = {begin}; let _ = lax.set_durability(redb::Durability::None); lax }}"
+        );
+        mutant(at, at + begin.len(), &lax);
+    }
+    mutants.sort_by_key(|mutant| mutant.line);
+    mutants
+}
+
+/// Just after the bracket that closes the one at `open`.
+fn closing(source: &str, open: usize) -> usize {
+    let mut depth = 0;
+    for (at, byte) in source.bytes().enumerate().skip(open) {
+        match byte {
+            b'(' => depth += 1,
+            b')' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return at + 1;
+        }
+    }
+    source.len()
+}
+
+/// Where the expression begins whose method is called at the dot.
+fn receiver(source: &str, dot: usize) -> usize {
+    let bytes = source.as_bytes();
+    let (mut at, mut depth) = (dot, 0);
+    while at > 0 {
+        let before = bytes[at - 1];
+        match before {
+            b')' => depth += 1,
+            b'(' if depth == 0 => break,
+            b'(' => depth -= 1,
+            _ if depth > 0 => {}
+            b'.' | b'?' | b':' | b'_' => {}
+            _ if before.is_ascii_alphanumeric() => {}
+            // a chain over several lines
+            _ if before.is_ascii_whitespace() && source[at..].trim_start().starts_with('.') => {}
+            _ => break,
+        }
+        at -= 1;
+    }
+    at + source[at..].len() - source[at..].trim_start().len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_taken_out_whole() {
+        let source = "fn f() {\n    self\n        .disk\n        .sync_dir(of(&path))?;\n    \
+                      File::open(p)?.sync_all()\n}\n.and_then(|()| disk.sync_file(&tmp))\n";
+        let found: Vec<_> = of(source)
+            .into_iter()
+            .map(|it| (it.line, it.source))
+            .collect();
+        assert_eq!(found.len(), 3);
+        assert!(found[0].1.contains("{\n    std::io::Result::Ok(())?;\n"));
+        assert!(found[1].1.contains("    std::io::Result::Ok(())\n}"));
+        assert!(found[2].1.contains("(|()| std::io::Result::Ok(()))"));
+        let source = "let t = database.begin_write().map_err(fault)?;";
+        assert!(of(source)[0].source.starts_with("let t = { let mut lax"));
+    }
+}
