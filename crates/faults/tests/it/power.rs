@@ -39,7 +39,7 @@ fn the_first_start_is_whole_or_nothing() {
     let changes = life.disk.counts().changes;
     assert!(changes > FOLDERS + 20);
     for at in FOLDERS..changes + 2 {
-        for (number, lot) in (0..).zip(LOTS.repeat(4)) {
+        for (number, lot) in (0..).zip(LOTS.repeat(2)) {
             let seed = at * 100 + number;
             let _named = Named("first start", seed);
             let random = &mut Random::new(seed);
