@@ -10,6 +10,7 @@ mod constant_time;
 mod crash;
 mod fuzz;
 mod licences;
+mod peers;
 mod run;
 mod setup;
 mod stages;
@@ -32,6 +33,8 @@ cargo xtask <chore>
   crash --mutants [PATH]   of every sync call: which test fails without it
   fuzz [SECONDS] [TARGET]   every decoder under libFuzzer, 60 s each by default
   bench [--json] [FILTER]   every figure beside its yardstick and target
+  peers [--rounds N] [--core N] [PEER]   our scheme beside its peers, on one core, into
+               docs/performance.md
   constant-time   every verb that claims it, on secrets that valgrind holds for undefined
   statistics [TIMES]   sampler, noise and timing tests at full size, by hand
   vectors      writes the known-answer vectors anew, with the independent oracle
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["constant-time"] => constant_time::run(),
         ["bench", rest @ ..] => bench::run(rest),
+        ["peers", rest @ ..] => peers::run(rest),
         ["statistics", rest @ ..] => statistics::run(rest),
         ["vectors"] => statistics::vectors(),
         ["package"] => stages::package(),

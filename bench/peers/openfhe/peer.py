@@ -105,8 +105,8 @@ def main():
             nanoseconds.append(round(seconds_of(run, calls) * 1e9 / calls, 1))
     for (operation, level, call, _), batch, nanoseconds in zip(operations, batches, samples):
         # Keys live in the library's own form; parsing them is not among what its users do per message.
-        line(operation=operation, form="cold" if operation == "set up" else "prepared", call=call,
-             batch=batch, nanoseconds=nanoseconds, **{"class": level})
+        line(operation=operation, form="prepared", call=call, batch=batch, nanoseconds=nanoseconds,
+             **{"class": level})
     line(memory_before_kib=before, memory_peak_kib=peak_kib())
 
 

@@ -30,7 +30,7 @@ fn main() {
 
     peer.operation(
         "set up",
-        Form::Cold,
+        Form::Prepared,
         Class::Block,
         "Identity::generate, to_public",
         || {

@@ -28,7 +28,7 @@ fn main() {
 
     peer.operation(
         "set up",
-        Form::Cold,
+        Form::Prepared,
         Class::Block,
         "DecapsulationKey::generate",
         || DecapsulationKey::generate(algorithm).unwrap(),

@@ -44,7 +44,7 @@ fn main() {
     peer.size("signature", signature.len());
 
     let call = "KeyPairGeneratorStandard::keygen";
-    peer.operation("set up", Form::Cold, Class::Block, call, generate);
+    peer.operation("set up", Form::Prepared, Class::Block, call, generate);
     let call = "SigningKeyStandard::sign";
     peer.operation("sign", Form::Prepared, Class::Block, call, move || {
         sign(&mut key)

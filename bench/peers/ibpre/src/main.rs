@@ -117,7 +117,7 @@ impl<P: ParameterSet> Keys<P> {
 }
 
 fn delegator<'a, P: ParameterSet>(peer: &mut Peer<'a>, keys: &'a Keys<P>) {
-    peer.operation("set up", Form::Cold, Class::Block, "setup", || {
+    peer.operation("set up", Form::Prepared, Class::Block, "setup", || {
         setup::<P>(&mut system())
     });
     let load = || Extractor::new(&MasterKey::<P>::from_bytes(&keys.bytes.master).unwrap());

@@ -19,7 +19,7 @@ macro_rules! measure {
 
         peer.operation(
             "set up",
-            Form::Cold,
+            Form::Prepared,
             Class::Block,
             "generate_keypair",
             || <$set>::generate_keypair_from_rng(&mut system()),

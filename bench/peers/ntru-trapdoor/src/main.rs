@@ -27,7 +27,7 @@ fn main() {
     peer.size("public key", public.to_bytes().len());
     peer.size("secret key", bytes.len());
 
-    peer.operation("set up", Form::Cold, Class::Block, "trapgen", || {
+    peer.operation("set up", Form::Prepared, Class::Block, "trapgen", || {
         trapgen(&params, &seed()).unwrap()
     });
     peer.operation(

@@ -36,7 +36,7 @@ fn main() {
 
     peer.operation(
         "set up",
-        Form::Cold,
+        Form::Prepared,
         Class::Block,
         "generate_key_pair",
         || api.generate_key_pair().unwrap(),

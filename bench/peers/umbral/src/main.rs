@@ -40,7 +40,7 @@ fn main() {
 
     peer.operation(
         "set up",
-        Form::Cold,
+        Form::Prepared,
         Class::Block,
         "SecretKey::random, public_key",
         || {
