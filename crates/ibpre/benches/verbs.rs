@@ -1,51 +1,27 @@
 //! Every verb, prepared and cold, for both parameter sets: `ibpre/A/encapsulate/prepared` and so on.
 //!
+//! Times are of the thread on its processor: other work on the machine counts little.
 //! Prepared: keys are transformed already, as in a running node. Cold: from the bytes of keys.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
-use std::convert::Infallible;
 use std::hint::black_box;
 
-use chacha20::ChaCha20;
-use chacha20::cipher::{KeyIvInit, StreamCipher};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use ibpre::{
     AcceptedCapsule, Capsule, DecapsulationKey, Extractor, GrantKey, MasterKey, NoiseKey, Opening,
     ParameterSet, PublicParams, Query, ReencryptedCapsule, ReencryptionKey, ScopeKey, SetA, SetB,
     UserKey, audit, commitment, grant_id, rekey, scope_id, setup, terms_hash,
 };
-use rand_core::{TryCryptoRng, TryRng};
 
-/// A seeded generator, so that every run measures the same work.
-struct Seeded(ChaCha20);
+#[path = "../src/test_rng.rs"]
+mod test_rng;
+mod thread_time;
+use test_rng::TestRng;
+use thread_time::ThreadTime;
 
-impl TryRng for Seeded {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        let mut bytes = [0; 4];
-        self.try_fill_bytes(&mut bytes)?;
-        Ok(u32::from_le_bytes(bytes))
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        let mut bytes = [0; 8];
-        self.try_fill_bytes(&mut bytes)?;
-        Ok(u64::from_le_bytes(bytes))
-    }
-
-    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
-        out.fill(0);
-        self.0.apply_keystream(out);
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for Seeded {}
-
-fn verbs<P: ParameterSet>(c: &mut Criterion) {
-    let rng = &mut Seeded(ChaCha20::new(&[1; 32].into(), &[0; 12].into()));
+fn verbs<P: ParameterSet>(c: &mut Criterion<ThreadTime>) {
+    let rng = &mut TestRng::new(b"verbs");
     let name = |verb: &str, state: &str| format!("ibpre/{}/{verb}/{state}", P::NAME);
 
     let master = setup::<P>(rng);
@@ -92,7 +68,7 @@ fn verbs<P: ParameterSet>(c: &mut Criterion) {
         b.iter_batched(
             || scope_id::<P>(&rng_bytes()),
             |sid| {
-                let rng = &mut Seeded(ChaCha20::new(sid.as_bytes().into(), &[0; 12].into()));
+                let rng = &mut TestRng::new(sid.as_bytes());
                 extractor.extract(sid, &mut BTreeSet::new(), rng).unwrap()
             },
             BatchSize::SmallInput,
@@ -102,7 +78,7 @@ fn verbs<P: ParameterSet>(c: &mut Criterion) {
         b.iter_batched(
             || ibpre::GrantId::from_bytes(scope_id::<P>(&rng_bytes()).to_bytes()),
             |gid| {
-                let rng = &mut Seeded(ChaCha20::new(gid.as_bytes().into(), &[0; 12].into()));
+                let rng = &mut TestRng::new(gid.as_bytes());
                 rekey(&extractor, &e1, gid, &mut BTreeSet::new(), rng).unwrap()
             },
             BatchSize::SmallInput,
@@ -211,5 +187,9 @@ fn rng_bytes() -> [u8; 8] {
     NEXT.fetch_add(1, Ordering::Relaxed).to_le_bytes()
 }
 
-criterion_group!(benches, verbs::<SetA>, verbs::<SetB>);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().with_measurement(ThreadTime);
+    targets = verbs::<SetA>, verbs::<SetB>
+}
 criterion_main!(benches);

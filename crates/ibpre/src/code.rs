@@ -8,6 +8,7 @@
 use zeroize::Zeroizing;
 
 use crate::params::ParameterSet;
+use crate::ring::lanes::wide;
 use crate::ring::ntt::subtract_once;
 
 /// Values of one block position for all 32 blocks.
@@ -17,6 +18,7 @@ type Row = [i32; 32];
 const PATTERN: [u8; 32] = patterns();
 
 /// Adds ⌊q/2⌋ at every coefficient whose code bit is 1. Coefficients in \[0, q) stay in \[0, q).
+#[inline(always)]
 pub(crate) fn add_encoded<P: ParameterSet>(message: &[u8; 32], coefficients: &mut [u64]) {
     let half = u64::from(P::Q / 2);
     for (at, row) in coefficients.chunks_exact_mut(32).enumerate() {
@@ -31,6 +33,14 @@ pub(crate) fn add_encoded<P: ParameterSet>(message: &[u8; 32], coefficients: &mu
 /// The most likely message of n noisy coefficients in \[0, q): soft maximum-likelihood decoding of
 /// each block. Equal likelihoods give the first in the order (coset, linear part).
 pub(crate) fn decode<P: ParameterSet>(coefficients: &[u64]) -> Zeroizing<[u8; 32]> {
+    wide(
+        #[inline(always)]
+        || most_likely::<P>(coefficients),
+    )
+}
+
+#[inline(always)]
+fn most_likely<P: ParameterSet>(coefficients: &[u64]) -> Zeroizing<[u8; 32]> {
     let rows = confidences::<P>(coefficients);
     // Sums of 32 confidences: below 32·2·2^19 = 2^25.
     let (mut best, mut message) = ([-1i32; 32], [0i32; 32]);
@@ -62,6 +72,7 @@ pub(crate) fn decode<P: ParameterSet>(coefficients: &[u64]) -> Zeroizing<[u8; 32
 }
 
 /// ⌊q/4⌋ − |centred v|, summed over the copies: positive for 0, negative for 1; |sum| < 2^20.
+#[inline(always)]
 fn confidences<P: ParameterSet>(coefficients: &[u64]) -> Zeroizing<[Row; 32]> {
     let (q, quarter) = (P::Q as i32, (P::Q / 4) as i32);
     let mut rows = Zeroizing::new([[0; 32]; 32]);
@@ -77,6 +88,7 @@ fn confidences<P: ParameterSet>(coefficients: &[u64]) -> Zeroizing<[Row; 32]> {
 }
 
 /// In place: row a becomes Σ_x (−1)^{a·x} row x.
+#[inline(always)]
 fn walsh_hadamard(rows: &mut [Row; 32]) {
     for step in [1, 2, 4, 8, 16] {
         for pair in rows.chunks_exact_mut(2 * step) {
@@ -91,6 +103,7 @@ fn walsh_hadamard(rows: &mut [Row; 32]) {
 }
 
 /// All ones where the quadratic part of a coset (b6 + 2·b7) is 1 at x.
+#[inline(always)]
 fn coset_sign(coset: usize, x: usize) -> i32 {
     let bits = PATTERN[x] >> 6 & coset as u8;
     -(parity(bits) as i32)

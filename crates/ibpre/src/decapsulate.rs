@@ -14,6 +14,7 @@ use crate::id::CapsuleId;
 use crate::keys::UserKey;
 use crate::params::ParameterSet;
 use crate::public::ScopeKey;
+use crate::ring::lanes::wide;
 use crate::ring::ntt::{Prepared, transformed};
 use crate::secret::Secret;
 
@@ -102,12 +103,17 @@ pub(crate) fn reencapsulate<P: ParameterSet>(
     let pkh = scope.public_params().pkh();
     let (k_bar, coins) = hash::coins::<P>(pkh, scope.scope().as_bytes(), message);
     let (y_again, c1_again) = scope.encrypt(message, &coins);
-    let differences = y
-        .iter()
-        .zip(y_again.iter())
-        .chain(c1.iter().zip(c1_again.iter()))
-        .fold(0, |sum, (a, b)| sum | (a ^ b));
+    let differences = wide(
+        #[inline(always)]
+        || differing_bits(y, &y_again) | differing_bits(c1, &c1_again),
+    );
     let ctid = capsule.id(pkh, scope.scope());
     let secret = hash::shared_secret::<P>(&k_bar, ctid.as_bytes());
     (SharedSecret::new(&secret), differences.ct_eq(&0), ctid)
+}
+
+/// 0 exactly if the two are equal; looks at everything.
+#[inline(always)]
+fn differing_bits(a: &[u32], b: &[u32]) -> u32 {
+    a.iter().zip(b).fold(0, |sum, (a, b)| sum | (a ^ b))
 }

@@ -8,12 +8,14 @@ use std::marker::PhantomData;
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
+use crate::chacha::ChaCha;
 use crate::code;
 use crate::encoding::{self, DecodeError, Kind};
-use crate::hash::{self, Xof};
+use crate::hash;
 use crate::id::{CapsuleId, ScopeId};
 use crate::params::ParameterSet;
 use crate::public::ScopeKey;
+use crate::ring::lanes::wide;
 use crate::ring::ntt::{forward, subtract_once};
 use crate::ring::packing::{compress, decompress, pack, packed_len, unpack};
 use crate::ring::samplers::ternary;
@@ -60,21 +62,29 @@ impl<P: ParameterSet> ScopeKey<P> {
 
     /// The deterministic encryption under given coins: (y, c1), y in \[0, q), c1 in 0..64.
     pub(crate) fn encrypt(&self, message: &[u8; 32], coins: &[u8; 32]) -> Noisy {
-        let mut xof = Xof::new(coins);
+        let mut xof = ChaCha::new(coins);
         let r = forward::<P>(ternary::<P>(&mut xof));
         let x = ternary::<P>(&mut xof);
         let x_prime = ternary::<P>(&mut xof);
-        let mut y = self.public_params().prepared().multiply(&r);
-        for (y, x) in y.iter_mut().zip(x.iter()) {
-            *y = subtract_once::<P>(*y + x); // two values below q
-        }
+        let product = self.public_params().prepared().multiply(&r);
         let mut v = self.prepared_target().multiply(&r);
-        for (v, x) in v.iter_mut().zip(x_prime.iter()) {
-            *v = subtract_once::<P>(*v + x);
-        }
-        code::add_encoded::<P>(message, &mut v);
-        let c1 = Zeroizing::new(v.iter().map(|&v| compress::<P>(v)).collect());
-        let y = Zeroizing::new(y.iter().map(|&y| y as u32).collect());
+        let mut y = Zeroizing::new(vec![0; P::N]);
+        let mut c1 = Zeroizing::new(vec![0; P::N]);
+        wide(
+            #[inline(always)]
+            || {
+                for ((y, &p), &x) in y.iter_mut().zip(product.iter()).zip(x.iter()) {
+                    *y = subtract_once::<P>(p + x) as u32; // two values below q
+                }
+                for (v, &x) in v.iter_mut().zip(x_prime.iter()) {
+                    *v = subtract_once::<P>(*v + x);
+                }
+                code::add_encoded::<P>(message, &mut v);
+                for (c1, &v) in c1.iter_mut().zip(v.iter()) {
+                    *c1 = compress::<P>(v);
+                }
+            },
+        );
         (y, c1)
     }
 }
@@ -148,12 +158,16 @@ pub(crate) fn subtract_from_compressed<P: ParameterSet>(
     c: &[u32],
     product: &[u64],
 ) -> Zeroizing<Vec<u64>> {
-    Zeroizing::new(
-        c.iter()
-            .zip(product)
-            .map(|(&c, &p)| subtract_once::<P>(decompress::<P>(c) + (u64::from(P::Q) - p)))
-            .collect(),
-    )
+    let mut out = Zeroizing::new(vec![0; P::N]);
+    wide(
+        #[inline(always)]
+        || {
+            for ((out, &c), &p) in out.iter_mut().zip(c).zip(product) {
+                *out = subtract_once::<P>(decompress::<P>(c) + (u64::from(P::Q) - p));
+            }
+        },
+    );
+    out
 }
 
 impl<P: ParameterSet> fmt::Debug for Capsule<P> {

@@ -1,4 +1,4 @@
-//! Every hash input of this crate, and the keystream that expands seeds. No other file names a tag.
+//! Every hash input of this crate. No other file names a tag.
 //!
 //! ```text
 //! H_L(i1, .., ik) = SHAKE256("medshare/ibpre/v1/" ‖ set ‖ "/" ‖ L ‖ 0x00
@@ -24,12 +24,7 @@
 //! | `E` | k_E (32), gid, ctid | seed of the re-encryption noise |
 //! | `com` | gid, agent, rk packed, k_E (32), csalt (32) | com |
 //! | `c2` | c2 packed | H(c2) |
-//!
-//! XOF(seed) is the ChaCha20 keystream (RFC 8439) under the 32-byte seed as key, nonce zero,
-//! counter from zero.
 
-use chacha20::ChaCha20;
-use chacha20::cipher::{KeyIvInit, StreamCipher};
 use shake::{ExtendableOutput, Shake256, Update, XofReader};
 use zeroize::Zeroizing;
 
@@ -151,21 +146,6 @@ pub(crate) fn commitment<P: ParameterSet>(
 /// H(c2): what an agent signs.
 pub(crate) fn reencrypted<P: ParameterSet>(c2_packed: &[u8]) -> [u8; 32] {
     hash::<P, 32>("c2", &[c2_packed])
-}
-
-/// XOF(seed), read in pieces.
-pub(crate) struct Xof(ChaCha20);
-
-impl Xof {
-    pub(crate) fn new(seed: &[u8; 32]) -> Self {
-        Self(ChaCha20::new(seed.into(), &[0; 12].into()))
-    }
-
-    /// Fills `out` with the next bytes of the keystream.
-    pub(crate) fn fill(&mut self, out: &mut [u8]) {
-        out.fill(0);
-        self.0.apply_keystream(out);
-    }
 }
 
 fn hash<P: ParameterSet, const OUT: usize>(tag: &str, inputs: &[&[u8]]) -> [u8; OUT] {

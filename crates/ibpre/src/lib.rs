@@ -86,6 +86,7 @@
 
 mod audit;
 mod budget;
+mod chacha;
 mod code;
 mod decapsulate;
 mod derive;

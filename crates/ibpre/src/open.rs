@@ -14,6 +14,7 @@ use crate::keys::GrantKey;
 use crate::params::ParameterSet;
 use crate::public::{PublicParams, ScopeKey};
 use crate::reencrypt::ReencryptedCapsule;
+use crate::ring::lanes::wide;
 use crate::ring::ntt::{Prepared, centred, subtract_once, transformed};
 use crate::ring::samplers::hash_to_rq;
 
@@ -126,13 +127,21 @@ impl<P: ParameterSet> Opener<P> {
 /// Σ centred(w − ⌊q/2⌋·K32(m))²: below 2^40·2^11.
 fn noise_energy<P: ParameterSet>(w: &[u64], message: &[u8; 32]) -> u64 {
     let mut encoded = Zeroizing::new(vec![0; P::N]);
-    code::add_encoded::<P>(message, &mut encoded);
-    w.iter()
-        .zip(encoded.iter())
-        .map(|(w, e)| {
-            let d = subtract_once::<P>(w + (u64::from(P::Q) - e));
-            let d = u64::from(centred::<P>(d as u32).unsigned_abs());
-            d * d
-        })
-        .sum()
+    wide(
+        #[inline(always)]
+        || {
+            code::add_encoded::<P>(message, &mut encoded);
+            w.iter()
+                .zip(encoded.iter())
+                .map(
+                    #[inline(always)]
+                    |(w, e)| {
+                        let d = subtract_once::<P>(w + (u64::from(P::Q) - e));
+                        let d = u64::from(centred::<P>(d as u32).unsigned_abs());
+                        d * d
+                    },
+                )
+                .sum()
+        },
+    )
 }

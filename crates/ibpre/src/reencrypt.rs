@@ -13,6 +13,7 @@ use crate::hash;
 use crate::id::{CapsuleId, GrantId};
 use crate::keys::{NoiseKey, ReencryptionKey};
 use crate::params::ParameterSet;
+use crate::ring::lanes::wide;
 use crate::ring::ntt::{Prepared, from_signed, subtract_once, transformed};
 use crate::ring::packing::{compress, pack, packed_len, unpack};
 use crate::ring::samplers::noise;
@@ -78,11 +79,18 @@ impl<P: ParameterSet> Proxy<P> {
         let e = noise::<P>(&seed);
         let y = capsule.y();
         let hat = transformed::<P>(y.iter().map(|&y| u64::from(y)));
-        let mut v = subtract_from_compressed::<P>(&capsule.c1(), &self.0.multiply(&hat));
-        for (v, &e) in v.iter_mut().zip(e.iter()) {
-            *v = subtract_once::<P>(*v + u64::from(from_signed::<P>(e))); // |E| < 13.4·σ_E < q
-        }
-        let c2: Vec<u32> = v.iter().map(|&v| compress::<P>(v)).collect();
+        let v = subtract_from_compressed::<P>(&capsule.c1(), &self.0.multiply(&hat));
+        let mut c2 = vec![0; P::N];
+        wide(
+            #[inline(always)]
+            || {
+                for ((c2, &v), &e) in c2.iter_mut().zip(v.iter()).zip(e.iter()) {
+                    // |E| < 13.4·σ_E < q
+                    let v = subtract_once::<P>(v + u64::from(from_signed::<P>(e)));
+                    *c2 = compress::<P>(v);
+                }
+            },
+        );
         ReencryptedCapsule::pack(&c2)
     }
 }

@@ -4,7 +4,9 @@
 //! transform, else `u32`); what is signed is `i32` and centred. This module knows no key and no
 //! message.
 
+mod elementary;
 pub(crate) mod fft;
+pub(crate) mod lanes;
 pub(crate) mod ntt;
 pub(crate) mod packing;
 pub(crate) mod samplers;

@@ -10,6 +10,7 @@ use std::marker::PhantomData;
 
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use super::lanes::wide;
 use crate::params::ParameterSet;
 
 /// A constant factor w in 0..q, with ⌊w·2^32/q⌋ in the high half: one load brings both.
@@ -72,8 +73,30 @@ impl<const N: usize> Tables<N> {
 /// whole columns of n/16 lanes: every layer runs over long contiguous lanes. The order of the
 /// values is nobody's business but [`inverse`]'s and [`Prepared`]'s.
 pub(crate) fn forward<P: ParameterSet>(mut a: Zeroizing<Vec<u64>>) -> Zeroizing<Vec<u64>> {
+    let mut t = Zeroizing::new(vec![0; P::N]);
+    wide(
+        #[inline(always)]
+        || forward_layers::<P>(&mut a, &mut t),
+    );
+    t
+}
+
+/// Inverse of [`forward`] times n: n values in \[0, q) to n coefficients in \[0, q).
+/// The factor 1/n stands in every [`Prepared`].
+pub(crate) fn inverse<P: ParameterSet>(mut t: Zeroizing<Vec<u64>>) -> Zeroizing<Vec<u64>> {
+    let mut a = Zeroizing::new(vec![0; P::N]);
+    wide(
+        #[inline(always)]
+        || inverse_layers::<P>(&mut t, &mut a),
+    );
+    a
+}
+
+/// [`forward`] from `a`, which is spoilt, to `t`.
+#[inline(always)]
+fn forward_layers<P: ParameterSet>(a: &mut [u64], t: &mut [u64]) {
     let w = P::tables().0;
-    debug_assert_eq!((a.len(), w.len()), (P::N, P::N));
+    debug_assert_eq!((a.len(), t.len(), w.len()), (P::N, P::N, P::N));
     let mut half = P::N / 2;
     while half >= COLUMNS {
         let m = P::N / 2 / half;
@@ -86,7 +109,6 @@ pub(crate) fn forward<P: ParameterSet>(mut a: Zeroizing<Vec<u64>>) -> Zeroizing<
         half /= 2;
     }
     let rows = P::N / COLUMNS;
-    let mut t = Zeroizing::new(vec![0; P::N]);
     for (r, row) in a.as_chunks::<COLUMNS>().0.iter().enumerate() {
         for (c, &x) in row.iter().enumerate() {
             t[c * rows + r] = x;
@@ -106,14 +128,13 @@ pub(crate) fn forward<P: ParameterSet>(mut a: Zeroizing<Vec<u64>>) -> Zeroizing<
         }
         half /= 2;
     }
-    t
 }
 
-/// Inverse of [`forward`] times n: n values in \[0, q) to n coefficients in \[0, q).
-/// The factor 1/n stands in every [`Prepared`].
-pub(crate) fn inverse<P: ParameterSet>(mut t: Zeroizing<Vec<u64>>) -> Zeroizing<Vec<u64>> {
+/// [`inverse`] from `t`, which is spoilt, to `a`.
+#[inline(always)]
+fn inverse_layers<P: ParameterSet>(t: &mut [u64], a: &mut [u64]) {
     let w = P::tables().1;
-    debug_assert_eq!((t.len(), w.len()), (P::N, P::N));
+    debug_assert_eq!((a.len(), t.len(), w.len()), (P::N, P::N, P::N));
     // The bound of the inputs of a layer of distance `half` is q·half: it doubles with each layer,
     // and q·n < 2^32 holds for both sets, so nothing is reduced before the end.
     let rows = P::N / COLUMNS;
@@ -132,7 +153,6 @@ pub(crate) fn inverse<P: ParameterSet>(mut t: Zeroizing<Vec<u64>>) -> Zeroizing<
         }
         half *= 2;
     }
-    let mut a = Zeroizing::new(vec![0; P::N]);
     for (r, row) in a.as_chunks_mut::<COLUMNS>().0.iter_mut().enumerate() {
         for (c, x) in row.iter_mut().enumerate() {
             *x = t[c * rows + r];
@@ -152,7 +172,6 @@ pub(crate) fn inverse<P: ParameterSet>(mut t: Zeroizing<Vec<u64>>) -> Zeroizing<
     for x in a.iter_mut() {
         *x = reduce::<P>(*x);
     }
-    a
 }
 
 /// (x, y) -> (x + w·y, x − w·y + 2q). Both grow by less than 2q a layer: below 24q < 2^26 at the end.
@@ -225,12 +244,16 @@ impl<P: ParameterSet> Prepared<P> {
 
     /// The product with a transformed polynomial, as n coefficients in \[0, q).
     pub(crate) fn multiply(&self, transformed: &[u64]) -> Zeroizing<Vec<u64>> {
-        let product = transformed
-            .iter()
-            .zip(&self.factors)
-            .map(|(&a, &w)| subtract_once::<P>(mul_shoup::<P>(a, Twiddle(w))))
-            .collect();
-        inverse::<P>(Zeroizing::new(product))
+        let mut product = Zeroizing::new(vec![0; P::N]);
+        wide(
+            #[inline(always)]
+            || {
+                for ((out, &a), &w) in product.iter_mut().zip(transformed).zip(&self.factors) {
+                    *out = subtract_once::<P>(mul_shoup::<P>(a, Twiddle(w)));
+                }
+            },
+        );
+        inverse::<P>(product)
     }
 }
 

@@ -2,17 +2,17 @@
 //!
 //! One preimage takes about 50 kB of it, too much to ask of the caller's generator word by word.
 
-use chacha20::ChaCha20;
-use chacha20::cipher::{KeyIvInit, StreamCipher};
 use rand_core::CryptoRng;
 use zeroize::{Zeroize, Zeroizing};
+
+use crate::chacha::ChaCha;
 
 /// Bytes made at a time.
 const BUFFER: usize = 2048;
 
 /// A secret, endless sequence of uniform words; wiped on drop.
 pub(crate) struct Keystream {
-    cipher: ChaCha20,
+    cipher: ChaCha,
     buffer: [u8; BUFFER],
     used: usize,
 }
@@ -22,10 +22,8 @@ impl Keystream {
     pub(crate) fn new(rng: &mut impl CryptoRng) -> Self {
         let mut seed = Zeroizing::new([0; 32]);
         rng.fill_bytes(seed.as_mut());
-        // The counter has 32 bits: 256 GiB under one seed, six orders more than a key takes.
-        let cipher = ChaCha20::new((&*seed).into(), &[0; 12].into());
         Self {
-            cipher,
+            cipher: ChaCha::new(&seed),
             buffer: [0; BUFFER],
             used: BUFFER,
         }
@@ -46,8 +44,7 @@ impl Keystream {
 
     #[cold]
     fn refill(&mut self) {
-        self.buffer.fill(0);
-        self.cipher.apply_keystream(&mut self.buffer);
+        self.cipher.fill(&mut self.buffer);
         self.used = 0;
     }
 }
@@ -63,6 +60,8 @@ impl Drop for Keystream {
 mod tests {
     use super::*;
     use crate::test_rng::TestRng;
+    use chacha20::ChaCha20;
+    use chacha20::cipher::{KeyIvInit, StreamCipher};
 
     #[test]
     fn is_one_uninterrupted_keystream() {
