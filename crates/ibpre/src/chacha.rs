@@ -42,59 +42,68 @@ impl ChaCha {
         for blocks in blocks.chunks_mut(LANES) {
             wide(
                 #[inline(always)]
-                || {
-                    self.sixteen(&mut rows);
-                    for (at, block) in blocks.iter_mut().enumerate() {
-                        for (bytes, row) in block.as_chunks_mut::<4>().0.iter_mut().zip(&rows) {
-                            *bytes = row[at].to_le_bytes();
-                        }
-                    }
-                },
+                || sixteen_blocks(&self.key, self.counter, &mut rows),
             );
+            for (at, block) in blocks.iter_mut().enumerate() {
+                for (bytes, row) in block.as_chunks_mut::<4>().0.iter_mut().zip(&rows) {
+                    *bytes = row[at].to_le_bytes();
+                }
+            }
             self.counter = self.counter.wrapping_add(blocks.len() as u32);
         }
-        rows.zeroize();
+        rows.as_flattened_mut().zeroize();
     }
+}
 
-    /// The next sixteen blocks, word by word.
-    #[inline(always)]
-    fn sixteen(&self, rows: &mut [Row; 16]) {
-        let start: [Row; 16] = core::array::from_fn(
-            #[inline(always)]
-            |word| match word {
-                0..4 => [CONSTANTS[word]; LANES],
-                4..12 => [self.key[word - 4]; LANES],
-                12 => core::array::from_fn(|lane| self.counter.wrapping_add(lane as u32)),
-                _ => [0; LANES],
-            },
-        );
-        let mut x = start;
-        for _ in 0..10 {
-            for i in 0..4 {
-                quarter_round(&mut x, [i, 4 + i, 8 + i, 12 + i]);
-            }
-            for i in 0..4 {
-                let next = |by: usize| (i + by) % 4;
-                quarter_round(&mut x, [i, 4 + next(1), 8 + next(2), 12 + next(3)]);
-            }
-        }
-        for ((out, x), start) in rows.iter_mut().zip(&x).zip(&start) {
-            for lane in 0..LANES {
-                out[lane] = x[lane].wrapping_add(start[lane]);
-            }
+/// Blocks `counter`, `counter` + 1, .., word by word.
+///
+/// One straight line of code for a lane, so that the loop over the lanes is the innermost and its
+/// words stay in registers.
+#[inline(always)]
+fn sixteen_blocks(key: &[u32; 8], counter: u32, rows: &mut [Row; 16]) {
+    let [c0, c1, c2, c3] = CONSTANTS;
+    let [k0, k1, k2, k3, k4, k5, k6, k7] = *key;
+    #[expect(clippy::needless_range_loop, reason = "lanes are columns of the rows")]
+    for lane in 0..LANES {
+        let block = counter.wrapping_add(lane as u32);
+        let start = [
+            c0, c1, c2, c3, k0, k1, k2, k3, k4, k5, k6, k7, block, 0, 0, 0,
+        ];
+        let x = double_round(double_round(double_round(double_round(double_round(
+            start,
+        )))));
+        let x = double_round(double_round(double_round(double_round(double_round(x)))));
+        for word in 0..16 {
+            rows[word][lane] = x[word].wrapping_add(start[word]);
         }
     }
 }
 
-/// RFC 8439, section 2.1, on the words a, b, c, d of every block.
+/// RFC 8439, section 2.3: four columns, four diagonals.
 #[inline(always)]
-fn quarter_round(x: &mut [Row; 16], [a, b, c, d]: [usize; 4]) {
-    for (sum, term, rotated, by) in [(a, b, d, 16), (c, d, b, 12), (a, b, d, 8), (c, d, b, 7)] {
-        for lane in 0..LANES {
-            x[sum][lane] = x[sum][lane].wrapping_add(x[term][lane]);
-            x[rotated][lane] = (x[rotated][lane] ^ x[sum][lane]).rotate_left(by);
-        }
-    }
+fn double_round(mut x: [u32; 16]) -> [u32; 16] {
+    quarter_round(&mut x, 0, 4, 8, 12);
+    quarter_round(&mut x, 1, 5, 9, 13);
+    quarter_round(&mut x, 2, 6, 10, 14);
+    quarter_round(&mut x, 3, 7, 11, 15);
+    quarter_round(&mut x, 0, 5, 10, 15);
+    quarter_round(&mut x, 1, 6, 11, 12);
+    quarter_round(&mut x, 2, 7, 8, 13);
+    quarter_round(&mut x, 3, 4, 9, 14);
+    x
+}
+
+/// RFC 8439, section 2.1.
+#[inline(always)]
+fn quarter_round(x: &mut [u32; 16], a: usize, b: usize, c: usize, d: usize) {
+    x[a] = x[a].wrapping_add(x[b]);
+    x[d] = (x[d] ^ x[a]).rotate_left(16);
+    x[c] = x[c].wrapping_add(x[d]);
+    x[b] = (x[b] ^ x[c]).rotate_left(12);
+    x[a] = x[a].wrapping_add(x[b]);
+    x[d] = (x[d] ^ x[a]).rotate_left(8);
+    x[c] = x[c].wrapping_add(x[d]);
+    x[b] = (x[b] ^ x[c]).rotate_left(7);
 }
 
 /// "expand 32-byte k".

@@ -5,7 +5,7 @@
 //! of block k sits at coefficient 32x + k, so that all blocks are worked on side by side; at
 //! n = 2048 the whole word stands a second time at +1024. Branch-free in message and noise.
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::params::ParameterSet;
 use crate::ring::lanes::wide;
@@ -41,15 +41,16 @@ pub(crate) fn decode<P: ParameterSet>(coefficients: &[u64]) -> Zeroizing<[u8; 32
 
 #[inline(always)]
 fn most_likely<P: ParameterSet>(coefficients: &[u64]) -> Zeroizing<[u8; 32]> {
-    let rows = confidences::<P>(coefficients);
+    let mut rows = [[0; 32]; 32];
+    confidences::<P>(coefficients, &mut rows);
     // Sums of 32 confidences: below 32·2·2^19 = 2^25.
     let (mut best, mut message) = ([-1i32; 32], [0i32; 32]);
+    let mut spectrum = [[0; 32]; 32];
     for coset in 0..4usize {
-        let mut spectrum = rows.clone();
-        for (x, row) in spectrum.iter_mut().enumerate() {
+        for (x, (row, own)) in spectrum.iter_mut().zip(&rows).enumerate() {
             let sign = coset_sign(coset, x);
-            for v in row.iter_mut() {
-                *v = (*v ^ sign) - sign;
+            for (v, own) in row.iter_mut().zip(own) {
+                *v = (own ^ sign) - sign;
             }
         }
         walsh_hadamard(&mut spectrum);
@@ -68,15 +69,18 @@ fn most_likely<P: ParameterSet>(coefficients: &[u64]) -> Zeroizing<[u8; 32]> {
     for (byte, value) in out.iter_mut().zip(message) {
         *byte = value as u8;
     }
+    rows.as_flattened_mut().zeroize();
+    spectrum.as_flattened_mut().zeroize();
+    message.as_mut_slice().zeroize();
     out
 }
 
 /// ⌊q/4⌋ − |centred v|, summed over the copies: positive for 0, negative for 1; |sum| < 2^20.
 #[inline(always)]
-fn confidences<P: ParameterSet>(coefficients: &[u64]) -> Zeroizing<[Row; 32]> {
+fn confidences<P: ParameterSet>(coefficients: &[u64], rows: &mut [Row; 32]) {
     let (q, quarter) = (P::Q as i32, (P::Q / 4) as i32);
-    let mut rows = Zeroizing::new([[0; 32]; 32]);
-    for (at, block) in coefficients.chunks_exact(32).enumerate() {
+    let (blocks, _) = coefficients.as_chunks::<32>();
+    for (at, block) in blocks.iter().enumerate() {
         for (sum, &v) in rows[at % 32].iter_mut().zip(block) {
             let v = v as i32;
             let other = q - v;
@@ -84,7 +88,6 @@ fn confidences<P: ParameterSet>(coefficients: &[u64]) -> Zeroizing<[Row; 32]> {
             *sum += quarter - size;
         }
     }
-    rows
 }
 
 /// In place: row a becomes Σ_x (−1)^{a·x} row x.
@@ -93,10 +96,10 @@ fn walsh_hadamard(rows: &mut [Row; 32]) {
     for step in [1, 2, 4, 8, 16] {
         for pair in rows.chunks_exact_mut(2 * step) {
             let (low, high) = pair.split_at_mut(step);
-            for (a, b) in low.iter_mut().zip(high) {
-                for (x, y) in a.iter_mut().zip(b) {
-                    (*x, *y) = (*x + *y, *x - *y);
-                }
+            // As one long row: loops over short ones are vectorised across them, by slow gathers.
+            let (low, high) = (low.as_flattened_mut(), high.as_flattened_mut());
+            for (x, y) in low.iter_mut().zip(high) {
+                (*x, *y) = (*x + *y, *x - *y);
             }
         }
     }

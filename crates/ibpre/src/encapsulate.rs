@@ -19,7 +19,7 @@ use crate::ring::lanes::wide;
 use crate::ring::ntt::{forward, subtract_once};
 use crate::ring::packing::{compress, decompress, pack, packed_len, unpack};
 use crate::ring::samplers::ternary;
-use crate::secret::Secret;
+use crate::secret::{Buffer, Secret};
 
 /// A capsule (y, c1): y = h·r + x in R_q, c1 = Compress(u·r + x' + ⌊q/2⌋·K32(m)).
 ///
@@ -68,8 +68,8 @@ impl<P: ParameterSet> ScopeKey<P> {
         let x_prime = ternary::<P>(&mut xof);
         let product = self.public_params().prepared().multiply(&r);
         let mut v = self.prepared_target().multiply(&r);
-        let mut y = Zeroizing::new(vec![0; P::N]);
-        let mut c1 = Zeroizing::new(vec![0; P::N]);
+        let mut y = Buffer::zeros(P::N);
+        let mut c1 = Buffer::zeros(P::N);
         wide(
             #[inline(always)]
             || {
@@ -90,7 +90,7 @@ impl<P: ParameterSet> ScopeKey<P> {
 }
 
 /// (y, c1) unpacked. Wiped: a re-encryption that does not match is not public.
-pub(crate) type Noisy = (Zeroizing<Vec<u32>>, Zeroizing<Vec<u32>>);
+pub(crate) type Noisy = (Buffer<u32>, Buffer<u32>);
 
 impl<P: ParameterSet> Capsule<P> {
     /// Bytes of an encoding: 3330 for set A, 6914 for set B.
@@ -154,11 +154,8 @@ impl<P: ParameterSet> Capsule<P> {
 }
 
 /// Decompress(c) − product, in \[0, q), for c in 0..64 and product in \[0, q).
-pub(crate) fn subtract_from_compressed<P: ParameterSet>(
-    c: &[u32],
-    product: &[u64],
-) -> Zeroizing<Vec<u64>> {
-    let mut out = Zeroizing::new(vec![0; P::N]);
+pub(crate) fn subtract_from_compressed<P: ParameterSet>(c: &[u32], product: &[u64]) -> Buffer<u64> {
+    let mut out = Buffer::zeros(P::N);
     wide(
         #[inline(always)]
         || {
@@ -187,5 +184,47 @@ impl<P: ParameterSet> SharedSecret<P> {
     /// The 32 bytes. Compare in constant time only.
     pub fn as_secret(&self) -> &[u8; 32] {
         self.secret.as_secret()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::params::{SetA, SetB};
+    use crate::public::PublicParams;
+    use crate::ring::lanes::on_each_unit;
+    use crate::test_rng::TestRng;
+    use rand_core::Rng;
+
+    /// Encryption, decoding and subtraction with every vector unit, on random and extreme values.
+    #[test]
+    fn every_unit_gives_the_same() {
+        fn check<P: ParameterSet>() {
+            let rng = &mut TestRng::new(b"units");
+            for round in 0..50 {
+                let mut draw = |below: u32| match round {
+                    0 => 0,
+                    1 => below - 1,
+                    _ => rng.next_u32() % below,
+                };
+                let h = (0..P::N).map(|_| draw(P::Q)).collect();
+                let c: Vec<u32> = (0..P::N).map(|_| draw(64)).collect();
+                let v: Vec<u64> = (0..P::N).map(|_| draw(P::Q).into()).collect();
+                let mut message = [0; 32];
+                message.fill_with(|| draw(256) as u8);
+                let public = PublicParams::<P>::from_coefficients(h);
+                let scope = ScopeKey::new(&public, ScopeId::from_bytes([round; 32]));
+                let results = on_each_unit(|| {
+                    let (y, c1) = scope.encrypt(&message, &[round; 32]);
+                    let difference = subtract_from_compressed::<P>(&c, &v);
+                    let decoded = code::decode::<P>(&v);
+                    (y.to_vec(), c1.to_vec(), difference.to_vec(), *decoded)
+                });
+                assert_eq!(results[0], results[1]);
+                assert_eq!(results[0], results[2]);
+            }
+        }
+        check::<SetA>();
+        check::<SetB>();
     }
 }

@@ -11,7 +11,7 @@ use crate::encoding::{self, DecodeError, HEADER_LEN, Kind};
 use crate::params::ParameterSet;
 use crate::public::ScopeKey;
 use crate::ring::packing::{fits_signed, pack_signed, packed_len, unpack_signed};
-use crate::secret::Secret;
+use crate::secret::{Buffer, Secret};
 
 /// The delegator's key of one scope: s2 of a short (s1, s2) with s1 + h·s2 = u_sid.
 /// s1 = u − h·s2 is recomputed where it is needed.
@@ -33,14 +33,14 @@ pub struct NoiseKey(Secret<[u8; 32]>);
 /// n signed coefficients of a fixed number of bits.
 #[derive(Clone)]
 struct ShortPoly<P: ParameterSet> {
-    coefficients: Zeroizing<Vec<i32>>,
+    coefficients: Buffer<i32>,
     set: PhantomData<P>,
 }
 
 impl<P: ParameterSet> ShortPoly<P> {
     fn new(coefficients: Vec<i32>) -> Self {
         Self {
-            coefficients: Zeroizing::new(coefficients),
+            coefficients: coefficients.into(),
             set: PhantomData,
         }
     }

@@ -79,12 +79,13 @@
 //! The scheme, its parameters, what is claimed and what is not: `docs/scheme.md` of the repository.
 //!
 //! **Not constant time:** [`setup`], [`Extractor::new`], [`Extractor::extract`] and [`rekey`] (floating point and
-//! rejection on the delegator's own device), the noise of [`Proxy::reencrypt`] (floating point at the
-//! proxy). Everything else that touches a secret is branch-free integer code. Nobody has audited
+//! rejection on the delegator's own device), the noise of [`Proxy::reencrypt`] (division and root in
+//! floating point at the proxy). Everything else that touches a secret is branch-free integer code. Nobody has audited
 //! this crate.
 #![forbid(unsafe_code)]
 
 mod audit;
+mod batch;
 mod budget;
 mod chacha;
 mod code;
@@ -117,6 +118,7 @@ mod trapdoor;
 mod vectors;
 
 pub use audit::{AuditError, AuditVerdict, Opening, Query, audit};
+pub use batch::{all_cores, in_parallel};
 pub use budget::{HINT_LIMIT, MAX_GRANTS_PER_SCOPE, hint_cost_hundredths};
 pub use decapsulate::{DecapsulationKey, NotAccepted};
 pub use derive::{BodyKeys, DemKeys, body_keys};

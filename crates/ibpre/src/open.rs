@@ -4,7 +4,6 @@
 use std::fmt;
 
 use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
 
 use crate::code;
 use crate::decapsulate::reencapsulate;
@@ -17,6 +16,7 @@ use crate::reencrypt::ReencryptedCapsule;
 use crate::ring::lanes::wide;
 use crate::ring::ntt::{Prepared, centred, subtract_once, transformed};
 use crate::ring::samplers::hash_to_rq;
+use crate::secret::Buffer;
 
 /// A grant key that is short: its norm was checked against the grant's target.
 pub struct VerifiedGrantKey<P: ParameterSet> {
@@ -126,7 +126,7 @@ impl<P: ParameterSet> Opener<P> {
 
 /// Σ centred(w − ⌊q/2⌋·K32(m))²: below 2^40·2^11.
 fn noise_energy<P: ParameterSet>(w: &[u64], message: &[u8; 32]) -> u64 {
-    let mut encoded = Zeroizing::new(vec![0; P::N]);
+    let mut encoded = Buffer::zeros(P::N);
     wide(
         #[inline(always)]
         || {

@@ -19,21 +19,23 @@ pub(crate) fn wide<R>(kernel: impl FnOnce() -> R) -> R {
         use fearless_simd::{Level, Simd};
 
         let level = Level::new(); // detected once a process
-        if let Some(unit) = level.as_avx512().filter(|_| allowed(Unit::Avx512)) {
+        if let (true, Some(unit)) = (allowed(Unit::Avx512), level.as_avx512()) {
             return unit.vectorize(kernel);
         }
-        if let Some(unit) = level.as_avx2().filter(|_| allowed(Unit::Avx2)) {
+        if let (true, Some(unit)) = (allowed(Unit::Avx2), level.as_avx2()) {
             return unit.vectorize(kernel);
         }
     }
     kernel()
 }
 
-/// The units that code is compiled for, narrowest first.
+/// The units that code is compiled for beside the portable one, narrowest first.
+#[cfg(any(test, all(feature = "simd", target_arch = "x86_64")))]
 #[cfg_attr(not(feature = "simd"), allow(dead_code))]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
 pub(crate) enum Unit {
-    /// What every machine of the architecture has.
+    /// None: what every machine of the architecture has.
+    #[cfg(test)]
     Portable,
     /// x86-64-v3.
     Avx2,
@@ -41,14 +43,15 @@ pub(crate) enum Unit {
     Avx512,
 }
 
-#[cfg(not(test))]
+/// Whether a test has forbidden a unit.
+#[cfg(all(not(test), feature = "simd", target_arch = "x86_64"))]
 #[inline(always)]
-#[cfg_attr(not(feature = "simd"), allow(dead_code))]
 fn allowed(_: Unit) -> bool {
     true
 }
 
 #[cfg(test)]
+#[cfg_attr(not(feature = "simd"), allow(unused_imports))]
 pub(crate) use tests::{allowed, on_each_unit};
 
 #[cfg(test)]

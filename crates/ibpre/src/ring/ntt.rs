@@ -8,10 +8,11 @@
 
 use std::marker::PhantomData;
 
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::lanes::wide;
 use crate::params::ParameterSet;
+use crate::secret::Buffer;
 
 /// A constant factor w in 0..q, with ⌊w·2^32/q⌋ in the high half: one load brings both.
 #[derive(Clone, Copy, Debug)]
@@ -72,106 +73,110 @@ impl<const N: usize> Tables<N> {
 /// array, seen as n/16 rows of 16, is transposed, and the layers of distance 8, 4, 2, 1 combine
 /// whole columns of n/16 lanes: every layer runs over long contiguous lanes. The order of the
 /// values is nobody's business but [`inverse`]'s and [`Prepared`]'s.
-pub(crate) fn forward<P: ParameterSet>(mut a: Zeroizing<Vec<u64>>) -> Zeroizing<Vec<u64>> {
-    let mut t = Zeroizing::new(vec![0; P::N]);
+pub(crate) fn forward<P: ParameterSet>(mut a: Buffer<u64>) -> Buffer<u64> {
+    let w = P::tables().0;
+    debug_assert_eq!((a.len(), w.len()), (P::N, P::N));
     wide(
         #[inline(always)]
-        || forward_layers::<P>(&mut a, &mut t),
+        || {
+            let mut half = P::N / 2;
+            while half >= COLUMNS {
+                let m = P::N / 2 / half;
+                for (block, w) in a.chunks_exact_mut(2 * half).zip(&w[m..2 * m]) {
+                    let (low, high) = block.split_at_mut(half);
+                    for (x, y) in low.iter_mut().zip(high) {
+                        butterfly::<P>(x, y, *w);
+                    }
+                }
+                half /= 2;
+            }
+        },
+    );
+    let rows = P::N / COLUMNS;
+    let mut t = Buffer::zeros(P::N);
+    // Not inside: vector units that can gather and scatter are slower here than single moves.
+    for (r, row) in a.as_chunks::<COLUMNS>().0.iter().enumerate() {
+        for (c, &x) in row.iter().enumerate() {
+            t[c * rows + r] = x;
+        }
+    }
+    wide(
+        #[inline(always)]
+        || {
+            let mut half = COLUMNS / 2;
+            while half > 0 {
+                let groups = COLUMNS / 2 / half;
+                let w = w[groups * rows..2 * groups * rows].chunks_exact(rows);
+                for (block, w) in t.chunks_exact_mut(2 * half * rows).zip(w) {
+                    let (low, high) = block.split_at_mut(half * rows);
+                    for (low, high) in low.chunks_exact_mut(rows).zip(high.chunks_exact_mut(rows)) {
+                        for ((x, y), w) in low.iter_mut().zip(high).zip(w) {
+                            butterfly::<P>(x, y, *w);
+                        }
+                    }
+                }
+                half /= 2;
+            }
+        },
     );
     t
 }
 
 /// Inverse of [`forward`] times n: n values in \[0, q) to n coefficients in \[0, q).
 /// The factor 1/n stands in every [`Prepared`].
-pub(crate) fn inverse<P: ParameterSet>(mut t: Zeroizing<Vec<u64>>) -> Zeroizing<Vec<u64>> {
-    let mut a = Zeroizing::new(vec![0; P::N]);
-    wide(
-        #[inline(always)]
-        || inverse_layers::<P>(&mut t, &mut a),
-    );
-    a
-}
-
-/// [`forward`] from `a`, which is spoilt, to `t`.
-#[inline(always)]
-fn forward_layers<P: ParameterSet>(a: &mut [u64], t: &mut [u64]) {
-    let w = P::tables().0;
-    debug_assert_eq!((a.len(), t.len(), w.len()), (P::N, P::N, P::N));
-    let mut half = P::N / 2;
-    while half >= COLUMNS {
-        let m = P::N / 2 / half;
-        for (block, w) in a.chunks_exact_mut(2 * half).zip(&w[m..2 * m]) {
-            let (low, high) = block.split_at_mut(half);
-            for (x, y) in low.iter_mut().zip(high) {
-                butterfly::<P>(x, y, *w);
-            }
-        }
-        half /= 2;
-    }
-    let rows = P::N / COLUMNS;
-    for (r, row) in a.as_chunks::<COLUMNS>().0.iter().enumerate() {
-        for (c, &x) in row.iter().enumerate() {
-            t[c * rows + r] = x;
-        }
-    }
-    let mut half = COLUMNS / 2;
-    while half > 0 {
-        let groups = COLUMNS / 2 / half;
-        let w = w[groups * rows..2 * groups * rows].chunks_exact(rows);
-        for (block, w) in t.chunks_exact_mut(2 * half * rows).zip(w) {
-            let (low, high) = block.split_at_mut(half * rows);
-            for (low, high) in low.chunks_exact_mut(rows).zip(high.chunks_exact_mut(rows)) {
-                for ((x, y), w) in low.iter_mut().zip(high).zip(w) {
-                    butterfly::<P>(x, y, *w);
-                }
-            }
-        }
-        half /= 2;
-    }
-}
-
-/// [`inverse`] from `t`, which is spoilt, to `a`.
-#[inline(always)]
-fn inverse_layers<P: ParameterSet>(t: &mut [u64], a: &mut [u64]) {
+pub(crate) fn inverse<P: ParameterSet>(mut t: Buffer<u64>) -> Buffer<u64> {
     let w = P::tables().1;
-    debug_assert_eq!((a.len(), t.len(), w.len()), (P::N, P::N, P::N));
+    debug_assert_eq!((t.len(), w.len()), (P::N, P::N));
     // The bound of the inputs of a layer of distance `half` is q·half: it doubles with each layer,
     // and q·n < 2^32 holds for both sets, so nothing is reduced before the end.
     let rows = P::N / COLUMNS;
-    let mut half = 1;
-    while half < COLUMNS {
-        let groups = COLUMNS / 2 / half;
-        let bound = u64::from(P::Q) * half as u64;
-        let w = w[groups * rows..2 * groups * rows].chunks_exact(rows);
-        for (block, w) in t.chunks_exact_mut(2 * half * rows).zip(w) {
-            let (low, high) = block.split_at_mut(half * rows);
-            for (low, high) in low.chunks_exact_mut(rows).zip(high.chunks_exact_mut(rows)) {
-                for ((x, y), w) in low.iter_mut().zip(high).zip(w) {
-                    inverse_butterfly::<P>(x, y, *w, bound);
+    wide(
+        #[inline(always)]
+        || {
+            let mut half = 1;
+            while half < COLUMNS {
+                let groups = COLUMNS / 2 / half;
+                let bound = u64::from(P::Q) * half as u64;
+                let w = w[groups * rows..2 * groups * rows].chunks_exact(rows);
+                for (block, w) in t.chunks_exact_mut(2 * half * rows).zip(w) {
+                    let (low, high) = block.split_at_mut(half * rows);
+                    for (low, high) in low.chunks_exact_mut(rows).zip(high.chunks_exact_mut(rows)) {
+                        for ((x, y), w) in low.iter_mut().zip(high).zip(w) {
+                            inverse_butterfly::<P>(x, y, *w, bound);
+                        }
+                    }
                 }
+                half *= 2;
             }
-        }
-        half *= 2;
-    }
+        },
+    );
+    let mut a = Buffer::zeros(P::N);
     for (r, row) in a.as_chunks_mut::<COLUMNS>().0.iter_mut().enumerate() {
         for (c, x) in row.iter_mut().enumerate() {
             *x = t[c * rows + r];
         }
     }
-    while half < P::N {
-        let m = P::N / 2 / half;
-        let bound = u64::from(P::Q) * half as u64;
-        for (block, w) in a.chunks_exact_mut(2 * half).zip(&w[m..2 * m]) {
-            let (low, high) = block.split_at_mut(half);
-            for (x, y) in low.iter_mut().zip(high) {
-                inverse_butterfly::<P>(x, y, *w, bound);
+    wide(
+        #[inline(always)]
+        || {
+            let mut half = COLUMNS;
+            while half < P::N {
+                let m = P::N / 2 / half;
+                let bound = u64::from(P::Q) * half as u64;
+                for (block, w) in a.chunks_exact_mut(2 * half).zip(&w[m..2 * m]) {
+                    let (low, high) = block.split_at_mut(half);
+                    for (x, y) in low.iter_mut().zip(high) {
+                        inverse_butterfly::<P>(x, y, *w, bound);
+                    }
+                }
+                half *= 2;
             }
-        }
-        half *= 2;
-    }
-    for x in a.iter_mut() {
-        *x = reduce::<P>(*x);
-    }
+            for x in a.iter_mut() {
+                *x = reduce::<P>(*x);
+            }
+        },
+    );
+    a
 }
 
 /// (x, y) -> (x + w·y, x − w·y + 2q). Both grow by less than 2q a layer: below 24q < 2^26 at the end.
@@ -243,8 +248,8 @@ impl<P: ParameterSet> Prepared<P> {
     }
 
     /// The product with a transformed polynomial, as n coefficients in \[0, q).
-    pub(crate) fn multiply(&self, transformed: &[u64]) -> Zeroizing<Vec<u64>> {
-        let mut product = Zeroizing::new(vec![0; P::N]);
+    pub(crate) fn multiply(&self, transformed: &[u64]) -> Buffer<u64> {
+        let mut product = Buffer::zeros(P::N);
         wide(
             #[inline(always)]
             || {
@@ -259,17 +264,15 @@ impl<P: ParameterSet> Prepared<P> {
 
 impl<P> Drop for Prepared<P> {
     fn drop(&mut self) {
-        self.factors.zeroize();
+        self.factors.as_mut_slice().zeroize();
     }
 }
 
 impl<P> ZeroizeOnDrop for Prepared<P> {}
 
 /// A transformed copy of n coefficients in \[0, q).
-pub(crate) fn transformed<P: ParameterSet>(
-    coefficients: impl Iterator<Item = u64>,
-) -> Zeroizing<Vec<u64>> {
-    forward::<P>(Zeroizing::new(coefficients.collect()))
+pub(crate) fn transformed<P: ParameterSet>(coefficients: impl Iterator<Item = u64>) -> Buffer<u64> {
+    forward::<P>(coefficients.collect::<Vec<_>>().into())
 }
 
 /// The quotient a/b in R_q, or `None` if b has no inverse. Takes the same time for every b that has.
@@ -287,12 +290,11 @@ pub(crate) fn divide<P: ParameterSet>(a: &[i32], b: &[i32]) -> Option<Vec<u32>> 
     }
     let scale = u64::from(pow_mod(P::N as u32, P::Q - 2, P::Q));
     let q = u64::from(P::Q);
-    let quotient = a
-        .iter()
-        .zip(b.iter())
-        .map(|(&x, &y)| x % q * y % q * scale % q)
-        .collect();
-    let quotient = inverse::<P>(Zeroizing::new(quotient));
+    let mut quotient = Buffer::zeros(P::N);
+    for ((out, &x), &y) in quotient.iter_mut().zip(a.iter()).zip(b.iter()) {
+        *out = x % q * y % q * scale % q;
+    }
+    let quotient = inverse::<P>(quotient);
     Some(quotient.iter().map(|&x| x as u32).collect())
 }
 
@@ -343,6 +345,7 @@ const fn mul_mod(a: u32, b: u32, q: u32) -> u32 {
 mod tests {
     use super::*;
     use crate::params::{SetA, SetB};
+    use crate::ring::lanes::on_each_unit;
     use crate::test_rng::TestRng;
     use rand_core::Rng;
 
@@ -374,13 +377,17 @@ mod tests {
                 };
             }
         }
-        let hat = transformed::<P>(a.iter().map(|&x| u64::from(x)));
-        assert!(
-            hat.iter()
-                .all(|&x| x < (2 * P::LOG_N as u64 + 1) * u64::from(P::Q))
-        );
-        let product = Prepared::<P>::new(b.iter().copied()).multiply(&hat);
-        assert_eq!(*product, expected);
+        let products = on_each_unit(|| {
+            let hat = transformed::<P>(a.iter().map(|&x| u64::from(x)));
+            let bound = (2 * P::LOG_N as u64 + 1) * u64::from(P::Q);
+            assert!(hat.iter().all(|&x| x < bound));
+            let product = Prepared::<P>::new(b.iter().copied()).multiply(&hat);
+            (hat, product)
+        });
+        for (hat, product) in &products {
+            assert_eq!(**product, expected);
+            assert_eq!(**hat, *products[0].0);
+        }
     }
 
     #[test]

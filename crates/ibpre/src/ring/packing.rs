@@ -5,10 +5,9 @@
 //! padding bit exists and equal bytes mean equal values. Range checks belong to the caller that
 //! knows the meaning; the loops here depend on no value.
 
-use zeroize::Zeroizing;
-
 use crate::params::ParameterSet;
 use crate::ring::ntt::subtract_once;
+use crate::secret::Buffer;
 
 /// Bytes of n coefficients of `bits` bits.
 pub(crate) const fn packed_len(n: usize, bits: u32) -> usize {
@@ -44,20 +43,21 @@ pub(crate) fn unpack(bits: u32, bytes: &[u8], out: &mut [u32]) {
 /// Packs signed values in \[−2^(bits−1), 2^(bits−1)) as two's complement.
 pub(crate) fn pack_signed(bits: u32, values: &[i32], out: &mut [u8]) {
     let mask = (1u32 << bits) - 1;
-    let raw = Zeroizing::new(values.iter().map(|&v| v as u32 & mask).collect::<Vec<_>>());
+    let raw: Vec<u32> = values.iter().map(|&v| v as u32 & mask).collect();
+    let raw = Buffer::from(raw);
     pack(bits, &raw, out);
 }
 
 /// Unpacks two's complement values: every bit string is a value, so nothing can be refused.
-pub(crate) fn unpack_signed(bits: u32, bytes: &[u8], n: usize) -> Zeroizing<Vec<i32>> {
-    let mut raw = Zeroizing::new(vec![0u32; n]);
+pub(crate) fn unpack_signed(bits: u32, bytes: &[u8], n: usize) -> Buffer<i32> {
+    let mut raw = Buffer::zeros(n);
     unpack(bits, bytes, &mut raw);
     let shift = 32 - bits;
-    Zeroizing::new(
-        raw.iter()
-            .map(|&v| ((v << shift) as i32) >> shift)
-            .collect(),
-    )
+    let mut out = Buffer::zeros(n);
+    for (out, &v) in out.iter_mut().zip(raw.iter()) {
+        *out = ((v << shift) as i32) >> shift;
+    }
+    out
 }
 
 /// Whether every value fits `bits` bits of two's complement; looks at all values.

@@ -6,12 +6,11 @@
 
 use std::f64::consts::FRAC_PI_2;
 
-use zeroize::Zeroizing;
-
 use super::elementary::{log, sin_cos};
 use super::lanes::wide;
 use crate::chacha::{BLOCK, ChaCha};
 use crate::params::ParameterSet;
+use crate::secret::Buffer;
 
 /// HashToRq: three bytes little-endian at a time, masked to `Q_BITS` bits, accepted if below q.
 pub(crate) fn hash_to_rq<P: ParameterSet>(seed: &[u8; 32]) -> Vec<u32> {
@@ -37,9 +36,9 @@ pub(crate) fn hash_to_rq<P: ParameterSet>(seed: &[u8; 32]) -> Vec<u32> {
 }
 
 /// The next n coefficients of P(0) = 86/256, P(±1) = 85/256, one byte each, as 0, 1, q − 1.
-pub(crate) fn ternary<P: ParameterSet>(xof: &mut ChaCha) -> Zeroizing<Vec<u64>> {
-    let mut bytes = Zeroizing::new(vec![0u8; P::N]);
-    let mut out = Zeroizing::new(vec![0; P::N]);
+pub(crate) fn ternary<P: ParameterSet>(xof: &mut ChaCha) -> Buffer<u64> {
+    let mut bytes = Buffer::zeros(P::N);
+    let mut out = Buffer::zeros(P::N);
     xof.fill(&mut bytes);
     let minus_one = u64::from(P::Q - 1);
     wide(
@@ -64,12 +63,12 @@ pub(crate) fn ternary<P: ParameterSet>(xof: &mut ChaCha) -> Zeroizing<Vec<u64>> 
 /// in the order written, and nothing is fused, so every machine gives the same E. Radius ≤
 /// 16384·√(2·128·ln 2) < 2^18 for set A, < 2^20 for set B. Branch-free, but division and root of
 /// binary64 on a secret: on some processors their time depends on it.
-pub(crate) fn noise<P: ParameterSet>(seed: &[u8; 32]) -> Zeroizing<Vec<i32>> {
-    let mut bytes = Zeroizing::new(vec![0u8; 12 * P::N]);
+pub(crate) fn noise<P: ParameterSet>(seed: &[u8; 32]) -> Buffer<i32> {
+    let mut bytes = Buffer::<u8>::zeros(12 * P::N);
     ChaCha::new(seed).fill(&mut bytes);
     let (draws, _) = bytes.as_chunks::<24>();
-    let mut uniform = Zeroizing::new(vec![[0.0; 2]; P::N / 2]);
-    for (draw, pair) in draws.iter().zip(uniform.iter_mut()) {
+    let mut uniform = Buffer::zeros(P::N);
+    for (draw, pair) in draws.iter().zip(uniform.as_chunks_mut::<2>().0) {
         let mut a = [0; 16];
         let mut b = [0; 8];
         a.copy_from_slice(&draw[..16]);
@@ -80,12 +79,12 @@ pub(crate) fn noise<P: ParameterSet>(seed: &[u8; 32]) -> Zeroizing<Vec<i32>> {
             u64::from_le_bytes(b) as f64 * TWO_POW_MINUS_64,
         ];
     }
-    let mut out = Zeroizing::new(vec![0i32; P::N]);
+    let mut out = Buffer::zeros(P::N);
     wide(
         #[inline(always)]
         || {
             let (pairs, _) = out.as_chunks_mut::<2>();
-            for (pair, &u) in pairs.iter_mut().zip(uniform.iter()) {
+            for (pair, &u) in pairs.iter_mut().zip(uniform.as_chunks::<2>().0) {
                 *pair = box_muller::<P>(u);
             }
         },
