@@ -1,15 +1,10 @@
-//! Files of people: records to split, extracts to make, configuration to read.
+//! See `src/files.rs`.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use medshare::{config::Config, fhir};
+use files::FILES;
+use medshare_fuzz::{Decoder, Target, canonical, text};
 
-fuzz_target!(|bytes: &[u8]| {
-    let split = fhir::split(bytes);
-    let whole: u64 = split.parts.iter().flat_map(|part| &part.ranges).map(|r| r.end - r.start).sum();
-    assert_eq!(whole, bytes.len() as u64, "parts join to the source");
-    let _ = fhir::extract(&[(fhir::FHIR_ENTRIES, bytes)]);
-    if let Ok(text) = std::str::from_utf8(bytes) {
-        let _ = Config::parse(text, "config.toml");
-    }
-});
+#[path = "../src/files.rs"]
+mod files;
+
+libfuzzer_sys::fuzz_target!(init: FILES.start(), |bytes: &[u8]| FILES.run(bytes));

@@ -1,17 +1,6 @@
-//! What a ledger sends to those who check it.
+//! See `src/ledger.rs`.
 #![no_main]
 
-use base::codec;
-use ledger::{Block, ConsistencyProof, Head, InclusionProof, Leaf, Receipt};
-use libfuzzer_sys::fuzz_target;
+use medshare_fuzz::LEDGER;
 
-fuzz_target!(|bytes: &[u8]| {
-    if let Ok(leaf) = codec::decode::<Leaf>(bytes) {
-        assert_eq!(leaf.to_bytes(), bytes);
-    }
-    let _ = codec::decode::<Head>(bytes);
-    let _ = codec::decode::<Block>(bytes);
-    let _ = codec::decode::<Receipt>(bytes);
-    let _ = codec::decode::<InclusionProof>(bytes);
-    let _ = codec::decode::<ConsistencyProof>(bytes);
-});
+libfuzzer_sys::fuzz_target!(init: LEDGER.start(), |bytes: &[u8]| LEDGER.run(bytes));

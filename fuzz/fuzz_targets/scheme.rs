@@ -1,29 +1,6 @@
-//! Decoders of the re-encryption scheme: what is accepted encodes to the same bytes.
+//! See `src/scheme.rs`.
 #![no_main]
 
-use ibpre::{
-    Capsule, GrantKey, MasterKey, ParameterSet, PublicParams, ReencryptedCapsule, ReencryptionKey,
-    SetA, SetB, UserKey,
-};
-use libfuzzer_sys::fuzz_target;
+use medshare_fuzz::SCHEME;
 
-fn every<P: ParameterSet>(bytes: &[u8]) {
-    if let Ok(value) = PublicParams::<P>::from_bytes(bytes) {
-        assert_eq!(value.to_bytes(), bytes);
-    }
-    if let Ok(value) = Capsule::<P>::from_bytes(bytes) {
-        assert_eq!(value.to_bytes(), bytes);
-    }
-    if let Ok(value) = ReencryptedCapsule::<P>::from_bytes(bytes) {
-        assert_eq!(value.to_bytes(), bytes);
-    }
-    let _ = UserKey::<P>::from_bytes(bytes);
-    let _ = GrantKey::<P>::from_bytes(bytes);
-    let _ = ReencryptionKey::<P>::from_bytes(bytes);
-    let _ = MasterKey::<P>::from_bytes(bytes);
-}
-
-fuzz_target!(|bytes: &[u8]| {
-    every::<SetA>(bytes);
-    every::<SetB>(bytes);
-});
+libfuzzer_sys::fuzz_target!(init: SCHEME.start(), |bytes: &[u8]| SCHEME.run(bytes));

@@ -31,7 +31,8 @@ cargo xtask <chore>
   attacks      every number and plot of docs/attacks.md anew (minutes)
   crash [--kills N] [--runs N] [--seed N]   kill -9, lost power, failing disks: long forms
   crash --mutants [PATH]   of every sync call: which test fails without it
-  fuzz [SECONDS] [TARGET]   every decoder under libFuzzer, 60 s each by default
+  fuzz [--seconds N | --runs N] [TARGET[/DECODER]]...   every decoder under libFuzzer,
+               60 s a target by default
   bench [--json] [FILTER]   every figure beside its yardstick and target
   peers [--rounds N] [--core N] [PEER]   our scheme beside its peers, on one core, into
                docs/performance.md

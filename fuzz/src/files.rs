@@ -1,0 +1,153 @@
+//! Files of people and messages of the interface: records to split, extracts to make,
+//! configuration to read, tickets, answers.
+
+use super::{Decoder, Target, canonical, text};
+use medshare::{
+    config::Config,
+    fhir,
+    http::{
+        Address,
+        message::{
+            BagHead, ErrorBody, ErrorCode, Leaves, Letters, LoggedOperation, Prekeys, Status,
+        },
+        ticket,
+    },
+};
+
+/// The binary's decoders.
+pub const FILES: Target = Target {
+    name: "files",
+    decoders: &[
+        Decoder {
+            name: "record",
+            run: record,
+        },
+        Decoder {
+            name: "entries",
+            run: |bytes| fhir::extract(&[(fhir::FHIR_ENTRIES, bytes)]).is_ok(),
+        },
+        Decoder {
+            name: "config",
+            run: |bytes| text(bytes, |text| Config::parse(text, "config.toml").is_ok()),
+        },
+        Decoder {
+            name: "ticket",
+            run: |bytes| text(bytes, |text| ticket::parse(text).is_some()),
+        },
+        Decoder {
+            name: "address",
+            run: |bytes| text(bytes, |text| text.parse::<Address>().is_ok()),
+        },
+        Decoder {
+            name: "status",
+            run: canonical::<Status>,
+        },
+        Decoder {
+            name: "error",
+            run: canonical::<ErrorBody>,
+        },
+        Decoder {
+            name: "logged-operation",
+            run: canonical::<LoggedOperation>,
+        },
+        Decoder {
+            name: "leaves",
+            run: canonical::<Leaves>,
+        },
+        Decoder {
+            name: "letters",
+            run: canonical::<Letters>,
+        },
+        Decoder {
+            name: "prekeys",
+            run: canonical::<Prekeys>,
+        },
+        Decoder {
+            name: "bag-head",
+            run: canonical::<BagHead>,
+        },
+    ],
+    seeds,
+};
+
+fn record(bytes: &[u8]) -> bool {
+    let split = fhir::split(bytes);
+    let ranges = split.parts.iter().flat_map(|part| &part.ranges);
+    let whole: u64 = ranges.map(|range| range.end - range.start).sum();
+    assert_eq!(whole, bytes.len() as u64, "parts join to the source");
+    split.parts.len() > 1
+}
+
+/// Short records of every kind, a configuration, a ticket, an answer of each shape.
+fn seeds() -> Vec<Vec<u8>> {
+    let mut seeds = vec![
+        BUNDLE.to_vec(),
+        br#"{"resourceType":"Patient","id":"p"}"#.to_vec(),
+    ];
+    for part in fhir::split(BUNDLE).parts {
+        let slices = part
+            .ranges
+            .iter()
+            .map(|range| &BUNDLE[range.start as usize..range.end as usize]);
+        seeds.push(slices.collect::<Vec<_>>().concat());
+    }
+    seeds.push(b"MSH|^~\\&|LAB|X|Y|Z|20261122||ORU^R01|1|P|2.5\rPID|1||1\r".to_vec());
+    seeds.push(b"<?xml version=\"1.0\"?><ClinicalDocument xmlns=\"urn:hl7-org:v3\"/>".to_vec());
+    seeds.push([&[0; 128][..], b"DICM"].concat());
+    seeds.push(CONFIG.to_vec());
+    let chain = base::ChainId([7; 32]);
+    let secret = base::key::OperationSecret::new([8; 32]);
+    let ticket = ticket::Ticket {
+        chain,
+        account: base::AccountId([9; 32]),
+        key: secret.public(),
+        method: "PUT".into(),
+        path: "/v1/prekeys".into(),
+        body: Some(base::Digest([1; 32])),
+        time: base::Millis(1_795_305_600_000),
+        nonce: base::Nonce([2; 32]),
+    };
+    seeds.push(ticket::header(ticket, &secret).into_bytes());
+    seeds.extend([&b"http://127.0.0.1:7878"[..], b"unix:/run/medshare.sock"].map(<[u8]>::to_vec));
+    let status = Status {
+        interface: 1,
+        version: "0.1.0".into(),
+        chain,
+        network: "test".into(),
+        height: 1,
+        tree_size: 2,
+        time: base::Millis(1_795_305_600_000),
+    };
+    let bytes = || vec![1, 2, 3].into();
+    seeds.push(base::codec::encode(&status));
+    seeds.push(base::codec::encode(&LoggedOperation {
+        index: 1,
+        leaf: bytes(),
+    }));
+    seeds.push(base::codec::encode(&Leaves {
+        leaves: vec![bytes(), bytes()],
+    }));
+    seeds.push(base::codec::encode(&Letters {
+        letters: vec![(1, bytes())],
+    }));
+    seeds.push(base::codec::encode(&Prekeys {
+        prekeys: vec![bytes()],
+    }));
+    seeds.push(base::codec::encode(&BagHead { head: bytes() }));
+    seeds.push(base::codec::encode(&ErrorBody {
+        code: ErrorCode::Missing,
+        message: "not here".into(),
+        refusal: None,
+        block: Some(base::cid::of_object(b"block")),
+    }));
+    seeds
+}
+
+const BUNDLE: &[u8] = br#"{"resourceType":"Bundle","type":"collection","entry":[
+ {"resource":{"resourceType":"Observation","category":[{"coding":[{"code":"laboratory"}]}],"valueString":"\u00e9"}},
+ {"resource":{"resourceType":"Condition","code":{"text":"anaemia"},"meta":{"security":[{"code":"HIV"}]}}},
+ {"fullUrl":"urn:x","resource":{"resourceType":"Patient","name":[{"family":"M\u00fcller"}]}}]}
+"#;
+
+const CONFIG: &[u8] =
+    b"[node]\naddress = \"http://127.0.0.1:7878\"\ntimeout-seconds = 5\n[output]\njson = true\n";

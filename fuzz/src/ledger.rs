@@ -1,0 +1,211 @@
+//! What a ledger sends to those who check it.
+
+use super::{Decoder, Target, canonical};
+use base::{
+    Signed, codec,
+    genesis::Genesis,
+    operation::{Ask, Bag, Deny, Review, Revoke, RotateScope, Verdict},
+};
+use ledger::{
+    Account, BagState, Block, CompactRange, ConsistencyProof, Grant, Head, InclusionProof, Leaf,
+    Page, QueryState, Receipt, Record, RequestState, ScopeState, StateInfo,
+};
+use world::{World, digest, id, parts, sid, want};
+
+/// The ledger's tests have a world with a real ledger in it: the seeds are its words.
+#[path = "../../crates/ledger/tests/it/world.rs"]
+#[allow(unused_imports)]
+mod world;
+
+/// Log, proofs and entries of the state.
+pub const LEDGER: Target = Target {
+    name: "ledger",
+    decoders: &[
+        Decoder {
+            name: "leaf",
+            run: leaf,
+        },
+        Decoder {
+            name: "head",
+            run: canonical::<Head>,
+        },
+        Decoder {
+            name: "block",
+            run: canonical::<Block>,
+        },
+        Decoder {
+            name: "receipt",
+            run: canonical::<Receipt>,
+        },
+        Decoder {
+            name: "inclusion-proof",
+            run: canonical::<InclusionProof>,
+        },
+        Decoder {
+            name: "consistency-proof",
+            run: canonical::<ConsistencyProof>,
+        },
+        Decoder {
+            name: "compact-range",
+            run: canonical::<CompactRange>,
+        },
+        Decoder {
+            name: "account",
+            run: canonical::<Account>,
+        },
+        Decoder {
+            name: "record",
+            run: canonical::<Record>,
+        },
+        Decoder {
+            name: "state",
+            run: canonical::<StateInfo>,
+        },
+        Decoder {
+            name: "request",
+            run: canonical::<RequestState>,
+        },
+        Decoder {
+            name: "grant",
+            run: canonical::<Grant>,
+        },
+        Decoder {
+            name: "query",
+            run: canonical::<QueryState>,
+        },
+        Decoder {
+            name: "scope-state",
+            run: canonical::<ScopeState>,
+        },
+        Decoder {
+            name: "bag-state",
+            run: canonical::<BagState>,
+        },
+    ],
+    seeds,
+};
+
+fn leaf(bytes: &[u8]) -> bool {
+    codec::decode::<Leaf>(bytes).is_ok_and(|leaf| {
+        assert!(leaf.to_bytes() == bytes);
+        true
+    })
+}
+
+/// A short history, for the seeds of this target and of the vocabulary.
+pub(super) struct Story {
+    pub(super) genesis: Genesis,
+    pub(super) leaves: Vec<Leaf>,
+    pub(super) ask: Signed<Ask>,
+    answers: Vec<Vec<u8>>,
+}
+
+/// The usual cast registers; a record goes from its hospital to a requester.
+pub(super) fn story() -> Story {
+    let mut world = World::cast();
+    let record = world.record("mercy", "pat", "r", &[("s", "c0"), ("t", "c1")]);
+    let denied = world.request("loner", "pat");
+    world.ok("pat", Deny { request: denied });
+    let grant = world.grant("institute", &["s"], &["ag", "ac"]);
+    let querying = world.querying(&want(
+        grant,
+        "institute",
+        "ag",
+        record,
+        "r",
+        parts(&[("s", "c0")])[0],
+    ));
+    let body = Ask {
+        chain: world.chain(),
+        grant,
+        state: querying.state,
+        part: querying.part,
+        agent: id("ag"),
+        expires: querying.ask.expires,
+    };
+    let ask = Signed {
+        body,
+        signature: querying.ask.signature,
+    };
+    let query = world.ok("ag", querying);
+    world.ok(
+        "institute",
+        Review {
+            query,
+            verdict: Verdict::Accepted,
+            evidence: None,
+        },
+    );
+    world.ok(
+        "pat",
+        Bag {
+            version: 1,
+            commitment: digest("bag"),
+        },
+    );
+    world.ok("pat", Revoke { grant });
+    world.ok(
+        "pat",
+        RotateScope {
+            sid: sid("t"),
+            next: sid("u"),
+        },
+    );
+    let view = world.view();
+    let head = view.head().expect("a head");
+    let size = head.header.tree_size;
+    let leaves = view.leaves(0, 1_000).expect("leaves");
+    let mut answers = vec![codec::encode(&head)];
+    let last = leaves.last().expect("a leaf").operation.to_bytes().1;
+    answers.push(codec::encode(
+        &view.receipt(last).expect("reads").expect("is there"),
+    ));
+    answers.push(codec::encode(
+        &view.receipt(query).expect("reads").expect("is there"),
+    ));
+    answers.push(codec::encode(
+        &view.block(head.header.height).expect("reads"),
+    ));
+    answers.push(codec::encode(
+        &view.inclusion(3, size).expect("reads").expect("is there"),
+    ));
+    answers.push(codec::encode(
+        &view.consistency(5, size).expect("reads").expect("is there"),
+    ));
+    for account in view.accounts(Page::default()).expect("accounts").items {
+        answers.push(codec::encode(&account));
+    }
+    answers.push(codec::encode(
+        &view.record(record).expect("reads").expect("is there"),
+    ));
+    answers.push(codec::encode(
+        &view.request(denied).expect("reads").expect("is there"),
+    ));
+    answers.push(codec::encode(
+        &view.grant(grant).expect("reads").expect("is there"),
+    ));
+    answers.push(codec::encode(
+        &view.query(query).expect("reads").expect("is there"),
+    ));
+    answers.push(codec::encode(
+        &view
+            .scope(id("pat"), sid("t"))
+            .expect("reads")
+            .expect("is there"),
+    ));
+    answers.push(codec::encode(
+        &view.bag(id("pat")).expect("reads").expect("is there"),
+    ));
+    Story {
+        genesis: world.genesis.clone(),
+        leaves,
+        ask,
+        answers,
+    }
+}
+
+fn seeds() -> Vec<Vec<u8>> {
+    let story = story();
+    let leaves = story.leaves.iter().map(Leaf::to_bytes);
+    leaves.chain(story.answers.iter().cloned()).collect()
+}

@@ -1,0 +1,154 @@
+//! What one party sends to another: sealed records, letters, cards, manifests.
+
+use super::{Decoder, Target, canonical, text};
+use base::{Class, Millis, RecordId, Signed, codec};
+use share::{
+    bag::Phrase,
+    card::Card,
+    identity::{HpkeSecret, PatientSecrets},
+    letter::{Letter, OpenFailure, SealedLetter},
+    manifest::Manifest,
+    prekey::Prekey,
+    record::Layout,
+    sealed::{CapsuleNode, PartOpening, SealedRecord},
+};
+use store::{BlockStore as _, walk::Walk};
+use world::{Cast, bundle, rng, wish};
+
+/// The tests of the protocol have a world of real parties: the seeds are what they send.
+#[path = "../../crates/share/tests/world/mod.rs"]
+#[allow(unused_imports)]
+mod world;
+
+/// Everything between parties.
+pub const SHARE: Target = Target {
+    name: "share",
+    decoders: &[
+        Decoder {
+            name: "sealed-record",
+            run: sealed_record,
+        },
+        Decoder {
+            name: "capsule-node",
+            run: canonical::<CapsuleNode>,
+        },
+        Decoder {
+            name: "part-opening",
+            run: canonical::<PartOpening>,
+        },
+        Decoder {
+            name: "layout",
+            run: canonical::<Layout>,
+        },
+        Decoder {
+            name: "letter",
+            run: canonical::<Letter>,
+        },
+        Decoder {
+            name: "sealed-letter",
+            run: |bytes| SealedLetter::parse(bytes).is_ok(),
+        },
+        Decoder {
+            name: "failure",
+            run: canonical::<Signed<OpenFailure>>,
+        },
+        Decoder {
+            name: "prekey",
+            run: canonical::<Signed<Prekey>>,
+        },
+        Decoder {
+            name: "manifest",
+            run: |bytes| Manifest::read(bytes).is_ok(),
+        },
+        Decoder {
+            name: "patient-secrets",
+            run: |bytes| PatientSecrets::from_bytes(bytes).is_ok(),
+        },
+        Decoder {
+            name: "card",
+            run: |bytes| text(bytes, |text| Card::read(text).is_ok()),
+        },
+        Decoder {
+            name: "phrase",
+            run: |bytes| text(bytes, |text| Phrase::parse(text).is_ok()),
+        },
+    ],
+    seeds,
+};
+
+fn sealed_record(bytes: &[u8]) -> bool {
+    if let Ok(sealed) = SealedRecord::from_block(bytes, RecordId([7; 32])) {
+        let _ = CapsuleNode::from_block(bytes, &sealed, 0);
+        let _ = sealed.header(0);
+    }
+    canonical::<SealedRecord>(bytes)
+}
+
+/// A record on its way from a hospital to a requester, every letter of it.
+fn seeds() -> Vec<Vec<u8>> {
+    let cast = Cast::new();
+    let world = &cast.world;
+    let record = cast.accepted(&bundle());
+    let mut seeds = Vec::new();
+    for (root, _) in world.store.pins() {
+        let blocks = Walk::new(&world.store, root).filter_map(Result::ok);
+        seeds.extend(blocks.map(|(_, bytes)| bytes));
+    }
+
+    let now = world.now();
+    let classes = [Class::Laboratory, Class::Condition];
+    let institute = world.desk(&cast.institute);
+    let asked = share::request::request(
+        &institute,
+        cast.patient.id(),
+        &wish(&classes, now),
+        now.plus(Millis::DAY),
+        None,
+        &mut rng(),
+    )
+    .expect("asks");
+    let request = world.one_letter(&cast.patient).letter;
+    seeds.push(codec::encode(&request));
+    if let Letter::Request(request) = &request {
+        share::request::receive(&world.desk(&cast.patient), cast.patient.id(), request)
+            .expect("is asked");
+    }
+    let choice = cast.choice(&classes, &[&cast.agent]);
+    let grant =
+        share::authorize::authorize(&world.wallet(&cast.patient), asked.id, &choice, &mut rng())
+            .expect("grants");
+    for mail in world.mail.lock().expect("mail").values().flatten() {
+        seeds.push(mail.clone());
+    }
+    let packet = world.one_letter(&cast.agent);
+    if let Letter::Agent(letter) = &packet.letter {
+        share::reencrypt::receive(&world.desk(&cast.agent), letter, packet.name, packet.key)
+            .expect("takes");
+    }
+    seeds.push(codec::encode(&packet.letter));
+    let packet = world.one_letter(&cast.institute);
+    if let Letter::Grant(letter) = &packet.letter {
+        share::open::receive_grant(&institute, letter, packet.name, packet.key).expect("takes");
+    }
+    seeds.push(codec::encode(&packet.letter));
+    let ask = cast.ask(grant.id, record, 0, &cast.agent);
+    cast.answer(&cast.agent, &ask).expect("answers");
+    seeds.push(codec::encode(&Letter::Ask(ask)));
+    seeds.push(codec::encode(&world.one_letter(&cast.institute).letter));
+
+    let secrets = cast.patient.secrets.as_ref().expect("a patient's");
+    seeds.push(secrets.to_bytes().to_vec());
+    let card = Card::show(&cast.patient.party, secrets, now, &mut rng());
+    seeds.push(card.as_bytes().to_vec());
+    seeds.push(Phrase::generate(&mut rng()).words().as_bytes().to_vec());
+    let keys =
+        share::prekey::make(&cast.agent.party, &cast.agent.vault, 1, &mut rng()).expect("a key");
+    seeds.extend(keys.iter().map(codec::encode));
+    let sealed = request.seal(
+        world.chain(),
+        &HpkeSecret::new([3; 32]).public(),
+        &mut rng(),
+    );
+    seeds.push(sealed.expect("seals"));
+    seeds
+}
