@@ -172,6 +172,17 @@ pub(super) fn story() -> Story {
     answers.push(codec::encode(
         &view.consistency(5, size).expect("reads").expect("is there"),
     ));
+    let mut range = CompactRange::new();
+    for leaf in &leaves {
+        range.append(&leaf.to_bytes());
+    }
+    answers.push(codec::encode(&range));
+    answers.push(codec::encode(
+        &view
+            .state_of(record, world::state("r"))
+            .expect("reads")
+            .expect("is there"),
+    ));
     for account in view.accounts(Page::default()).expect("accounts").items {
         answers.push(codec::encode(&account));
     }

@@ -1,13 +1,13 @@
 //! What one party sends to another: sealed records, letters, cards, manifests.
 
 use super::{Decoder, Target, canonical, text};
-use base::{Class, Millis, RecordId, Signed, codec};
+use base::{Class, Digest, Millis, RecordId, Salt, Signed, codec, key::OperationSecret};
 use share::{
     bag::Phrase,
     card::Card,
     identity::{HpkeSecret, PatientSecrets},
     letter::{Letter, OpenFailure, SealedLetter},
-    manifest::Manifest,
+    manifest::{Manifest, Opening},
     prekey::Prekey,
     record::Layout,
     sealed::{CapsuleNode, PartOpening, SealedRecord},
@@ -134,7 +134,22 @@ fn seeds() -> Vec<Vec<u8>> {
     let ask = cast.ask(grant.id, record, 0, &cast.agent);
     cast.answer(&cast.agent, &ask).expect("answers");
     seeds.push(codec::encode(&Letter::Ask(ask)));
-    seeds.push(codec::encode(&world.one_letter(&cast.institute).letter));
+    let answer = world.one_letter(&cast.institute).letter;
+    seeds.push(codec::encode(&answer));
+    if let Letter::Answer(answer) = answer {
+        let failure = OpenFailure {
+            chain: world.chain(),
+            grant: grant.id,
+            agent: cast.agent.id(),
+            answer,
+        };
+        let failure = Signed::new(failure, &OperationSecret::new([6; 32]));
+        seeds.push(codec::encode(&failure));
+        seeds.push(codec::encode(&Letter::Failure(failure)));
+    }
+    let layout = Layout::new(vec![(0, 5), (9, 300)]).expect("in order");
+    seeds.push(codec::encode(&layout));
+    seeds.extend(opening(&cast, record));
 
     let secrets = cast.patient.secrets.as_ref().expect("a patient's");
     seeds.push(secrets.to_bytes().to_vec());
@@ -151,4 +166,35 @@ fn seeds() -> Vec<Vec<u8>> {
     );
     seeds.push(sealed.expect("seals"));
     seeds
+}
+
+/// A signed manifest, and the inside of a part's box.
+fn opening(cast: &Cast, record: RecordId) -> [Vec<u8>; 2] {
+    let opening = Opening {
+        class: Class::Laboratory,
+        media_type: "application/fhir+json".into(),
+        length: 300,
+        digest: Digest([1; 32]),
+        layout_length: 9,
+        layout: Digest([2; 32]),
+    };
+    let salt = Salt([3; 32]);
+    let manifest = Manifest {
+        version: 1,
+        record,
+        patient: cast.patient.id(),
+        hospital: cast.hospital.id(),
+        created: cast.world.now(),
+        previous: None,
+        parts: vec![opening.commitment(&salt)],
+    };
+    let key = cast.hospital.party.record.as_ref().expect("a hospital's");
+    let manifest = manifest.sign(cast.world.chain(), key);
+    let opening = PartOpening {
+        opening,
+        salt,
+        manifest: manifest.clone().into(),
+        padding: vec![0; 20].into(),
+    };
+    [manifest, codec::encode(&opening)]
 }
