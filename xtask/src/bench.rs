@@ -7,20 +7,26 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Stdio,
+    time::Instant,
 };
 
 use crate::run;
 
-/// What a figure is held against. Times are microseconds an element.
-enum Target {
+/// What a figure is held against. A figure is the median, microseconds an element.
+struct Figure {
+    id: &'static str,
     /// At most this many microseconds.
-    Most(f64),
-    /// Weighted sum of other figures of the same run, divided by this one; at least `least`.
-    Ratio {
-        yardstick: &'static str,
-        of: &'static [(&'static str, f64)],
-        least: f64,
-    },
+    most: Option<f64>,
+    /// Other figures of the same run.
+    beside: Option<Beside>,
+}
+
+/// A yardstick: a weighted sum of figures of the same run, divided by the figure.
+struct Beside {
+    name: &'static str,
+    of: &'static [(&'static str, f64)],
+    /// The quotient shall be at least this.
+    least: Option<f64>,
 }
 
 const BENCHES: &[(&str, &str)] = &[
@@ -30,52 +36,115 @@ const BENCHES: &[(&str, &str)] = &[
     ("medshare-share", "seal"),
 ];
 
-/// Criterion's ids with their targets; figures that are not listed are printed without.
-const FIGURES: &[(&str, Target)] = &[
-    ("ibpre/A/encapsulate/prepared", Target::Most(41.0)),
-    ("ibpre/A/decapsulate/prepared", Target::Most(55.0)),
-    ("ibpre/A/reencrypt/signed", Target::Most(50.0)),
-    ("ibpre/A/open/prepared", Target::Most(95.0)),
-    ("ibpre/A/extract/prepared", Target::Most(500.0)),
-    ("ibpre/A/rekey/prepared", Target::Most(550.0)),
-    ("ibpre/A/setup/cold", Target::Most(25_000.0)),
-    (
-        "seal/seal to memory",
-        Target::Ratio {
-            yardstick: "(AES-256-GCM + 2 SHA-256) on two cores",
+/// Criterion's ids with their targets (the "Speed to reach"); figures that are not
+/// listed are printed without.
+const FIGURES: &[Figure] = &[
+    most("ibpre/A/encapsulate/prepared", 41.0),
+    most("ibpre/A/decapsulate/prepared", 55.0),
+    most("ibpre/A/reencrypt/signed", 50.0),
+    most("ibpre/A/open/prepared", 95.0),
+    most("ibpre/A/extract/prepared", 500.0),
+    most("ibpre/A/rekey/prepared", 550.0),
+    most("ibpre/A/setup/cold", 25_000.0),
+    Figure {
+        id: "seal/seal to memory",
+        most: None,
+        beside: Some(Beside {
+            name: "AES-256-GCM and two SHA-256 on two cores",
             of: &[
                 ("seal/yardstick/aes-256-gcm", 0.5),
                 ("seal/yardstick/sha-256", 1.0),
             ],
-            least: 0.8,
-        },
+            least: Some(0.8),
+        }),
+    },
+    beside(
+        "seal/open from memory",
+        "AES-256-GCM and SHA-256 on one core",
+        &[
+            ("seal/yardstick/aes-256-gcm", 1.0),
+            ("seal/yardstick/sha-256", 1.0),
+        ],
     ),
-    (
-        "store 64 MiB/get",
-        Target::Ratio {
-            yardstick: "SHA-256",
-            of: &[("store 64 MiB/sha256", 1.0)],
-            least: 0.8,
-        },
+    beside(
+        "store 64 MiB/add",
+        "SHA-256",
+        &[("store 64 MiB/sha256", 1.0)],
     ),
-    (
+    beside(
         "store 64 MiB/put",
-        Target::Ratio {
-            yardstick: "SHA-256",
-            of: &[("store 64 MiB/sha256", 1.0)],
-            least: 0.0,
-        },
+        "SHA-256",
+        &[("store 64 MiB/sha256", 1.0)],
     ),
-    ("ledger/queries", Target::Most(100.0)),
-    (
-        "ledger/bags",
-        Target::Ratio {
-            yardstick: "one Ed25519 check",
+    beside(
+        "store 64 MiB/put again",
+        "SHA-256",
+        &[("store 64 MiB/sha256", 1.0)],
+    ),
+    beside(
+        "store 64 MiB/get",
+        "SHA-256",
+        &[("store 64 MiB/sha256", 1.0)],
+    ),
+    beside("store 4 KiB/put", "SHA-256", &[("store 4 KiB/sha256", 1.0)]),
+    beside("store 4 KiB/get", "SHA-256", &[("store 4 KiB/sha256", 1.0)]),
+    beside(
+        "signature/decode and verify a batch",
+        "one Ed25519 check",
+        &[("signature/verify one", 1.0)],
+    ),
+    Figure {
+        id: "ledger/bags",
+        most: Some(100.0),
+        beside: Some(Beside {
+            name: "one Ed25519 check",
             of: &[("signature/verify one", 1.0)],
-            least: 0.0,
-        },
-    ),
+            least: None,
+        }),
+    },
+    Figure {
+        id: "ledger/queries",
+        most: Some(100.0),
+        beside: Some(Beside {
+            name: "two Ed25519 checks",
+            of: &[("signature/verify one", 2.0)],
+            least: None,
+        }),
+    },
 ];
+
+const fn most(id: &'static str, microseconds: f64) -> Figure {
+    Figure {
+        id,
+        most: Some(microseconds),
+        beside: None,
+    }
+}
+
+const fn beside(
+    id: &'static str,
+    name: &'static str,
+    of: &'static [(&'static str, f64)],
+) -> Figure {
+    Figure {
+        id,
+        most: None,
+        beside: Some(Beside {
+            name,
+            of,
+            least: None,
+        }),
+    }
+}
+
+/// One benchmark as criterion wrote it.
+struct Measured {
+    id: String,
+    /// Median, an element.
+    micros: f64,
+    /// Mebibytes a second, where criterion was told how many bytes.
+    rate: Option<f64>,
+}
 
 /// Runs every benchmark (or those whose id contains the filter) and prints the table.
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
@@ -88,109 +157,175 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     if filter.len() > 1 || filter.iter().any(|word| word.starts_with('-')) {
         bail!("usage: cargo xtask bench [--json] [FILTER]");
     }
+    // A folder of its own, emptied: every figure of the table is of this run.
+    let folder = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| run::root().join("target"), PathBuf::from)
+        .join("xtask-bench");
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(&folder)?;
+    let folder = folder.canonicalize()?;
+    let start = Instant::now();
     for (package, bench) in BENCHES {
         let mut command = run::cargo();
-        command.args([
-            "bench",
-            "--locked",
-            "--package",
-            package,
-            "--bench",
-            bench,
-            "--",
-        ]);
-        command.args(&filter).stdout(if json {
-            Stdio::null()
-        } else {
-            Stdio::inherit()
-        });
+        command
+            .args(["bench", "--locked", "--package", package, "--bench", bench])
+            .args(["--", "--noplot", "--quiet"])
+            .args(["--warm-up-time", "1", "--measurement-time", "3"])
+            .args(&filter)
+            .env("CRITERION_HOME", &folder);
+        if json {
+            command.stdout(Stdio::null());
+        }
         run::must(&mut command)?;
     }
-    report(json)
+    report(&folder, json)?;
+    if !json {
+        println!("\n{:.1} minutes", start.elapsed().as_secs_f64() / 60.0);
+    }
+    Ok(())
 }
 
-fn report(json: bool) -> Result<()> {
+fn report(folder: &Path, json: bool) -> Result<()> {
     let mut measured = Vec::new();
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| run::root().join("target"), PathBuf::from);
-    collect(&target.join("criterion"), &mut measured)?;
-    measured.sort_by(|a, b| a.0.cmp(&b.0));
-    let rows: Vec<Value> = measured
-        .iter()
-        .map(|(id, micros)| row(id, *micros, &measured))
-        .collect();
+    collect(folder, &mut measured)?;
+    measured.sort_by(|a, b| a.id.cmp(&b.id));
+    if measured.is_empty() {
+        bail!("no benchmark ran: does the filter name one?");
+    }
+    let rows: Vec<Value> = measured.iter().map(|one| row(one, &measured)).collect();
     if json {
         println!("{}", serde_json::to_string_pretty(&rows)?);
         return Ok(());
     }
-    println!("\n{:36} {:>14} {:>5}  held against", "figure", "µs", "met");
+    println!(
+        "\n{:36} {:>12} {:>8} {:>9} {:>4}  beside",
+        "figure", "µs", "MiB/s", "target", "met"
+    );
     for row in &rows {
+        let number = |key: &str, digits: usize| {
+            row[key]
+                .as_f64()
+                .map_or(String::new(), |number| format!("{number:.digits$}"))
+        };
         println!(
-            "{:36} {:>14.2} {:>5}  {}",
+            "{:36} {:>12} {:>8} {:>9} {:>4}  {}",
             row["id"].as_str().unwrap_or_default(),
-            row["microseconds"].as_f64().unwrap_or_default(),
+            number("microseconds", 2),
+            number("mebibytes_per_second", 0),
+            row["target"].as_str().unwrap_or_default(),
             row["met"]
                 .as_bool()
                 .map_or("", |met| if met { "yes" } else { "NO" }),
-            row["against"].as_str().unwrap_or_default(),
+            row["beside"].as_str().unwrap_or_default(),
         );
+    }
+    let missed: Vec<&str> = rows
+        .iter()
+        .filter(|row| row["met"] == false)
+        .filter_map(|row| row["id"].as_str())
+        .collect();
+    match missed.as_slice() {
+        [] => println!("\nevery target that was measured is met"),
+        missed => println!("\nmissed: {}", missed.join(", ")),
     }
     Ok(())
 }
 
 /// One line of the table: the figure, what it is held against, whether it holds.
-fn row(id: &str, micros: f64, measured: &[(String, f64)]) -> Value {
-    let target = FIGURES
-        .iter()
-        .find(|(name, _)| *name == id)
-        .map(|(_, target)| target);
-    let (against, ratio, met) = match target {
-        None => (String::new(), None, None),
-        Some(Target::Most(most)) => (format!("at most {most} µs"), None, Some(micros <= *most)),
-        Some(Target::Ratio {
-            yardstick,
-            of,
-            least,
-        }) => {
-            let sum = of.iter().try_fold(0.0, |sum, (name, weight)| {
-                let (_, other) = measured.iter().find(|(found, _)| found == name)?;
-                Some(sum + weight * other)
-            });
-            let ratio = sum.map(|sum| sum / micros);
-            let text = format!(
-                "{:.2} of {yardstick}, target {least}",
-                ratio.unwrap_or_default()
-            );
-            (text, ratio, ratio.map(|ratio| ratio >= *least))
-        }
-    };
-    json!({ "id": id, "microseconds": micros, "against": against, "ratio": ratio, "met": met })
+fn row(one: &Measured, measured: &[Measured]) -> Value {
+    let figure = FIGURES.iter().find(|figure| figure.id == one.id);
+    let most = figure.and_then(|figure| figure.most);
+    let beside = figure.and_then(|figure| figure.beside.as_ref());
+    let ratio = beside.and_then(|beside| {
+        let sum = beside.of.iter().try_fold(0.0, |sum, (name, weight)| {
+            let other = measured.iter().find(|other| other.id == *name)?;
+            Some(sum + weight * other.micros)
+        });
+        sum.map(|sum| sum / one.micros)
+    });
+    let least = beside.and_then(|beside| beside.least);
+    let target = most
+        .map(|most| format!("≤ {most} µs"))
+        .or_else(|| least.map(|least| format!("≥ {least}")));
+    let met = most
+        .map(|most| one.micros <= most)
+        .or_else(|| Some(ratio? >= least?));
+    let text = beside.map(|beside| match ratio {
+        Some(ratio) => format!("{ratio:.2} of {}", beside.name),
+        None => format!("{} (not measured in this run)", beside.name),
+    });
+    json!({
+        "id": one.id,
+        "microseconds": one.micros,
+        "mebibytes_per_second": one.rate,
+        "target": target,
+        "met": met,
+        "beside": text,
+        "ratio": ratio,
+    })
 }
 
-/// Reads the median, in microseconds an element, of every benchmark under criterion's folder.
-fn collect(folder: &Path, found: &mut Vec<(String, f64)>) -> Result<()> {
-    let Ok(entries) = fs::read_dir(folder) else {
-        return Ok(());
-    };
-    for entry in entries {
+/// Reads every benchmark under criterion's folder.
+fn collect(folder: &Path, found: &mut Vec<Measured>) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if !path.is_dir() {
             continue;
         }
-        if path.file_name().is_some_and(|name| name == "new") {
-            let name: Value =
-                serde_json::from_str(&fs::read_to_string(path.join("benchmark.json"))?)?;
-            let estimates: Value =
-                serde_json::from_str(&fs::read_to_string(path.join("estimates.json"))?)?;
-            let id = name["full_id"].as_str().context("criterion wrote no id")?;
-            let nanos = estimates["median"]["point_estimate"]
-                .as_f64()
-                .context("no estimate")?;
-            let elements = name["throughput"]["Elements"].as_f64().unwrap_or(1.0);
-            found.push((id.to_owned(), nanos / 1_000.0 / elements));
-        } else {
+        if path.file_name().is_none_or(|name| name != "new") {
             collect(&path, found)?;
+            continue;
         }
+        let read = |name: &str| -> Result<Value> {
+            Ok(serde_json::from_str(&fs::read_to_string(path.join(name))?)?)
+        };
+        let name = read("benchmark.json")?;
+        let id = name["full_id"].as_str().context("criterion wrote no id")?;
+        let nanos = read("estimates.json")?["median"]["point_estimate"]
+            .as_f64()
+            .context("criterion wrote no estimate")?;
+        let throughput = &name["throughput"];
+        let elements = throughput["Elements"].as_f64().unwrap_or(1.0);
+        found.push(Measured {
+            id: id.to_owned(),
+            micros: nanos / 1_000.0 / elements,
+            rate: throughput["Bytes"]
+                .as_f64()
+                .map(|bytes| bytes / 1_048_576.0 / (nanos / 1e9)),
+        });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(id: &str, micros: f64) -> Measured {
+        Measured {
+            id: id.to_owned(),
+            micros,
+            rate: None,
+        }
+    }
+
+    #[test]
+    fn figures_are_held_against_targets_and_yardsticks() {
+        let all = [
+            measured("ibpre/A/encapsulate/prepared", 40.0),
+            measured("seal/seal to memory", 100.0),
+            measured("seal/yardstick/aes-256-gcm", 40.0),
+            measured("seal/yardstick/sha-256", 50.0),
+            measured("ledger/bags", 120.0),
+        ];
+        assert_eq!(row(&all[0], &all)["met"], true);
+        let seal = row(&all[1], &all);
+        assert_eq!((&seal["ratio"], &seal["met"]), (&json!(0.7), &json!(false)));
+        assert_eq!(row(&all[2], &all)["met"], Value::Null);
+        let bags = row(&all[4], &all);
+        assert_eq!(bags["met"], false);
+        assert_eq!(bags["ratio"], Value::Null, "its yardstick did not run");
+    }
 }
