@@ -10,6 +10,7 @@ use std::path::Path;
 #[allow(clippy::expect_used, clippy::panic, dead_code, unreachable_pub)]
 mod decoders;
 #[path = "../../../fuzz/src/files.rs"]
+#[allow(unreachable_pub)]
 mod files;
 
 /// Changes made to each seed.
