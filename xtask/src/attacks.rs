@@ -13,10 +13,10 @@ pub(crate) fn run() -> Result<()> {
             .args(PACKAGE)
             .args(["--example", "attacks"]),
     )?;
-    run::must(
-        run::cargo()
-            .arg("test")
-            .args(PACKAGE)
-            .args(["--test", "attacks", "--", "--ignored"]),
-    )
+    for target in [&["--test", "attacks"][..], &["--lib", "literal"]] {
+        let mut test = run::cargo();
+        test.arg("test").args(PACKAGE).args(target);
+        run::must(test.args(["--", "--ignored"]))?;
+    }
+    Ok(())
 }

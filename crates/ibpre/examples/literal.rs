@@ -17,7 +17,7 @@ fn main() {
     println!(
         "published: n = {}, q = {}, m = {}, identities of {} bits, sigma {}, keys of width {:.0}",
         BITS_128.n,
-        BITS_128.q(),
+        BITS_128.q,
         BITS_128.m(),
         BITS_128.identity_bits,
         Parameters::SIGMA,
@@ -26,7 +26,7 @@ fn main() {
     println!(
         "LWE {:.1} bits (core-SVP, classical); q/4 = {:.1} standard deviations of the noise\n",
         BITS_128.core_svp_bits(),
-        f64::from(BITS_128.q()) / 4.0 / BITS_128.sigma_decryption()
+        f64::from(BITS_128.q) / 4.0 / BITS_128.sigma_decryption()
     );
     let [published, ours] = [measure_published(rng), measure_ours(rng)];
     println!("| | published, one bit | published, 256 bits | set A, 256 bits | ratio |");

@@ -22,7 +22,7 @@ pub(super) struct Trapdoor {
 impl Trapdoor {
     /// MP12, algorithm 1 (GenTrap) with H = I: A = \[Ā | G − Ā·R\], Ā = \[I | Â\].
     pub(super) fn generate(parameters: Parameters, rng: &mut impl Rng) -> (Matrix, Self) {
-        let (n, q) = (parameters.n, parameters.q());
+        let (n, q) = (parameters.n, parameters.q);
         let a_hat = Matrix::uniform(q, n, n, rng);
         loop {
             let r = short_matrix(&parameters, rng);
@@ -51,7 +51,7 @@ impl Trapdoor {
 
     /// MP12, algorithm 3 (SampleD): e of width σ_e with A·e = u, e = p + \[R; I\]·z and G·z = u − A·p.
     pub(super) fn preimage(&self, a: &Matrix, u: &[u32], rng: &mut impl Rng) -> Vec<i32> {
-        let q = self.parameters.q();
+        let q = self.parameters.q;
         let mut e = self.perturbation(rng);
         let ap = a.times_short(&e);
         let z: Vec<i32> = u
@@ -118,7 +118,7 @@ fn short_matrix(parameters: &Parameters, rng: &mut impl Rng) -> Vec<Vec<i16>> {
 
 /// Row i of \[I | Â | G − \[I | Â\]·R\].
 fn row_of_a(parameters: &Parameters, i: usize, a_hat: &[u32], r: &[Vec<i16>]) -> Vec<u32> {
-    let (n, k, q) = (parameters.n, parameters.k, parameters.q());
+    let (n, k, q) = (parameters.n, parameters.k, parameters.q);
     let mut identity = vec![0; n];
     identity[i] = 1;
     let mut sums = vec![0i64; parameters.w()]; // below 2^26·2^5·2^12
@@ -183,7 +183,7 @@ struct Gadget {
 
 impl Gadget {
     fn new(parameters: &Parameters) -> Self {
-        let (k, q) = (parameters.k, parameters.q());
+        let (k, q) = (parameters.k, parameters.q);
         let mut basis: Vec<Vec<f64>> = (0..k - 1)
             .map(|i| {
                 let mut column = vec![0.0; k];

@@ -25,7 +25,7 @@ pub(crate) struct Solved {
 pub(crate) fn published(parameters: Parameters) -> Solved {
     let rng = &mut TestRng::new(b"transcripts");
     let (public, secret) = literal::master_key_gen(parameters, rng);
-    let q = parameters.q();
+    let q = parameters.q;
     let [id1, id2] = [(); 2].map(|()| identity(parameters.identity_bits, rng));
     let [e1, e2] = [&id1, &id2].map(|id| literal::extract(&public, &secret, id, rng));
     let rk = literal::rekey(&e1, &e2);
