@@ -40,12 +40,12 @@ const BENCHES: &[(&str, &str)] = &[
 /// listed are printed without.
 const FIGURES: &[Figure] = &[
     most("ibpre/A/encapsulate/prepared", 41.0),
-    most("ibpre/A/decapsulate/prepared", 55.0),
-    most("ibpre/A/reencrypt/signed", 50.0),
-    most("ibpre/A/open/prepared", 95.0),
-    most("ibpre/A/extract/prepared", 500.0),
-    most("ibpre/A/rekey/prepared", 550.0),
-    most("ibpre/A/setup/cold", 25_000.0),
+    most("ibpre/A/decapsulate/prepared", 41.0),
+    most("ibpre/A/reencrypt/signed", 44.0),
+    most("ibpre/A/open/prepared", 80.0),
+    most("ibpre/A/extract/prepared", 300.0),
+    most("ibpre/A/rekey/prepared", 350.0),
+    most("ibpre/A/setup/cold", 15_000.0),
     Figure {
         id: "seal/seal to memory",
         most: None,
