@@ -37,7 +37,8 @@ cargo xtask <chore>
   peers [--rounds N] [--core N] [PEER]   our scheme beside its peers, on one core, into
                docs/performance.md
   constant-time   every verb that claims it, on secrets that valgrind holds for undefined
-  statistics [TIMES]   sampler, noise and timing tests at full size, by hand
+  statistics [TIMES] [--seed SEED] [--report FILE]
+               sampler, noise, failure and timing tests at full size, by hand
   vectors      writes the known-answer vectors anew, with the independent oracle
   package      builds the publishable crate from its package file
 

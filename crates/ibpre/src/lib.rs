@@ -94,6 +94,9 @@ mod derive;
 mod encapsulate;
 mod encoding;
 mod extract;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod failure_tests;
 mod hash;
 mod id;
 mod keys;
@@ -110,6 +113,8 @@ mod rekey;
 mod ring;
 mod secret;
 mod setup;
+#[cfg(test)]
+mod statistics;
 #[cfg(test)]
 mod test_rng;
 mod trapdoor;

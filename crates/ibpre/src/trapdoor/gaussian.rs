@@ -46,16 +46,15 @@ impl Table {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
-    use super::super::statistics::{chi_square_limit, scale};
     use super::*;
     use crate::params::{ParameterSet, SetA, SetB};
-    use crate::test_rng::TestRng;
+    use crate::statistics::{below, chi_square_limit, near, rng, scale};
 
     #[test]
     fn frequencies() {
         for sigma in [SetA::SIGMA_FG, SetB::SIGMA_FG] {
             let count = 400_000 * scale();
-            let mut rng = TestRng::new(format!("f and g {}", scale()).as_bytes());
+            let mut rng = rng("f and g");
             let sample = Table::new(sigma).sample(count, &mut Keystream::new(&mut rng));
             let limit = (4.0 * sigma) as i16;
             let weight = |k: i32| libm::exp(-f64::from(k * k) / (2.0 * sigma * sigma));
@@ -72,10 +71,13 @@ mod tests {
                     (seen as f64 - expected).powi(2) / expected
                 })
                 .sum();
-            assert!(statistic < chi_square_limit(seen.len()), "{statistic}");
+            let name = format!("f and g, width {sigma:.3}");
+            let limit = chi_square_limit(seen.len());
+            below(&format!("{name}: chi-square"), statistic, limit);
             let square: f64 = sample.iter().map(|&k| f64::from(k).powi(2)).sum();
             let ratio = square / count as f64 / (sigma * sigma);
-            assert!((ratio - 1.0).abs() < 5.0 * (2.0 / count as f64).sqrt());
+            let tolerance = 5.0 * (2.0 / count as f64).sqrt();
+            near(&format!("{name}: mean square"), ratio, 1.0, tolerance);
             assert!(sample.iter().all(|k| k.abs() < 256));
         }
     }

@@ -143,21 +143,21 @@ const EXP_TABLE: [u64; 13] = [
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
-    use super::super::statistics::{chi_square_limit, scale};
     use super::*;
     use crate::params::{ParameterSet, SetA};
-    use crate::test_rng::TestRng;
+    use crate::statistics::{below, chi_square_limit, in_parallel, rng, scale};
 
     /// Test 6: frequencies at 20 pairs of width and centre.
     #[test]
     fn frequencies() {
         let sigma_min = SetA::SIGMA_MIN;
         let count = 200_000 * scale();
-        let mut rng = TestRng::new(format!("SamplerZ {}", scale()).as_bytes());
-        let mut sampler = SamplerZ::new(Keystream::new(&mut rng), sigma_min);
         let widths = [sigma_min, 1.45, 1.6, 1.777_2, 1.8];
         let centres = [0.0, 0.5, -1_234.125, 8_191.999_999];
-        for (width, centre) in widths.iter().flat_map(|&w| centres.map(|c| (w, c))) {
+        in_parallel(widths.len() * centres.len(), |pair| {
+            let (width, centre) = (widths[pair / 4], centres[pair % 4]);
+            let mut rng = rng(&format!("SamplerZ {pair}"));
+            let mut sampler = SamplerZ::new(Keystream::new(&mut rng), sigma_min);
             let first = centre as i64 - 30;
             let mut seen = [0_u64; 61];
             for _ in 0..count {
@@ -184,11 +184,9 @@ mod tests {
                 }
             }
             statistic += (rare_seen - rare_expected).powi(2) / rare_expected;
-            assert!(
-                statistic < chi_square_limit(bins),
-                "{width} {centre}: {statistic}"
-            );
-        }
+            let name = format!("SamplerZ, width {width:.4}, centre {centre}: chi-square");
+            below(&name, statistic, chi_square_limit(bins));
+        });
     }
 
     #[test]

@@ -15,8 +15,6 @@ mod integer;
 mod keystream;
 mod solve;
 #[cfg(test)]
-mod statistics;
-#[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests;
 mod tree;

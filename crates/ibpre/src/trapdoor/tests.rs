@@ -1,11 +1,11 @@
 //! Keys and preimages: the design's tests 3, 4 and 5, and agreement with an independent
 //! implementation (the crate `ntru-trapdoor`).
 //!
-//! Fixed seeds, bounds of five standard deviations. `IBPRE_STATISTICS=k` takes k times the sample.
+//! Fixed seeds, bounds of five standard deviations; `crate::statistics` says how to have more.
 
-use super::statistics::{chi_square_limit, scale};
 use super::*;
 use crate::params::{SetA, SetB};
+use crate::statistics::{below, chi_square_limit, in_parallel, near, rng, scale};
 use crate::test_rng::TestRng;
 use rand_core::Rng;
 
@@ -44,8 +44,8 @@ fn norm_squared(s1: &[i32], s2: &[i32]) -> u64 {
 
 /// Test 3: f·G − g·F = q, h·f = g, both norms, all leaf widths.
 fn check_keys<P: ParameterSet>(count: usize) {
-    let mut rng = TestRng::new(format!("keys {} {}", P::NAME, scale()).as_bytes());
-    for _ in 0..count * scale() {
+    in_parallel(count * scale(), |key| {
+        let mut rng = rng(&format!("keys {} {key}", P::NAME));
         let basis = generate::<P>(&mut rng);
         let [f, g, big_f, big_g] =
             [basis.f(), basis.g(), basis.big_f(), basis.big_g()].map(integers);
@@ -71,7 +71,7 @@ fn check_keys<P: ParameterSet>(count: usize) {
         // (F, G) is reduced: about √(n/12) times as long as (f, g).
         let long: i64 = big_f.iter().chain(&big_g).map(|c| c * c).sum();
         assert!((long as f64) < 1.5 * first as f64 * P::N as f64 / 12.0);
-    }
+    });
 }
 
 #[test]
@@ -135,12 +135,12 @@ fn a_basis_with_ternary_f_and_g_is_refused() {
 
 /// Test 4: the equation, the norm bound, and the mean norm.
 fn check_preimages<P: ParameterSet>(keys: usize, ids: usize) {
-    let mut rng = TestRng::new(format!("preimages {} {}", P::NAME, scale()).as_bytes());
-    let (keys, ids) = (keys, ids * scale());
-    let mut sum = 0.0;
-    for _ in 0..keys {
+    let ids = ids * scale();
+    let norms = in_parallel(keys, |key| {
+        let mut rng = rng(&format!("preimages {} {key}", P::NAME));
         let basis = generate::<P>(&mut rng);
         let tree = Tree::new(&basis);
+        let mut sum = 0.0;
         for id in 0..ids {
             let u = target::<P>(&mut rng);
             let (s1, s2) = tree.preimage(&u, &mut rng);
@@ -156,13 +156,12 @@ fn check_preimages<P: ParameterSet>(keys: usize, ids: usize) {
                 }
             }
         }
-    }
+        sum
+    });
     let coefficients = (keys * ids * 2 * P::N) as f64;
-    let ratio = sum / (coefficients * P::SIGMA_E * P::SIGMA_E);
-    assert!(
-        (ratio - 1.0).abs() < 5.0 * (2.0 / coefficients).sqrt(),
-        "{ratio}"
-    );
+    let ratio = norms.iter().sum::<f64>() / (coefficients * P::SIGMA_E * P::SIGMA_E);
+    let name = format!("preimages, set {}: mean square over σ_e²", P::NAME);
+    near(&name, ratio, 1.0, 5.0 * (2.0 / coefficients).sqrt());
 }
 
 #[test]
@@ -222,24 +221,26 @@ impl Projection {
     }
 
     /// Mean zero in each of the n directions, and variance σ² on the average over them.
-    fn check(&self, sigma: f64, samples: usize) {
+    fn check(&self, name: &str, sigma: f64, samples: usize) {
         let n = self.mean.len() as f64;
         let samples = samples as f64;
         let eigenvalues = fft::norm_squared(&self.first, &self.second);
         let norm = eigenvalues.iter().sum::<f64>() / eigenvalues.len() as f64;
         let unit = norm.sqrt() * sigma;
         // 1024 directions: 6 deviations are as rare among them as 5 for one.
-        for mean in &self.mean {
-            assert!(mean.abs() < 6.0 * unit * samples.sqrt());
-        }
+        let largest = self.mean.iter().fold(0.0_f64, |max, m| max.max(m.abs()));
+        let largest = largest / (unit * samples.sqrt());
+        below(
+            &format!("preimages along {name}: largest mean"),
+            largest,
+            6.0,
+        );
         // Σ_i ⟨s, b·X^i⟩² is a quadratic form in a normal vector, with these eigenvalues.
         let spread = eigenvalues.iter().map(|e| (e / norm).powi(2)).sum::<f64>();
         let deviation = (2.0 * spread / eigenvalues.len() as f64 / (n * samples)).sqrt();
         let ratio = self.square / (samples * n * unit * unit);
-        assert!(
-            (ratio - 1.0).abs() < 5.0 * deviation,
-            "{ratio} ± {deviation}"
-        );
+        let name = format!("preimages along {name}: variance over σ_e²");
+        near(&name, ratio, 1.0, 5.0 * deviation);
     }
 }
 
@@ -247,7 +248,7 @@ impl Projection {
 #[test]
 fn shape_of_preimages() {
     type P = SetA;
-    let mut rng = TestRng::new(format!("shape {}", scale()).as_bytes());
+    let mut rng = rng("shape");
     let basis = generate::<P>(&mut rng);
     let tree = Tree::new(&basis);
     let samples = 2000 * scale();
@@ -304,7 +305,13 @@ fn shape_of_preimages() {
     }
 
     let count = (samples * 2 * n) as f64;
-    assert!((square / count - 1.0).abs() < 5.0 * (2.0 / count).sqrt());
+    let tolerance = 5.0 * (2.0 / count).sqrt();
+    near(
+        "preimages, one key: mean square over σ_e²",
+        square / count,
+        1.0,
+        tolerance,
+    );
     // Bin edges are real, coefficients integers: the mass of a bin is that of its integers.
     let mut mass = [0.0; 64];
     for c in -20_000_i32..=20_000 {
@@ -317,19 +324,24 @@ fn shape_of_preimages() {
         .zip(&mass)
         .map(|(&seen, mass)| (seen as f64 - count * mass / total).powi(2) / (count * mass / total))
         .sum();
-    assert!(statistic < chi_square_limit(63), "{statistic}");
+    let limit = chi_square_limit(63);
+    below("preimages: chi-square of coefficients", statistic, limit);
     let kurtosis = fourth / count / (square / count).powi(2);
-    assert!(
-        (kurtosis - 3.0).abs() < 5.0 * (24.0 / count).sqrt(),
-        "{kurtosis}"
-    );
+    let tolerance = 5.0 * (24.0 / count).sqrt();
+    near("preimages: kurtosis", kurtosis, 3.0, tolerance);
     let variance = P::SIGMA_E * P::SIGMA_E;
-    for (lag, sum) in lagged.iter().enumerate() {
-        assert!(sum.abs() < 5.0 * variance * count.sqrt(), "lag {}", lag + 1);
-    }
-    assert!(crossed.abs() < 5.0 * variance * (count / 2.0).sqrt());
-    for projection in &projections {
-        projection.check(P::SIGMA_E, samples);
+    let largest = lagged.iter().fold(0.0_f64, |max, sum| max.max(sum.abs()));
+    let largest = largest / (variance * count.sqrt());
+    below(
+        "preimages: largest autocorrelation, lags 1 to 16",
+        largest,
+        5.0,
+    );
+    let crossed = crossed.abs() / (variance * (count / 2.0).sqrt());
+    below("preimages: correlation of s1 with s2", crossed, 5.0);
+    let names = ["the second Gram-Schmidt vector", "(g, −f)", "(G, −F)"];
+    for (projection, name) in projections.iter().zip(names) {
+        projection.check(name, P::SIGMA_E, samples);
     }
 }
 
