@@ -103,8 +103,7 @@ fn sweep(
         collected.bytes += facts.length;
     }
     // Also if nothing was: a collection before may have died before this.
-    disk.sync_dir(shard)
-        .map_err(|source| failed(shard, source))
+    disk.sync_dir(shard).map_err(|source| failed(shard, source))
 }
 
 fn failed(path: &Path, source: io::Error) -> GcError {
