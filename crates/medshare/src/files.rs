@@ -187,6 +187,18 @@ pub fn make_private_folder(path: &Path) -> Result<()> {
         .map_err(|error| Fault::io(path.display(), &error))
 }
 
+/// Makes a folder of the owner's alone inside `parent`; it vanishes when dropped.
+///
+/// # Errors
+/// [`Exit::Storage`].
+pub fn private_draft(parent: &Path, prefix: &str) -> Result<tempfile::TempDir> {
+    tempfile::Builder::new()
+        .prefix(prefix)
+        .permissions(fs::Permissions::from_mode(0o700))
+        .tempdir_in(parent)
+        .map_err(|error| Fault::io(parent.display(), &error))
+}
+
 /// Reads a file of at most `limit` bytes.
 ///
 /// # Errors
@@ -273,6 +285,14 @@ fn exists(path: &Path) -> Fault {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_draft_is_its_owners_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let draft = private_draft(dir.path(), ".x-").unwrap();
+        let mode = fs::metadata(draft.path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+    }
 
     #[test]
     fn a_dropped_file_leaves_nothing() {

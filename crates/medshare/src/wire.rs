@@ -52,7 +52,7 @@ impl std::fmt::Debug for NodeParts<'_> {
 }
 
 /// Runs a solo node at `address` until SIGTERM or SIGINT; `ready` is told the bound address
-/// and the ledger's height once requests are answered.
+/// and the ledger's height once requests are answered. Returns the height at the end.
 ///
 /// # Errors
 /// [`Exit::Busy`], [`Exit::Home`], [`Exit::Storage`], and what `ready` gives.
@@ -60,7 +60,7 @@ pub fn run_node(
     parts: NodeParts<'_>,
     address: &Address,
     ready: impl FnOnce(&Address, u64) -> Result<()>,
-) -> Result<()> {
+) -> Result<u64> {
     files::make_private_folder(parts.folder)?;
     let stop = Stop::on_signals()?;
     let ledger = Arc::new(open_ledger(&parts)?);
@@ -109,7 +109,14 @@ pub fn run_node(
     if let Ok(solo) = Arc::try_unwrap(solo) {
         solo.stop();
     }
-    served
+    served?;
+    let head = ledger.view().and_then(|view| view.head());
+    Ok(head.map_err(storage)?.header.height)
+}
+
+/// Whether there is a ledger in a node's folder.
+pub fn has_ledger(folder: &Path) -> bool {
+    folder.join(LEDGER).symlink_metadata().is_ok()
 }
 
 fn serve_until(

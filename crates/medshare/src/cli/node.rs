@@ -48,18 +48,24 @@ pub fn run(command: NodeCommand, context: &Context) -> Result<()> {
         .operation
         .clone();
     drop(keys);
+    if !wire::has_ledger(&home.node_folder()) {
+        home.check_ledger(None)?;
+    }
     let parts = NodeParts {
         genesis: &home.genesis,
         folder: &home.node_folder(),
         secret,
         server: &context.config.server,
     };
-    wire::run_node(parts, &address, |bound, height| {
+    let height = wire::run_node(parts, &address, |bound, height| {
+        home.check_ledger(Some(height))?;
+        home.note_ledger(height)?;
         context.output.data(
             &json!({"listening": bound.to_string(), "chain": home.facts.chain.to_string(), "height": height}),
             format!("listening on {bound}, ledger {} at height {height}", home.facts.chain),
         )
     })?;
+    home.note_ledger(height)?;
     drop(running);
     context.output.talk("the node has ended");
     Ok(())

@@ -373,10 +373,7 @@ fn restore(args: &RestoreArgs, context: &Context) -> Result<()> {
     Home::check_free(&context.home)?;
     let parent = files::folder(&context.home);
     files::make_private_folder(parent)?;
-    let beside = tempfile::Builder::new()
-        .prefix(".medshare-restore-")
-        .tempdir_in(parent)
-        .map_err(|error| Fault::io(parent.display(), &error))?;
+    let beside = files::private_draft(parent, ".medshare-restore-")?;
     let draft = beside.path().join("home");
     let keys = Keys::new(Role::Patient);
     let empty = Identity::bare(genesis.chain(), &phrase);

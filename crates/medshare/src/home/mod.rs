@@ -8,6 +8,7 @@
 //! | `keys.age` | the vault's key, under the passphrase |
 //! | `vault.redb` | everything secret or remembered, sealed under the vault's key |
 //! | `lock`, `run.lock` | one command, and one running loop, at a time |
+//! | `ledger.toml` | homes of role node: how far the ledger had come when it last ran |
 //! | `node/` | homes of role node: ledger, store, post, socket |
 
 pub mod database;
@@ -15,12 +16,12 @@ pub mod identity;
 pub mod keys;
 pub mod lock;
 pub mod passphrase;
+mod sets;
 pub mod vault;
 
 use base::{AccountId, ChainId, Millis, codec, genesis::Genesis, operation::Role};
 use serde::{Deserialize, Serialize};
 use std::{
-    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -113,11 +114,7 @@ impl Home {
         Self::check_free(folder)?;
         let parent = files::folder(folder);
         files::make_private_folder(parent)?;
-        let draft = tempfile::Builder::new()
-            .prefix(".medshare-init-")
-            .permissions(std::fs::Permissions::from_mode(0o700))
-            .tempdir_in(parent)
-            .map_err(|error| Fault::io(parent.display(), &error))?;
+        let draft = files::private_draft(parent, ".medshare-init-")?;
         let at = draft.path();
         files::write_private(&at.join(GENESIS), &codec::encode(plan.genesis))?;
         let facts = Facts {
@@ -183,6 +180,74 @@ impl Home {
     /// Where a node's ledger, store and post are.
     pub fn node_folder(&self) -> PathBuf {
         self.folder.join("node")
+    }
+
+    /// How far this home's ledger had come when it last ran, if it ever did.
+    ///
+    /// # Errors
+    /// [`Exit::Home`] when the note is damaged, [`Exit::Storage`].
+    pub fn ledger_seen(&self) -> Result<Option<LedgerSeen>> {
+        let path = self.folder.join(LEDGER_SEEN);
+        if path.symlink_metadata().is_err() {
+            return Ok(None);
+        }
+        let bytes = files::read_kept(&path, codec::MAX_OBJECT)?;
+        let seen = std::str::from_utf8(&bytes).ok();
+        seen.and_then(|text| toml::from_str(text).ok())
+            .map(Some)
+            .ok_or_else(|| {
+                Fault::new(
+                    Exit::Home,
+                    format!("{} is damaged; restore it from a backup", path.display()),
+                )
+            })
+    }
+
+    /// Notes how far this home's ledger has come.
+    ///
+    /// # Errors
+    /// [`Exit::Storage`].
+    pub fn note_ledger(&self, height: u64) -> Result<()> {
+        let seen = LedgerSeen {
+            chain: self.facts.chain,
+            height,
+        };
+        let text = toml::to_string(&seen).map_err(|error| {
+            Fault::new(Exit::Internal, format!("writing {LEDGER_SEEN}: {error}"))
+        })?;
+        files::write_private(&self.folder.join(LEDGER_SEEN), text.as_bytes())
+    }
+
+    /// Refuses to go on with no ledger, or an older one, where a newer one ran: receipts
+    /// that parties hold would contradict it.
+    ///
+    /// # Errors
+    /// [`Exit::Home`], [`Exit::Storage`].
+    pub fn check_ledger(&self, height: Option<u64>) -> Result<()> {
+        let Some(seen) = self.ledger_seen()? else {
+            return Ok(());
+        };
+        let folder = self.node_folder();
+        let found = match height {
+            Some(height) if height >= seen.height => return Ok(()),
+            Some(height) => format!(
+                "{} has a ledger at height {height} only; restore a newer one from a backup",
+                folder.display()
+            ),
+            None => format!(
+                "{} is missing; restore it from a backup",
+                folder.join("ledger.redb").display()
+            ),
+        };
+        Err(Fault::new(
+            Exit::Home,
+            format!(
+                "{found}: ledger {} ran here up to height {} at least (to go on all the same, remove {})",
+                seen.chain,
+                seen.height,
+                self.folder.join(LEDGER_SEEN).display()
+            ),
+        ))
     }
 
     /// Refuses another role than one of `roles`.
@@ -255,6 +320,16 @@ impl Home {
     }
 }
 
+/// What a node's home remembers of its ledger, outside the ledger's folder.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LedgerSeen {
+    /// The ledger.
+    pub chain: ChainId,
+    /// Its height when it was last noted.
+    pub height: u64,
+}
+
 /// What a new home is made of.
 #[derive(Debug)]
 pub struct Plan<'a> {
@@ -311,6 +386,7 @@ pub fn whole_second(now: Millis) -> Millis {
 
 const FACTS: &str = "home.toml";
 const CONFIG: &str = "config.toml";
+const LEDGER_SEEN: &str = "ledger.toml";
 const GENESIS: &str = "genesis.cbor";
 const KEYS: &str = "keys.age";
 const VAULT: &str = "vault.redb";

@@ -3,15 +3,17 @@
 //!
 //! An entry's place is HMAC(index key, table) ‖ HMAC(index key, table, key), so that the
 //! file shows how many entries a table has and how long they are, and nothing else; its
-//! place is the associated data of its box, so that entries cannot be swapped.
+//! place is the associated data of its box, so that entries cannot be swapped. What the
+//! tables hold as a whole is sealed too ([`sets`]), so that none can be hidden or taken out.
+//! A whole older file in the place of a newer one is not noticed here.
 
 use aws_lc_rs::{aead, hkdf, hmac};
-use redb::{Database, ReadableDatabase as _, TableDefinition};
+use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 use share::vault::{Change, Entries, Table, Vault, VaultError};
 use std::path::Path;
 use zeroize::Zeroizing;
 
-use super::database;
+use super::{database, sets::Sets};
 use crate::exit::{Exit, Fault, Result};
 
 /// An open vault.
@@ -19,6 +21,7 @@ pub struct LocalVault {
     database: Database,
     index: hmac::Key,
     cipher: aead::LessSafeKey,
+    set: hmac::Key,
     name: String,
 }
 
@@ -36,16 +39,17 @@ impl LocalVault {
     /// this key, [`Exit::Storage`].
     pub fn open(path: &Path, key: &[u8; 32]) -> Result<Self> {
         let vault = Self::new(path, database::open(path, CACHE_BYTES)?, key);
-        match vault.read(MARK_TABLE, MARK_KEY)? {
-            Some(_) => Ok(vault),
-            None => Err(Fault::new(
+        if vault.read(MARK_TABLE, MARK_KEY)?.is_none() {
+            return Err(Fault::new(
                 Exit::Home,
                 format!(
                     "{} belongs to another home; put this home's own vault back",
                     vault.name
                 ),
-            )),
+            ));
         }
+        vault.check_sets()?;
+        Ok(vault)
     }
 
     /// Makes an empty vault at `path`, where none is.
@@ -68,6 +72,7 @@ impl LocalVault {
             database,
             index: hmac::Key::new(hmac::HMAC_SHA256, &*derived(&secrets, b"index")),
             cipher: cipher(&derived(&secrets, b"box")),
+            set: hmac::Key::new(hmac::HMAC_SHA256, &*derived(&secrets, b"set")),
             name: path.display().to_string(),
         }
     }
@@ -114,22 +119,29 @@ impl LocalVault {
         let transaction = self.database.begin_write().map_err(|e| self.fault(e))?;
         {
             let mut entries = transaction.open_table(ENTRIES).map_err(|e| self.fault(e))?;
+            let mut kept = transaction.open_table(SETS).map_err(|e| self.fault(e))?;
+            let before = {
+                let sealed = kept.get(SETS_KEY).map_err(|e| self.fault(e))?;
+                sealed.map(|sealed| sealed.value().to_vec())
+            };
+            let mut sets = self.open_sets(before)?;
             for (table, key, value) in changes {
                 let place = self.place(table, key);
-                match value {
+                let old = match value {
                     Some(value) => {
                         let sealed = self.seal(&place, key, value)?;
-                        entries
-                            .insert(place.as_slice(), sealed.as_slice())
-                            .map_err(|e| self.fault(e))?;
+                        sets.add(&self.set, &place, &sealed);
+                        entries.insert(place.as_slice(), sealed.as_slice())
                     }
-                    None => {
-                        entries
-                            .remove(place.as_slice())
-                            .map_err(|e| self.fault(e))?;
-                    }
+                    None => entries.remove(place.as_slice()),
+                };
+                if let Some(old) = old.map_err(|e| self.fault(e))? {
+                    sets.take(&self.set, &place, old.value());
                 }
             }
+            let sealed = self.seal(SETS_KEY, &[], &sets.to_bytes())?;
+            kept.insert(SETS_KEY, sealed.as_slice())
+                .map_err(|e| self.fault(e))?;
         }
         transaction.commit().map_err(|e| self.fault(e))
     }
@@ -167,6 +179,47 @@ impl LocalVault {
         }
         found.sort_by(|a, b| a.0.cmp(&b.0));
         Ok(found)
+    }
+
+    /// Compares what the tables hold with what was sealed about them.
+    fn check_sets(&self) -> Result<()> {
+        let view = self.database.begin_read().map_err(|e| self.fault(e))?;
+        let kept = match view.open_table(SETS) {
+            Ok(kept) => kept.get(SETS_KEY).map_err(|e| self.fault(e))?,
+            Err(redb::TableError::TableDoesNotExist(_)) => None,
+            Err(error) => return Err(self.fault(error)),
+        };
+        let sealed = self.open_sets(kept.map(|sealed| sealed.value().to_vec()))?;
+        let mut found = Sets::default();
+        let entries = view.open_table(ENTRIES).map_err(|e| self.fault(e))?;
+        for entry in entries.range::<&[u8]>(..).map_err(|e| self.fault(e))? {
+            let (place, sealed) = entry.map_err(|e| self.fault(e))?;
+            found.add(&self.set, place.value(), sealed.value());
+        }
+        let Some(difference) = sealed.difference(&found) else {
+            return Ok(());
+        };
+        let names = Table::ALL.iter().map(|table| table.name());
+        let mut names = names.chain(OWN_TABLES.iter().copied());
+        let name = names.find(|name| self.prefix(name) == difference.table);
+        Err(Fault::new(
+            Exit::Home,
+            format!(
+                "{}: table {} holds {} entries that are not the {} that were written; restore the home from its backup",
+                self.name,
+                name.unwrap_or("(unknown)"),
+                difference.found,
+                difference.written
+            ),
+        ))
+    }
+
+    fn open_sets(&self, sealed: Option<Vec<u8>>) -> Result<Sets> {
+        let Some(sealed) = sealed else {
+            return Ok(Sets::default());
+        };
+        let (_, bytes) = self.unseal(SETS_KEY, sealed)?;
+        Sets::from_bytes(&bytes).ok_or_else(|| self.damaged())
     }
 
     fn prefix(&self, table: &str) -> Vec<u8> {
@@ -290,16 +343,92 @@ fn cipher(key: &[u8; 32]) -> aead::LessSafeKey {
 }
 
 const ENTRIES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("entries");
+const SETS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("sets");
+const SETS_KEY: &[u8] = b"sets";
+/// Tables that are not the protocol's.
+const OWN_TABLES: [&str; 4] = ["identity", "identity-next", "contacts", MARK_TABLE];
 const MARK_TABLE: &str = "vault";
 const MARK_KEY: &[u8] = b"version";
 const CACHE_BYTES: usize = 8 << 20;
-const PREFIX: usize = 16;
+pub(super) const PREFIX: usize = 16;
 const NONCE: usize = 12;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    type Tamper<'a> = dyn Fn(&mut redb::Table<'_, &[u8], &[u8]>, &[u8], &[u8]) + 'a;
+
+    /// Whoever can write the file, but has no key, hides an entry, takes one out, or puts an
+    /// old one back.
+    #[test]
+    fn no_entry_is_hidden_or_taken_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("vault.redb");
+        let tamper = |change: &Tamper<'_>| {
+            let vault = LocalVault::open(&path, &[7; 32]).unwrap();
+            let place = vault.place("scopes", b"a");
+            drop(vault);
+            let whole = std::fs::read(&path).unwrap();
+            let database = database::open(&path, CACHE_BYTES).unwrap();
+            let transaction = database.begin_write().unwrap();
+            {
+                let mut entries = transaction.open_table(ENTRIES).unwrap();
+                let sealed = {
+                    let sealed = entries.remove(place.as_slice()).unwrap().unwrap();
+                    sealed.value().to_vec()
+                };
+                change(&mut entries, &place, &sealed);
+            }
+            transaction.commit().unwrap();
+            drop(database);
+            let refused = LocalVault::open(&path, &[7; 32]).err();
+            std::fs::write(&path, whole).unwrap();
+            refused.map(|fault| (fault.exit, fault.message))
+        };
+        let vault = LocalVault::create(&path, &[7; 32]).unwrap();
+        vault.write("scopes", b"a", b"old").unwrap();
+        let old = {
+            let view = vault.database.begin_read().unwrap();
+            let entries = view.open_table(ENTRIES).unwrap();
+            let place = vault.place("scopes", b"a");
+            entries
+                .get(place.as_slice())
+                .unwrap()
+                .unwrap()
+                .value()
+                .to_vec()
+        };
+        vault.write("scopes", b"a", b"new").unwrap();
+        vault.write("scopes", b"b", b"2").unwrap();
+        drop(vault);
+        assert_eq!(
+            tamper(&|entries, place, sealed| {
+                entries.insert(place, sealed).unwrap();
+            }),
+            None
+        );
+        let taken = tamper(&|_, _, _| {}).unwrap();
+        assert_eq!(taken.0, Exit::Home);
+        assert!(
+            taken.1.contains("table scopes holds 1 entries"),
+            "{}",
+            taken.1
+        );
+        for bit in [3, 8 * PREFIX + 5] {
+            let hidden = tamper(&|entries, place, sealed| {
+                let mut other = place.to_vec();
+                other[bit / 8] ^= 1 << (bit % 8);
+                entries.insert(other.as_slice(), sealed).unwrap();
+            });
+            assert!(hidden.unwrap().1.contains("table"));
+        }
+        let back = tamper(&|entries, place, _| {
+            entries.insert(place, old.as_slice()).unwrap();
+        });
+        assert!(back.unwrap().1.contains("table scopes holds 2 entries"));
+    }
 
     #[test]
     fn entries_survive_and_stay_secret() {

@@ -190,6 +190,19 @@ fn a_node_that_ran_names_what_it_lost_and_makes_nothing_anew() {
         }
         fs::write(&path, whole).unwrap();
     }
+    // nothing of the ledger is left but the home's own note of it
+    let (folder, aside) = (net.path("node/node"), net.path("aside"));
+    fs::rename(&folder, &aside).unwrap();
+    net.run(&run).fails(4, "ran here up to height");
+    assert!(!folder.exists(), "no new ledger");
+    fs::rename(&aside, &folder).unwrap();
+    // an older ledger in the place of the newer one
+    let note = net.path("node/ledger.toml");
+    let whole = fs::read_to_string(&note).unwrap();
+    let (chain, _) = whole.split_once("height").unwrap();
+    fs::write(&note, format!("{chain}height = 1000000\n")).unwrap();
+    net.run(&run).fails(4, "restore a newer one");
+    fs::write(&note, whole).unwrap();
     net.run_node();
     net.run(&["account", "show", "--home", "anna"]).ok();
 }
