@@ -27,8 +27,7 @@ pub struct Receipt {
     pub leaf: Digest,
     /// From the leaf to `head`'s root.
     pub inclusion: InclusionProof,
-    /// A block at or after the one that holds the operation; the one that holds it when
-    /// the receipt answers a submission.
+    /// The block that holds the operation, or a later one ([`VerifiedReceipt::is_of_its_block`]).
     pub head: Head,
 }
 
@@ -70,6 +69,13 @@ impl VerifiedReceipt {
     /// The head that the proof ends in.
     pub fn head(&self) -> &VerifiedHead {
         &self.head
+    }
+
+    /// Whether the head is that of the very block that holds the operation, so that its
+    /// height and time are the operation's own.
+    pub fn is_of_its_block(&self) -> bool {
+        let header = &self.head.header;
+        (header.first_leaf..header.tree_size).contains(&self.index)
     }
 
     /// The receipt.

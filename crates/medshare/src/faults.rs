@@ -76,7 +76,7 @@ faults! {
             | NodeError::Local(_) | NodeError::BadAnswer(_) | NodeError::Damaged(_)]
         else Internal.
     VaultError: ; [VaultError::Damaged { .. } => Home] waits [_] else Storage.
-    SendError: Node; [SendError::Failed { .. } => Refused] else Invalid.
+    SendError: Node Follow Vault; [SendError::Failed { .. } => Refused] else Invalid.
     LookError: Follow Node; [LookError::Unknown(..) => NotFound]
         waits [LookError::Unknown(..) | LookError::NotProven] else Invalid.
     FollowError: Node Vault; [FollowError::Stopped(_) => Forked]
@@ -101,7 +101,7 @@ faults! {
         [AcceptError::UnknownHospital(_) => Refused]
         else Invalid.
     RequestError: Send Look Node Vault; [RequestError::BadWish => Usage] else Invalid.
-    AuthorizeError: Prekey Extract Bag Outbox Follow Send Look Node Vault;
+    AuthorizeError: Prekey Extract Bag Follow Send Look Node Vault;
         [AuthorizeError::Empty | AuthorizeError::Period => Usage]
         else Refused.
     OutboxError: Node Vault; else Storage.
@@ -110,13 +110,13 @@ faults! {
         [ReencryptError::OtherCapsule => Invalid]
         else Refused.
     OpenError: Part Follow Look Node Vault;
-        [OpenError::NotAccepted => Refused]
+        [OpenError::NotAccepted | OpenError::Distrusted(_) => Refused]
         [OpenError::NoKey | OpenError::NotAQuery => NotFound]
         else Invalid.
-    ReviewError: Send Vault; else Invalid.
+    ReviewError: Send; else Invalid.
     DisputeError: Packet Part Follow Send Look Node Vault;
         [DisputeError::NotMine => NotFound]
-        [DisputeError::RotateFirst => Refused]
+        [DisputeError::RotateFirst | DisputeError::NoOpening => Refused]
         else Invalid.
     RotateError: Accept Part Extract Send Look Node Vault; else Refused.
     EraseError: Bag Send Node Vault; else Invalid.

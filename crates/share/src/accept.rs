@@ -114,7 +114,8 @@ pub fn catch_up(
     let mut done = Vec::new();
     for record in desk.node.records_of(wallet.patient)? {
         let known: Option<KnownRecord> = vault::load(desk.vault, Table::Parts, &record.id.0)?;
-        let Some(state) = record.accepted.filter(|_| !record.is_erased()) else {
+        let erased = record.is_erased() || desk.vault.get(Table::Erased, &record.id.0)?.is_some();
+        let Some(state) = record.accepted.filter(|_| !erased) else {
             continue;
         };
         if known.as_ref().is_none_or(|known| known.state != state) {

@@ -20,9 +20,9 @@ use zeroize::Zeroizing;
 use crate::{
     desk::{Desk, LookError, SendError, Sent},
     identity::{BadSecrets, HpkeSecret, PatientSecrets, RecordSecret, secret},
+    journal::{self, Plan},
     letter::{GuardianLetter, Letter, LetterError},
     node::NodeError,
-    outbox,
     vault::{Table, VaultError},
     wallet::{KnownScope, Wallet},
 };
@@ -153,7 +153,8 @@ struct Guardianship {
 secret! { Guardianship { secrets } }
 
 /// Lets `delegate` act for the wallet's patient, until `expires`. Who may accept or
-/// authorise gets what that needs, sealed to it: trust it like yourself.
+/// authorise gets what that needs, sealed to it: trust it like yourself. A call that was cut
+/// short is finished by the next one for the same delegate and powers.
 ///
 /// # Errors
 /// [`AccountError`].
@@ -165,32 +166,42 @@ pub fn delegate(
     rng: &mut dyn CryptoRng,
 ) -> Result<Sent, AccountError> {
     let desk = &wallet.desk;
+    let wanted = journal::wanted("delegate", &(delegate, &powers));
+    if let Some(sent) = journal::resume(desk, wanted)? {
+        return Ok(sent);
+    }
     let to = desk.hpke_key(delegate)?;
     let needs_keys = powers
         .iter()
         .any(|power| matches!(power, Power::Accept | Power::Authorize));
-    let sent = desk.send(Delegate {
-        delegate,
-        powers,
-        expires,
-    })?;
+    let mut head = Zeroizing::new(Vec::new());
     if needs_keys {
         let scopes: Vec<(Vec<u8>, KnownScope)> = crate::vault::load_all(desk.vault, Table::Scopes)?;
-        let head = Guardianship {
+        *head = base::codec::encode(&Guardianship {
             secrets: ByteBuf::from(wallet.secrets.to_bytes().to_vec()),
             scopes: scopes.into_iter().map(|(_, known)| known).collect(),
             records: wallet.records()?,
             hospitals: wallet.hospitals()?,
-        };
-        let letter = Letter::Guardian(GuardianLetter {
-            delegation: sent.id,
-            patient: wallet.patient,
-            head: ByteBuf::from(base::codec::encode(&head)),
         });
-        let sealed = letter.seal(desk.party.chain, &to, rng)?;
-        outbox::post(desk, delegate, &sealed)?;
     }
-    Ok(sent)
+    let action = Delegate {
+        delegate,
+        powers,
+        expires,
+    };
+    journal::send(desk, wanted, action, |delegation| {
+        let mut plan = Plan::default();
+        if needs_keys {
+            let letter = Letter::Guardian(GuardianLetter {
+                delegation,
+                patient: wallet.patient,
+                head: ByteBuf::from(head.to_vec()),
+            });
+            let sealed = letter.seal(desk.party.chain, &to, rng)?;
+            plan.letters.push((delegate, sealed));
+        }
+        Ok(plan)
+    })
 }
 
 /// A delegate takes in what it needs to act for a patient; its own vault for that patient

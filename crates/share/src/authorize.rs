@@ -1,13 +1,13 @@
 //! Authorize: a patient grants scopes to a requester through agents.
 //!
 //! Source: protocol page, "Sharing", row "authorise"; scheme page, step 7. What was
-//! extracted is in the key bag, and every packet in the outbox, before the operation is
+//! extracted is in the key bag, and every packet in the vault, before the operation is
 //! sent; packets go out once it took effect. Packets never go to the store.
 
 mod packets;
 
 use base::{
-    AccountId, Action, Digest, Millis, OperationId, ScopeId,
+    AccountId, Action, Millis, OperationId, ScopeId,
     key::HpkeKey,
     operation::{GrantUse, Request, Terms},
 };
@@ -19,13 +19,14 @@ use thiserror::Error;
 use crate::{
     bag::{self, BagError},
     desk::{LookError, SendError, Sent},
+    dispute,
     follow::{self, FollowError},
+    journal,
     letter::{LetterError, Wish},
     node::NodeError,
-    outbox::{self, OutboxError, Posted},
     prekey::{self, PrekeyError},
     seal::is_retired,
-    vault::{self, Table, VaultError},
+    vault::VaultError,
     wallet::{ExtractError, KnownScope, Wallet},
 };
 
@@ -77,81 +78,48 @@ pub fn matching(wallet: &Wallet<'_>, wish: &Wish) -> Result<Vec<ScopeId>, Author
     Ok(live)
 }
 
-/// Grants `choice` in answer to `request`.
+/// Grants `choice` in answer to `request`. A call that was cut short is finished by the
+/// next one for the same choice.
 ///
 /// # Errors
-/// [`AuthorizeError`]; nothing has left the wallet then, unless it is a
-/// [`SendError::Node`] or later, after which [`recover`] finds out.
+/// [`AuthorizeError`]; nothing has left the wallet then, unless it is a [`SendError`]
+/// without an outcome: then [`crate::journal::settle`] finds out.
 pub fn authorize(
     wallet: &Wallet<'_>,
     request: OperationId,
     choice: &Choice,
     rng: &mut dyn CryptoRng,
 ) -> Result<Sent, AuthorizeError> {
-    let asked = open_request(wallet, request)?;
+    let desk = &wallet.desk;
     let terms = terms(request, choice);
+    let timeless = Terms {
+        not_before: Millis(0),
+        expires: Millis(0),
+        ..terms.clone()
+    };
+    let wanted = journal::wanted("authorize", &timeless);
+    if let Some(sent) = journal::resume(desk, wanted)? {
+        return Ok(sent);
+    }
+    let asked = open_request(wallet, request)?;
     let scopes = check(wallet, &asked, &terms)?;
     let keys = terms
         .agents
         .iter()
         .map(|&agent| {
-            let key = wallet.desk.operation_key(agent)?;
-            Ok(prekey::take(
-                wallet.desk.node,
-                wallet.desk.party.chain,
-                agent,
-                &key,
-            )?)
+            let key = desk.operation_key(agent)?;
+            Ok(prekey::take(desk.node, desk.party.chain, agent, &key)?)
         })
         .collect::<Result<Vec<_>, AuthorizeError>>()?;
     let made = Made::make(wallet, &asked, &terms, &scopes, rng)?;
-    let (operation, posted) = made.seal(wallet, &asked, terms, &keys, rng)?;
+    let sealed = made.seal(wallet, &asked, terms, &keys, rng)?;
     bag::sync(wallet, rng)?;
-    let sent = match wallet.desk.send(operation) {
-        Ok(sent) => sent,
-        Err(error) => {
-            if matches!(
-                error,
-                SendError::Failed { .. } | SendError::Node(NodeError::Refused(_))
-            ) {
-                discard(wallet, &posted)?;
-            }
-            return Err(error.into());
-        }
-    };
-    outbox::release(&wallet.desk, &posted)?;
-    let _ = outbox::flush(&wallet.desk); // what did not go stays for the next flush
-    Ok(sent)
-}
-
-/// After a crash: lets packets go whose `Authorize` took effect, and throws away the
-/// others once their request is closed or expired at `now`.
-///
-/// # Errors
-/// [`AuthorizeError`].
-pub fn recover(wallet: &Wallet<'_>, now: Millis) -> Result<(), AuthorizeError> {
-    let desk = &wallet.desk;
-    let held: Vec<(Vec<u8>, Posted)> = vault::load_all(desk.vault, Table::Outbox)?;
-    if !held.iter().any(|(_, posted)| posted.held) {
-        return Ok(());
-    }
-    let head = follow::advance(desk)?;
-    let mut logged = BTreeSet::new();
-    for grant in desk.node.grants_of(wallet.patient)? {
-        if let Action::Authorize(authorize) = desk.proven(&head, grant.id)?.action {
-            logged.extend(authorize.packets);
-        }
-    }
-    for (name, posted) in held.into_iter().filter(|(_, posted)| posted.held) {
-        let letter = Digest::of(&posted.letter);
-        if logged.contains(&letter) {
-            outbox::release(desk, &[letter])?;
-        } else if head.header.time.plus(Millis::DAY) < now {
-            desk.vault.delete(Table::Outbox, &name)?;
-        }
-    }
-    outbox::flush(desk)?;
-    Ok(())
+    journal::send(
+        desk,
+        wanted,
+        sealed.operation.clone(),
+        |_| Ok(sealed.plan()),
+    )
 }
 
 /// The request as its author signed it, proven, still open.
@@ -242,11 +210,7 @@ fn check(
             return Err(AuthorizeError::Retired(sid));
         }
         for &agent in &terms.agents {
-            if desk
-                .vault
-                .get(Table::Distrusted, &[agent.0, sid.0].concat())?
-                .is_some()
-            {
+            if dispute::is_distrusted(desk, agent, sid)? {
                 return Err(AuthorizeError::Distrusted { agent, sid });
             }
         }
@@ -258,14 +222,6 @@ fn check(
 /// Where the opening of an agent's commitments is kept.
 pub(crate) fn opening_key(request: OperationId, agent: AccountId) -> Vec<u8> {
     [request.0.to_bytes(), agent.0.to_vec()].concat()
-}
-
-fn discard(wallet: &Wallet<'_>, posted: &[Digest]) -> Result<(), VaultError> {
-    let changes: Vec<vault::Change<'_>> = posted
-        .iter()
-        .map(|name| (Table::Outbox, &name.0[..], None))
-        .collect();
-    wallet.desk.vault.apply(&changes)
 }
 
 /// Why nothing was granted.
@@ -317,9 +273,6 @@ pub enum AuthorizeError {
     /// A packet could not be sealed.
     #[error(transparent)]
     Letter(#[from] LetterError),
-    /// A packet could not be delivered.
-    #[error(transparent)]
-    Outbox(#[from] OutboxError),
     /// The ledger cannot be followed.
     #[error(transparent)]
     Follow(#[from] FollowError),

@@ -142,6 +142,8 @@ struct Book {
     dirty: bool,
     pages: Vec<Cid>,
     tail: Vec<BagEntry>,
+    /// Pages that are, or may be, pinned and belong to no head any more.
+    stale: Vec<Cid>,
 }
 
 /// What the bag's head seals.
@@ -242,10 +244,25 @@ pub fn sync(wallet: &Wallet<'_>, rng: &mut dyn CryptoRng) -> Result<(), BagError
     let vault = wallet.desk.vault;
     let mut book: Book = vault::load(vault, Table::Bag, BOOK)?.unwrap_or_default();
     // A delegate makes keys for fresh grant names only: there is nothing to restore.
-    if !book.dirty || wallet.desk.party.delegation.is_some() {
+    if wallet.desk.party.delegation.is_some() {
         return Ok(());
     }
-    write(wallet, &mut book, rng)
+    if book.dirty {
+        write(wallet, &mut book, rng)?;
+    }
+    release(wallet, &mut book)
+}
+
+/// Lets go of pages that belong to no head.
+fn release(wallet: &Wallet<'_>, book: &mut Book) -> Result<(), BagError> {
+    if book.stale.is_empty() {
+        return Ok(());
+    }
+    for page in &book.stale {
+        wallet.desk.node.unpin(page)?;
+    }
+    book.stale.clear();
+    Ok(vault::save(wallet.desk.vault, Table::Bag, BOOK, book)?)
 }
 
 /// Writes a first or a new head even when no key was added.
@@ -275,9 +292,19 @@ fn write_and(
     let key = &wallet.secrets.bag.key;
     if book.tail.len() > PAGE {
         let tail = std::mem::take(&mut book.tail);
-        for chunk in tail.chunks(PAGE) {
-            let page = seal(key, place, b"page", &codec::encode(&chunk), rng);
-            let name = cid::of_block(cid::RAW, &page);
+        let pages: Vec<(Cid, Vec<u8>)> = tail
+            .chunks(PAGE)
+            .map(|chunk| {
+                let plain = Zeroizing::new(codec::encode(&chunk));
+                let page = seal(key, place, b"page", &plain, rng);
+                (cid::of_block(cid::RAW, &page), page)
+            })
+            .collect();
+        // Noted before they are pinned: what a crash leaves behind is let go later.
+        let mut noted: Book = vault::load(desk.vault, Table::Bag, BOOK)?.unwrap_or_default();
+        noted.stale.extend(pages.iter().map(|(name, _)| *name));
+        vault::save(desk.vault, Table::Bag, BOOK, &noted)?;
+        for (name, page) in pages {
             desk.node.put_block(&name, &page)?;
             desk.node.pin(&name)?;
             book.pages.push(name);
@@ -336,13 +363,11 @@ pub(crate) fn forget(
     all.append(&mut book.tail);
     all.retain(|entry| !matches!(entry, BagEntry::Scope { sid, .. } if sids.contains(sid)));
     book.tail = all;
+    book.stale.extend(old);
     // The keys leave the vault in the step that notes the new bag: until then the old one
     // is whole, and a wallet that dies here begins again.
     write_and(wallet, &mut book, sids, rng)?;
-    for page in &old {
-        desk.node.unpin(page)?;
-    }
-    Ok(())
+    release(wallet, &mut book)
 }
 
 fn open_page(key: &SecretBytes, place: Place, bytes: &[u8]) -> Option<Vec<BagEntry>> {

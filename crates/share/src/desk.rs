@@ -6,11 +6,13 @@
 
 use base::{
     AccountId, Action, Cid, Digest, Millis, Operation, OperationId, RecordId, Signed,
+    SignedOperation,
     key::{HpkeKey, OperationKey},
 };
 use ibpre::PublicParams;
 use ledger::{
-    Account, Failure, Leaf, Outcome, Record, Refusal, StateInfo, ValidatorSet, VerifiedHead,
+    Account, Failure, Header, Outcome, Receipt, Record, Refusal, StateInfo, ValidatorSet,
+    VerifiedHead,
 };
 use thiserror::Error;
 
@@ -19,7 +21,7 @@ use crate::{
     follow::{self, FollowError},
     identity::Party,
     node::{Node, NodeError},
-    vault::Vault,
+    vault::{Vault, VaultError},
 };
 
 /// What every verb needs.
@@ -54,24 +56,28 @@ impl Sent {
 }
 
 impl Desk<'_> {
-    /// Signs and sends an operation, and checks its receipt and outcome.
+    /// Signs and sends an operation on which nothing hangs, and checks its receipt and
+    /// outcome.
     ///
     /// # Errors
     /// [`SendError`]; only [`SendError::Failed`] has left a leaf.
     pub fn send(&self, action: impl Into<Action>) -> Result<Sent, SendError> {
         let action = action.into();
-        let sequence = self.node.sequence(self.party.account)? + 1;
-        match self.send_as(action.clone(), sequence) {
+        let sequence = self.next_sequence()?;
+        match self.submit(&self.sign(action.clone(), sequence)) {
             // another process of this party was faster
             Err(SendError::Node(NodeError::Refused(Refusal::WrongSequence {
                 expected, ..
-            }))) if expected != sequence => self.send_as(action, expected),
+            }))) if expected != sequence => self.submit(&self.sign(action, expected)),
             other => other,
         }
     }
 
-    fn send_as(&self, action: Action, sequence: u64) -> Result<Sent, SendError> {
-        let name = action.name();
+    pub(crate) fn next_sequence(&self) -> Result<u64, SendError> {
+        Ok(self.node.sequence(self.party.account)? + 1)
+    }
+
+    pub(crate) fn sign(&self, action: Action, sequence: u64) -> SignedOperation {
         let operation = Operation {
             chain: self.party.chain,
             account: self.party.account,
@@ -79,11 +85,25 @@ impl Desk<'_> {
             sequence,
             action,
         };
-        let signed = Signed::new(operation, &self.party.operation);
-        let receipt = self.node.submit(&signed)?;
+        Signed::new(operation, &self.party.operation)
+    }
+
+    pub(crate) fn submit(&self, signed: &SignedOperation) -> Result<Sent, SendError> {
+        self.judge(self.node.submit(signed)?, signed)
+    }
+
+    /// What a receipt says about an operation of this party.
+    pub(crate) fn judge(
+        &self,
+        receipt: Receipt,
+        signed: &SignedOperation,
+    ) -> Result<Sent, SendError> {
         let receipt = receipt
-            .verify(self.validators, &signed)
+            .verify(self.validators, signed)
             .map_err(|error| SendError::BadReceipt(error.to_string()))?;
+        if !receipt.is_of_its_block() {
+            return Err(SendError::BadReceipt("it is under a later block".into()));
+        }
         match receipt.outcome {
             Outcome::Ok => Ok(Sent {
                 id: receipt.id,
@@ -91,7 +111,7 @@ impl Desk<'_> {
                 head: receipt.head().clone(),
             }),
             Outcome::Failed(failure) => Err(SendError::Failed {
-                action: name,
+                action: signed.body.action.name(),
                 failure,
             }),
         }
@@ -102,24 +122,51 @@ impl Desk<'_> {
     /// # Errors
     /// [`LookError`].
     pub fn proven(&self, head: &VerifiedHead, id: OperationId) -> Result<Operation, LookError> {
+        Ok(self.proven_leaf(head, id)?.1.body)
+    }
+
+    fn proven_leaf(
+        &self,
+        head: &VerifiedHead,
+        id: OperationId,
+    ) -> Result<(u64, SignedOperation), LookError> {
         let missing = || LookError::Unknown("operation", id.to_string());
         let (index, leaf) = self.node.operation(id)?.ok_or_else(missing)?;
         let bytes = leaf.to_bytes();
         if leaf.operation.to_bytes().1 != id || !leaf.outcome.is_ok() {
             return Err(missing());
         }
-        self.prove_leaf(head, index, &bytes)?;
-        let Leaf { operation, .. } = leaf;
-        Ok(operation.body)
-    }
-
-    fn prove_leaf(&self, head: &VerifiedHead, index: u64, leaf: &[u8]) -> Result<(), LookError> {
         let proof = self.node.inclusion(index, head.header.tree_size)?;
         let placed = proof.index == index && proof.tree_size == head.header.tree_size;
-        if !placed || proof.verify(leaf, &head.header.tree_root).is_err() {
+        if !placed || proof.verify(&bytes, &head.header.tree_root).is_err() {
             return Err(LookError::NotProven);
         }
-        Ok(())
+        Ok((index, leaf.operation))
+    }
+
+    /// The block of a logged operation that took effect: certified, and a part of the log
+    /// under `head`. Height and time of an operation come from here alone.
+    ///
+    /// # Errors
+    /// [`LookError`].
+    pub fn block_of(&self, head: &VerifiedHead, id: OperationId) -> Result<Header, LookError> {
+        let (index, operation) = self.proven_leaf(head, id)?;
+        let missing = || LookError::Unknown("operation", id.to_string());
+        let receipt = self.node.receipt(id)?.ok_or_else(missing)?;
+        let receipt = receipt
+            .verify(self.validators, &operation)
+            .map_err(|_| LookError::NotProven)?;
+        let (block, newest) = (&receipt.head().header, &head.header);
+        let extended = block == newest || {
+            let proof = self.node.consistency(block.tree_size, newest.tree_size)?;
+            (proof.from, proof.to) == (block.tree_size, newest.tree_size)
+                && block.height < newest.height
+                && proof.verify(&block.tree_root, &newest.tree_root).is_ok()
+        };
+        if receipt.index != index || !receipt.is_of_its_block() || !extended {
+            return Err(LookError::NotProven);
+        }
+        Ok(block.clone())
     }
 
     /// An account, which must exist, with the keys that its own operations in the log gave
@@ -134,8 +181,7 @@ impl Desk<'_> {
             .operation_keys
             .first()
             .map(|period| AccountId::of(&period.key));
-        let proven = follow::keys_are_proven(self, &account);
-        if account.id != id || first != Some(id) || !proven.map_err(Box::new)? {
+        if account.id != id || first != Some(id) || !follow::keys_are_proven(self, &account)? {
             return Err(LookError::NotProven);
         }
         Ok(account)
@@ -193,19 +239,42 @@ impl Desk<'_> {
     }
 
     /// The state that its hospital published and that `state` re-wraps, or `state`
-    /// itself if it is one.
+    /// itself if it is one: as the operations in the log say, height and time included.
     ///
     /// # Errors
     /// [`LookError`].
-    pub fn published_state(&self, record: RecordId, state: &Cid) -> Result<StateInfo, LookError> {
-        let mut info = self.state(record, state)?;
+    pub fn published_state(&self, record: &Record, state: &Cid) -> Result<StateInfo, LookError> {
+        let head = follow::advance(self).map_err(Box::new)?;
+        let mut root = *state;
         for _ in 0..MAX_REWRAPS {
-            let unknown = || LookError::Unknown("operation", info.by.to_string());
-            let (_, leaf) = self.node.operation(info.by)?.ok_or_else(unknown)?;
-            match (&leaf.operation.body.action, info.before) {
-                (Action::Rewrap(_), Some(before)) => info = self.state(record, &before)?,
-                _ => return Ok(info),
+            let info = self.state(record.id, &root)?;
+            let operation = self.proven(&head, info.by)?;
+            let by_hospital = operation.account == record.hospital;
+            let (about, after, before) = match operation.action {
+                Action::Rewrap(rewrap) if (rewrap.record, rewrap.after) == (record.id, root) => {
+                    root = rewrap.before;
+                    continue;
+                }
+                Action::Publish(publish) if by_hospital && publish.patient == record.patient => {
+                    (publish.record, publish.after, None)
+                }
+                Action::Modify(modify) if by_hospital => {
+                    (modify.record, modify.after, Some(modify.before))
+                }
+                _ => return Err(LookError::NotProven),
+            };
+            if (about, after) != (record.id, root) {
+                return Err(LookError::NotProven);
             }
+            let block = self.block_of(&head, info.by)?;
+            return Ok(StateInfo {
+                record: record.id,
+                state: root,
+                before,
+                height: block.height,
+                time: block.time,
+                ..info
+            });
         }
         Err(LookError::NotProven)
     }
@@ -229,6 +298,12 @@ pub enum SendError {
     /// The node's receipt does not hold.
     #[error("the node's receipt does not hold: {0}")]
     BadReceipt(String),
+    /// The ledger cannot be followed.
+    #[error(transparent)]
+    Follow(#[from] Box<FollowError>),
+    /// The vault did not take what hangs on the operation.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
 }
 
 impl SendError {

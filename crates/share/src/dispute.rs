@@ -4,7 +4,7 @@
 //! Source: protocol page, "Sharing", rows "review" and "dispute"; scheme page, step 10.
 
 use base::{
-    AccountId, Action, Digest, OperationId, Salt, Signed,
+    AccountId, Action, Digest, OperationId, Salt, ScopeId, Signed,
     operation::{Dispute, DisputeCode, Query, Subject},
 };
 use ibpre::{AuditVerdict, NoiseKey, Opening, ReencryptedCapsule, ReencryptionKey};
@@ -17,10 +17,10 @@ use crate::{
     desk::{Desk, LookError, SendError, Sent},
     follow::{self, FollowError},
     identity::random,
+    journal::{self, Plan},
     letter::{AgentPacket, AuditFile, Evidence, EvidenceLetter, Letter, LetterError, OpenFailure},
     node::NodeError,
     open::said_by,
-    outbox,
     part::{PartError, State},
     reencrypt::{PacketError, asker},
     review::commitment,
@@ -30,63 +30,110 @@ use crate::{
     wallet::Wallet,
 };
 
-/// The patient's side of a failure: checks that it is about a query under a grant of
-/// hers, audits the agent with the keys she made, and never uses that agent for that
-/// scope again. `Lied` is evidence; `Honest` means that the requester is wrong.
+/// The patient's side of a failure: from now on that agent is not used for that scope,
+/// durably; then she audits it with the keys she made, and an agent that is cleared is
+/// used again. `Lied` is evidence; `Honest` means that the requester is wrong.
 ///
 /// # Errors
-/// [`DisputeError`].
+/// [`DisputeError`]; once the report is known to be about the agent's own answer, the
+/// agent stays out of use after every error.
 pub fn receive_failure(
     wallet: &Wallet<'_>,
     failure: &Signed<OpenFailure>,
 ) -> Result<AuditVerdict, DisputeError> {
     let desk = &wallet.desk;
-    let file = audit_file(wallet, failure)?;
-    let (query, verdict) = audit(desk, &file)?;
-    if verdict == AuditVerdict::Lied {
-        let key = [file.agent.0, query.sid.0].concat();
-        vault::save(desk.vault, Table::Distrusted, &key, failure)?;
+    let reported = Reported::check(wallet, failure)?;
+    let place = distrust_key(
+        failure.body.agent,
+        reported.query.sid,
+        failure.body.answer.query,
+    );
+    vault::save(desk.vault, Table::Distrusted, &place, failure)?;
+    let (_, verdict) = audit(desk, &reported.file(wallet)?)?;
+    if verdict == AuditVerdict::Honest {
+        desk.vault.delete(Table::Distrusted, &place)?;
     }
     Ok(verdict)
 }
 
-/// Opens the patient's commitments for a failure that she received.
-fn audit_file(
-    wallet: &Wallet<'_>,
-    failure: &Signed<OpenFailure>,
-) -> Result<AuditFile, DisputeError> {
-    let desk = &wallet.desk;
-    let body = &failure.body;
-    let grant = desk.node.grant(body.grant)?.ok_or(DisputeError::NotMine)?;
-    let key = desk.operation_key(grant.requester)?;
-    if grant.patient != wallet.patient
-        || body.chain != desk.party.chain
-        || failure.clone().verify(&key).is_err()
-    {
-        return Err(DisputeError::NotMine);
+/// Whether an answer of `agent` for scope `sid` did not open, as far as this party knows:
+/// a requester asks another agent then, a patient grants through another one.
+///
+/// # Errors
+/// [`VaultError`].
+pub fn is_distrusted(desk: &Desk<'_>, agent: AccountId, sid: ScopeId) -> Result<bool, VaultError> {
+    let prefix = [agent.0, sid.0].concat();
+    let entries = desk.vault.list(Table::Distrusted)?;
+    Ok(entries.iter().any(|(key, _)| key.starts_with(&prefix)))
+}
+
+/// agent ‖ sid ‖ query: one report clears no other.
+pub(crate) fn distrust_key(agent: AccountId, sid: ScopeId, query: OperationId) -> Vec<u8> {
+    [&agent.0[..], &sid.0, &query.0.to_bytes()].concat()
+}
+
+/// A report about a query under a grant of this patient, by its requester.
+struct Reported<'a> {
+    failure: &'a OpenFailure,
+    request: OperationId,
+    query: Query,
+}
+
+impl<'a> Reported<'a> {
+    fn check(wallet: &Wallet<'_>, failure: &'a Signed<OpenFailure>) -> Result<Self, DisputeError> {
+        let desk = &wallet.desk;
+        let body = &failure.body;
+        let head = follow::advance(desk)?;
+        let Action::Authorize(authorize) = desk.proven(&head, body.grant)?.action else {
+            return Err(DisputeError::NotMine);
+        };
+        let request = authorize.terms.request;
+        let asked = desk.proven(&head, request)?;
+        let mine = matches!(asked.action, Action::Request(ref request) if request.patient == wallet.patient);
+        let key = desk.operation_key(asked.account)?;
+        if !mine || body.chain != desk.party.chain || failure.clone().verify(&key).is_err() {
+            return Err(DisputeError::NotMine);
+        }
+        let query = logged_query(desk, body.answer.query, body.agent)?;
+        if query.grant != body.grant {
+            return Err(DisputeError::NotMine);
+        }
+        // What the agent did not sign, or did not log, says nothing about it.
+        let word = said_by(&desk.account(body.agent)?, &body.answer.word);
+        let result = Digest::of(&body.answer.result);
+        if result != query.result || word.is_none_or(|word| word.result != result) {
+            return Err(DisputeError::OtherEvidence);
+        }
+        Ok(Self {
+            failure: body,
+            request,
+            query,
+        })
     }
-    let query = logged_query(desk, body.answer.query, body.agent)?;
-    let packet: AgentPacket = vault::load(
-        desk.vault,
-        Table::Openings,
-        &opening_key(grant.terms.request, body.agent),
-    )?
-    .ok_or(DisputeError::NotMine)?;
-    let key = packet
-        .keys
-        .into_iter()
-        .find(|key| key.sid == query.sid)
-        .ok_or(DisputeError::NotMine)?;
-    let state = State::load(desk, query.record, query.state)?;
-    let part = state.sealed.parts.get(query.part as usize);
-    let part = part.ok_or(PartError::NoSuchPart(query.part as usize))?;
-    Ok(AuditFile {
-        grant: body.grant,
-        agent: body.agent,
-        key,
-        answer: body.answer.clone(),
-        capsule: part.capsule,
-    })
+
+    /// Opens the patient's commitments.
+    fn file(&self, wallet: &Wallet<'_>) -> Result<AuditFile, DisputeError> {
+        let desk = &wallet.desk;
+        let (query, agent) = (&self.query, self.failure.agent);
+        let packet: Option<AgentPacket> = vault::load(
+            desk.vault,
+            Table::Openings,
+            &opening_key(self.request, agent),
+        )?;
+        let key = packet
+            .and_then(|packet| packet.keys.into_iter().find(|key| key.sid == query.sid))
+            .ok_or(DisputeError::NoOpening)?;
+        let state = State::load(desk, query.record, query.state)?;
+        let part = state.sealed.parts.get(query.part as usize);
+        let part = part.ok_or(PartError::NoSuchPart(query.part as usize))?;
+        Ok(AuditFile {
+            grant: self.failure.grant,
+            agent,
+            key,
+            answer: self.failure.answer.clone(),
+            capsule: part.capsule,
+        })
+    }
 }
 
 /// Disputes an agent's answer: only after the scope was rotated, since the evidence holds
@@ -101,7 +148,7 @@ pub fn dispute_agent(
     rng: &mut dyn CryptoRng,
 ) -> Result<Sent, DisputeError> {
     let desk = &wallet.desk;
-    let file = audit_file(wallet, failure)?;
+    let file = Reported::check(wallet, failure)?.file(wallet)?;
     if !is_retired(desk, wallet.patient, file.key.sid)? {
         return Err(DisputeError::RotateFirst);
     }
@@ -129,6 +176,10 @@ pub fn dispute(
     arbiter: AccountId,
     rng: &mut dyn CryptoRng,
 ) -> Result<Sent, DisputeError> {
+    let wanted = journal::wanted("dispute", &(subject, code, arbiter));
+    if let Some(sent) = journal::resume(desk, wanted)? {
+        return Ok(sent);
+    }
     let letter = EvidenceLetter {
         subject,
         salt: Salt(random(rng)),
@@ -136,15 +187,18 @@ pub fn dispute(
     };
     let to = desk.hpke_key(arbiter)?;
     let commitment = commitment(&letter);
-    vault::save(desk.vault, Table::Evidence, &commitment.0, &letter)?;
-    let sealed = Letter::Evidence(letter).seal(desk.party.chain, &to, rng)?;
-    let sent = desk.send(Dispute {
+    let sealed = Letter::Evidence(letter.clone()).seal(desk.party.chain, &to, rng)?;
+    let action = Dispute {
         subject,
         code,
         commitment,
-    })?;
-    outbox::post(desk, arbiter, &sealed)?;
-    Ok(sent)
+    };
+    journal::send(desk, wanted, action, |_| {
+        let mut plan = Plan::default();
+        plan.before(Table::Evidence, &commitment.0, &letter);
+        plan.letters.push((arbiter, sealed.clone()));
+        Ok(plan)
+    })
 }
 
 /// The arbiter's side: the evidence is what `dispute` commits to; an audit, if it is one
@@ -247,21 +301,6 @@ fn logged_query(desk: &Desk<'_>, id: OperationId, agent: AccountId) -> Result<Qu
     }
 }
 
-/// Stops trusting an agent for a scope on the requester's word alone.
-///
-/// # Errors
-/// [`DisputeError`].
-pub fn distrust(wallet: &Wallet<'_>, failure: &Signed<OpenFailure>) -> Result<(), DisputeError> {
-    let file = audit_file(wallet, failure)?;
-    let key = [file.agent.0, file.key.sid.0].concat();
-    Ok(vault::save(
-        wallet.desk.vault,
-        Table::Distrusted,
-        &key,
-        failure,
-    )?)
-}
-
 /// Why there is no dispute, or no verdict.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -269,6 +308,11 @@ pub enum DisputeError {
     /// Not about a grant of this patient.
     #[error("the report is not about a grant of yours, or not from its requester")]
     NotMine,
+    /// The keys that she made for the agent are gone: after a restore.
+    #[error(
+        "this wallet no longer has the keys that it made for the agent, and cannot audit it; the agent is not used for that scope again"
+    )]
+    NoOpening,
     /// The evidence would give the scope away.
     #[error("rotate the scope first: the evidence holds its re-encryption key")]
     RotateFirst,

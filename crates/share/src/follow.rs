@@ -6,16 +6,16 @@
 //! release, durably, until a person decides ([`resume`]).
 
 use base::{
-    AccountId, Action, Digest, Operation, OperationId, codec,
+    AccountId, Action, Digest, OperationId, SignedOperation, codec,
     operation::{NewKey, PatientKeys},
 };
-use ledger::{Account, CompactRange, Head, VerifiedHead};
+use ledger::{Account, CompactRange, Head, KeyPeriod, VerifiedHead};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, btree_map::Entry};
 use thiserror::Error;
 
 use crate::{
-    desk::Desk,
+    desk::{Desk, LookError},
     node::NodeError,
     vault::{self, Table, VaultError},
 };
@@ -168,55 +168,97 @@ struct Seen {
     keys: BTreeMap<AccountId, Keys>,
 }
 
-/// The keys of an account as its own operations set them: hashes, oldest first.
+/// The keys of an account as its own operations set them, oldest first.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Keys {
-    operation: Vec<Digest>,
+    operation: Vec<LoggedKey>,
     hpke: Option<Digest>,
-    record: Vec<Digest>,
+    record: Vec<LoggedKey>,
     patient: Option<PatientKeys>,
 }
 
-impl Keys {
-    fn of(account: &Account) -> Self {
-        Self {
-            operation: account
-                .operation_keys
-                .iter()
-                .map(|period| Digest::of(&period.key.0))
-                .collect(),
-            hpke: Some(Digest::of(account.hpke_key.as_bytes())),
-            record: account
-                .record_keys
-                .iter()
-                .map(|period| Digest::of(period.key.as_bytes()))
-                .collect(),
-            patient: account.patient,
+/// A key that signs, with the operation that set it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LoggedKey {
+    key: Digest,
+    by: OperationId,
+    /// Height after which the keys before it count as compromised.
+    compromised_after: Option<u64>,
+    /// Height of `by`'s block, once somebody wanted to know.
+    height: Option<u64>,
+}
+
+/// A key's hash and the heights at which it is valid, as [`KeyPeriod`] has them.
+type Period = (Digest, u64, Option<u64>);
+
+fn told<K>(periods: &[KeyPeriod<K>], bytes: impl Fn(&K) -> &[u8]) -> Vec<Period> {
+    periods
+        .iter()
+        .map(|period| (Digest::of(bytes(&period.key)), period.from, period.until))
+        .collect()
+}
+
+/// The rule of the ledger: a key ends with the next one, or where that one says.
+fn logged(keys: &[LoggedKey]) -> Option<Vec<Period>> {
+    let mut periods: Vec<Period> = Vec::new();
+    for key in keys {
+        let height = key.height?;
+        let end = key.compromised_after.unwrap_or(height);
+        for (_, _, until) in &mut periods {
+            *until = Some(until.map_or(end, |earlier: u64| earlier.min(end)));
         }
+        periods.push((key.key, height, None));
+    }
+    Some(periods)
+}
+
+impl Keys {
+    /// Whether `account` is told with exactly these keys, from and until where they are
+    /// valid. False while a height is not known.
+    fn are_those_of(&self, account: &Account) -> bool {
+        logged(&self.operation) == Some(told(&account.operation_keys, |key| &key.0))
+            && logged(&self.record) == Some(told(&account.record_keys, |key| key.as_bytes()))
+            && self.hpke == Some(Digest::of(account.hpke_key.as_bytes()))
+            && self.patient == account.patient
+    }
+
+    /// Finds out the heights that nobody wanted to know before.
+    fn place(&mut self, desk: &Desk<'_>, head: &VerifiedHead) -> Result<(), LookError> {
+        for key in self.operation.iter_mut().chain(&mut self.record) {
+            if key.height.is_none() {
+                key.height = Some(desk.block_of(head, key.by)?.height);
+            }
+        }
+        Ok(())
     }
 }
 
-/// Whether `account` has exactly the keys that its operations in the log gave it. What
-/// the vault has is looked at first; the log is followed if that does not settle it.
+/// Whether `account` has exactly the keys that its operations in the log gave it, valid at
+/// the heights that those operations set. What the vault has is looked at first; the log
+/// is followed if that does not settle it.
 ///
 /// # Errors
-/// [`FollowError`].
-pub fn keys_are_proven(desk: &Desk<'_>, account: &Account) -> Result<bool, FollowError> {
-    let keys = Keys::of(account);
-    let known = |desk: &Desk<'_>| vault::load::<Keys>(desk.vault, Table::Keys, &account.id.0);
-    if known(desk)?.as_ref() == Some(&keys) {
+/// [`LookError`].
+pub fn keys_are_proven(desk: &Desk<'_>, account: &Account) -> Result<bool, LookError> {
+    let known = || {
+        vault::load::<Keys>(desk.vault, Table::Keys, &account.id.0)
+            .map_err(|error| Box::new(error.into()))
+    };
+    if known()?.is_some_and(|keys| keys.are_those_of(account)) {
         return Ok(true);
     }
-    advance(desk)?;
-    Ok(match known(desk)? {
-        Some(logged) => logged == keys,
+    let head = advance(desk).map_err(Box::new)?;
+    let Some(mut keys) = known()? else {
         // Founding validators have no `Register`: the genesis object names their keys.
-        None => {
-            let founding = desk.validators.key(account.id);
-            founding.is_some() && founding == account.operation_key()
-        }
-    })
+        let founding = desk.validators.key(account.id);
+        return Ok(founding.is_some() && founding == account.operation_key());
+    };
+    keys.place(desk, &head)?;
+    vault::save(desk.vault, Table::Keys, &account.id.0, &keys)
+        .map_err(|error| Box::new(error.into()))?;
+    Ok(keys.are_those_of(account))
 }
 
 /// Appends the leaves up to `head` and returns what they bring.
@@ -236,7 +278,7 @@ fn append(
         for leaf in leaves {
             range.append(&leaf.to_bytes());
             if leaf.outcome.is_ok() {
-                seen.note(desk, &leaf.operation.body)?;
+                seen.note(desk, &leaf.operation)?;
             }
         }
     }
@@ -247,18 +289,24 @@ fn append(
 }
 
 impl Seen {
-    fn note(&mut self, desk: &Desk<'_>, operation: &Operation) -> Result<(), VaultError> {
+    fn note(&mut self, desk: &Desk<'_>, signed: &SignedOperation) -> Result<(), VaultError> {
+        let operation = &signed.body;
+        let logged = |key: &[u8], compromised_after| LoggedKey {
+            key: Digest::of(key),
+            by: signed.to_bytes().1,
+            compromised_after,
+            height: None,
+        };
         match &operation.action {
             Action::Revoke(revoke) => self.revoked.push(revoke.grant),
             Action::Register(register) => {
-                let record = register
-                    .record_key
-                    .iter()
-                    .map(|proven| Digest::of(proven.key.as_bytes()));
+                let record = register.record_key.iter();
                 let keys = Keys {
-                    operation: vec![Digest::of(&register.operation_key.0)],
+                    operation: vec![logged(&register.operation_key.0, None)],
                     hpke: Some(Digest::of(register.hpke_key.as_bytes())),
-                    record: record.collect(),
+                    record: record
+                        .map(|proven| logged(proven.key.as_bytes(), None))
+                        .collect(),
                     patient: register.patient,
                 };
                 self.keys.insert(operation.account, keys);
@@ -271,10 +319,11 @@ impl Seen {
                     );
                 }
                 let keys = self.keys.entry(account).or_default();
+                let logged = |key| logged(key, rotate.compromised_after);
                 match &rotate.new {
-                    NewKey::Operation(key, _) => keys.operation.push(Digest::of(&key.0)),
+                    NewKey::Operation(key, _) => keys.operation.push(logged(&key.0)),
                     NewKey::Hpke(key) => keys.hpke = Some(Digest::of(key.as_bytes())),
-                    NewKey::Record(proven) => keys.record.push(Digest::of(proven.key.as_bytes())),
+                    NewKey::Record(proven) => keys.record.push(logged(proven.key.as_bytes())),
                     NewKey::Peer(_) => {}
                 }
             }

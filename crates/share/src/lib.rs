@@ -28,6 +28,7 @@ pub mod emergency;
 pub mod erase;
 pub mod follow;
 pub mod identity;
+pub mod journal;
 pub mod letter;
 pub mod manifest;
 pub mod node;

@@ -130,6 +130,12 @@ pub trait Node: Send + Sync {
     /// [`NodeError`].
     fn operation(&self, operation: OperationId) -> Result<Option<(u64, Leaf)>, NodeError>;
 
+    /// Proof that an operation is in the log, under the head of the block that holds it.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    fn receipt(&self, operation: OperationId) -> Result<Option<Receipt>, NodeError>;
+
     /// At most `limit` leaves from index `from` on.
     ///
     /// # Errors

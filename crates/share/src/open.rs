@@ -5,7 +5,8 @@
 //! Opening writes into a sink that the caller commits only when it gets `Ok`.
 
 use base::{
-    AccountId, Action, Digest, GrantId, Millis, OperationId, RecordId, Salt, Scope, Signed, codec,
+    AccountId, Action, Digest, GrantId, Millis, OperationId, RecordId, Salt, Scope, ScopeId,
+    Signed, codec,
     operation::{Ask, Query},
 };
 use ibpre::{GrantKey, ReencryptedCapsule};
@@ -21,11 +22,12 @@ use crate::{
     Suite,
     accept::{self, AcceptError},
     desk::{Desk, LookError},
+    dispute::{self, distrust_key},
     follow::{self, FollowError},
     identity::secret,
     letter::{Answer, AskLetter, GrantPacket, Letter, LetterError, OpenFailure, Reencrypted},
     node::NodeError,
-    outbox,
+    outbox::{self, Posted},
     part::{OpenedPart, PartError, State},
     reencrypt::{PacketError, asker, grant_of, place},
     scheme::{self, gid_of, sid_of},
@@ -117,6 +119,24 @@ pub fn grants(desk: &Desk<'_>) -> Result<Vec<(OperationId, AccountId, Scope)>, V
         .collect())
 }
 
+/// Those of `agents` that may be asked for scope `sid`: all but those whose answer did not
+/// open.
+///
+/// # Errors
+/// [`VaultError`].
+pub fn trusted(
+    desk: &Desk<'_>,
+    sid: ScopeId,
+    mut agents: Vec<AccountId>,
+) -> Result<Vec<AccountId>, VaultError> {
+    for at in (0..agents.len()).rev() {
+        if dispute::is_distrusted(desk, agents[at], sid)? {
+            agents.remove(at);
+        }
+    }
+    Ok(agents)
+}
+
 /// Asks `agent` to re-encrypt part `part` of the accepted state of `record`.
 ///
 /// # Errors
@@ -130,10 +150,13 @@ pub fn ask(
     expires: Millis,
     rng: &mut dyn CryptoRng,
 ) -> Result<(), OpenError> {
-    let state = desk
-        .record(record)?
-        .accepted
-        .ok_or(OpenError::NotAccepted)?;
+    let known = desk.record(record)?;
+    let state = known.accepted.ok_or(OpenError::NotAccepted)?;
+    if let Some(part) = known.parts.iter().find(|other| other.part == part)
+        && dispute::is_distrusted(desk, agent, part.sid)?
+    {
+        return Err(OpenError::Distrusted(agent));
+    }
     let ask = Ask {
         chain: desk.party.chain,
         grant,
@@ -227,24 +250,31 @@ pub fn open(desk: &Desk<'_>, answer: &Answer, sink: &mut dyn Write) -> Result<Op
     })
 }
 
-/// Tells the patient, and nobody else, that an answer did not open.
+/// Tells the patient, and nobody else, that an answer did not open, and asks that agent no
+/// more for that scope.
 ///
 /// # Errors
 /// [`OpenError`].
 pub fn report(desk: &Desk<'_>, answer: &Answer, rng: &mut dyn CryptoRng) -> Result<(), OpenError> {
-    let checked = Checked::check(desk, answer)?;
+    let Checked { agent, query, held } = Checked::check(desk, answer)?;
     let failure = OpenFailure {
         chain: desk.party.chain,
-        grant: checked.query.grant,
-        agent: checked.agent,
+        grant: query.grant,
+        agent,
         answer: answer.clone(),
     };
-    let letter = Letter::Failure(Signed::new(failure, &desk.party.operation));
-    let patient = checked.held.patient;
-    let sealed = letter.seal(desk.party.chain, &desk.hpke_key(patient)?, rng)?;
-    outbox::post(desk, patient, &sealed)?;
-    desk.vault
-        .delete(Table::Answers, &answer.query.0.to_bytes())?;
+    let failure = Signed::new(failure, &desk.party.operation);
+    let bytes = codec::encode(&failure);
+    let letter = Letter::Failure(failure);
+    let sealed = letter.seal(desk.party.chain, &desk.hpke_key(held.patient)?, rng)?;
+    let (name, posted) = Posted::entry(held.patient, &sealed, false);
+    let place = distrust_key(agent, query.sid, answer.query);
+    desk.vault.apply(&[
+        (Table::Distrusted, &place, Some(&bytes)),
+        (Table::Outbox, &name.0, Some(&posted)),
+        (Table::Answers, &answer.query.0.to_bytes(), None),
+    ])?;
+    outbox::try_flush(desk);
     Ok(())
 }
 
@@ -328,6 +358,9 @@ pub enum OpenError {
     /// Nothing accepted to ask for.
     #[error("the record has no accepted state")]
     NotAccepted,
+    /// An answer of this agent for this scope did not open.
+    #[error("an answer of agent {0} for this scope did not open; ask another agent of the grant")]
+    Distrusted(AccountId),
     /// Not granted, or the grant's key is gone.
     #[error("no key is held for this scope: it was not granted, or the grant has ended")]
     NoKey,

@@ -30,28 +30,28 @@ impl Posted {
         };
         (Digest::of(letter), codec::encode(&posted))
     }
+
+    /// The same letter, free to go.
+    pub(crate) fn released(self) -> Self {
+        Self {
+            held: false,
+            ..self
+        }
+    }
 }
 
-/// Sends a letter; if the mailbox cannot be reached, it stays in the outbox for
-/// [`flush`] and that is no error.
+/// Sends a letter on which no operation waits; if the mailbox cannot be reached, it stays
+/// in the outbox for [`flush`] and that is no error.
 pub(crate) fn post(desk: &Desk<'_>, to: AccountId, letter: &[u8]) -> Result<(), VaultError> {
     let (name, entry) = Posted::entry(to, letter, false);
     desk.vault.put(Table::Outbox, &name.0, &entry)?;
-    if desk.node.send(to, letter).is_ok() {
-        desk.vault.delete(Table::Outbox, &name.0)?;
-    }
+    try_flush(desk);
     Ok(())
 }
 
-/// Lets letters go whose operation took effect.
-pub(crate) fn release(desk: &Desk<'_>, names: &[Digest]) -> Result<(), VaultError> {
-    for name in names {
-        if let Some(mut posted) = vault::load::<Posted>(desk.vault, Table::Outbox, &name.0)? {
-            posted.held = false;
-            vault::save(desk.vault, Table::Outbox, &name.0, &posted)?;
-        }
-    }
-    Ok(())
+/// Sends what can go now; the rest stays for the next [`flush`].
+pub(crate) fn try_flush(desk: &Desk<'_>) {
+    let _ = flush(desk);
 }
 
 /// Sends what is left in the outbox; returns how many letters went. A letter that its

@@ -39,7 +39,7 @@ impl State {
     /// [`PartError`].
     pub fn load(desk: &Desk<'_>, record: RecordId, root: Cid) -> Result<Self, PartError> {
         let on_ledger = desk.record(record)?;
-        let published = desk.published_state(record, &root)?;
+        let published = desk.published_state(&on_ledger, &root)?;
         let hospital = desk.account(on_ledger.hospital)?;
         let keys = hospital.record_keys_at(published.height).cloned().collect();
         let sealed = SealedRecord::from_block(&desk.node.read_block(&root)?, record)?;

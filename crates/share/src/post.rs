@@ -1,18 +1,21 @@
 //! The mailbox: which key opens a letter, and what is done with it.
 //!
 //! A letter leaves the mailbox once what it brought is durable here, or once it is known
-//! that it brings nothing. Its one-time key goes in the same step as what it brought is
+//! that it brings nothing, or when what it waits for does not come. Its one-time key goes in the same step as what it brought is
 //! written.
 
-use base::Digest;
+use base::{Digest, Millis, codec};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use crate::{
     desk::Desk,
-    identity::HpkeSecret,
+    identity::{HpkeSecret, secret},
     letter::{Letter, LetterError, SealedLetter, key_hash},
     node::NodeError,
-    vault::{Table, VaultError},
+    vault::{self, Table, VaultError},
 };
 
 /// A letter from the party's own mailbox.
@@ -26,12 +29,27 @@ pub struct Received {
     pub letter: Letter,
 }
 
+/// How long a replaced HPKE key of the account still opens letters: its holder may have
+/// been away, and so may the sender.
+pub const FORMER_KEYS_FOR: u64 = 30 * Millis::DAY;
+
+/// Longest that a letter waits for an operation that it names.
+pub const WAIT_FOR: u64 = 7 * Millis::DAY;
+
+/// Most letters that wait for one.
+pub const MAX_WAITING: usize = 100;
+
 /// The letters that open, oldest first, and the names of those that never will: damaged,
 /// or sealed to a key that is gone. The caller deletes a letter when it is done with it.
 ///
 /// # Errors
 /// [`PostError`].
-pub fn collect(desk: &Desk<'_>) -> Result<(Vec<Received>, Vec<Digest>), PostError> {
+pub fn collect(desk: &Desk<'_>, now: Millis) -> Result<(Vec<Received>, Vec<Digest>), PostError> {
+    for (key, former) in vault::load_all::<Former>(desk.vault, Table::FormerKeys)? {
+        if former.until <= now {
+            desk.vault.delete(Table::FormerKeys, &key)?;
+        }
+    }
     let mut received = Vec::new();
     let mut dead = Vec::new();
     for (_, bytes) in desk.node.inbox()? {
@@ -44,34 +62,108 @@ pub fn collect(desk: &Desk<'_>) -> Result<(Vec<Received>, Vec<Digest>), PostErro
     Ok((received, dead))
 }
 
+/// Which letters wait no longer. `waiting` are all that now wait for an operation that
+/// they name and the ledger does not have; what is given back is to be deleted, with a
+/// notice: it has waited [`WAIT_FOR`], or has waited longest of more than [`MAX_WAITING`].
+///
+/// # Errors
+/// [`VaultError`].
+pub fn give_up(
+    desk: &Desk<'_>,
+    waiting: &[Digest],
+    now: Millis,
+) -> Result<Vec<Digest>, VaultError> {
+    let before = vault::load_all::<Millis>(desk.vault, Table::Waiting)?;
+    let mut since: Vec<(Millis, Digest)> = waiting
+        .iter()
+        .map(|name| {
+            let noted = before.iter().find(|(key, _)| key[..] == name.0);
+            (noted.map_or(now, |(_, since)| *since), *name)
+        })
+        .collect();
+    since.sort_unstable();
+    let overdue = since.partition_point(|(since, _)| since.plus(WAIT_FOR) <= now);
+    let gone = overdue.max(since.len().saturating_sub(MAX_WAITING));
+    let kept = since.split_off(gone);
+    let notes: Vec<(Digest, Vec<u8>)> = kept
+        .iter()
+        .map(|(since, name)| (*name, codec::encode(since)))
+        .collect();
+    let mut changes: Vec<vault::Change<'_>> = before
+        .iter()
+        .map(|(key, _)| (Table::Waiting, key.as_slice(), None))
+        .collect();
+    for (name, since) in &notes {
+        changes.push((Table::Waiting, &name.0, Some(since)));
+    }
+    if !changes.is_empty() {
+        desk.vault.apply(&changes)?;
+    }
+    Ok(since.into_iter().map(|(_, name)| name).collect())
+}
+
+/// A replaced HPKE key of the account.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Former {
+    secret: ByteBuf,
+    until: Millis,
+}
+
+secret! { Former { secret } }
+
+/// The entry of [`Table::FormerKeys`] for a key that is replaced now: key and value, to be
+/// written in the step that puts the next one in its place.
+pub fn former_key(secret: &HpkeSecret, now: Millis) -> (Digest, Zeroizing<Vec<u8>>) {
+    let former = Former {
+        secret: ByteBuf::from(secret.as_secret().to_vec()),
+        until: now.plus(FORMER_KEYS_FOR),
+    };
+    let value = Zeroizing::new(codec::encode(&former));
+    (key_hash(&secret.public()), value)
+}
+
 fn open(desk: &Desk<'_>, bytes: &[u8]) -> Result<Option<(Digest, Letter)>, PostError> {
-    let sealed = match SealedLetter::parse(bytes) {
-        Ok(sealed) => sealed,
-        Err(_) => return Ok(None),
+    let Ok(sealed) = SealedLetter::parse(bytes) else {
+        return Ok(None);
     };
     let key = sealed.key();
-    let secret = if key == key_hash(&desk.party.hpke.public()) {
-        desk.party.hpke.clone()
-    } else {
-        match desk.vault.get(Table::OneTime, &key.0)? {
-            Some(bytes) => match <[u8; 32]>::try_from(bytes.as_slice()) {
-                Ok(seed) => HpkeSecret::new(seed),
-                Err(_) => return Ok(None),
-            },
-            None => return Ok(None),
-        }
+    let Some((secret, kind)) = secret_of(desk, key)? else {
+        return Ok(None);
     };
     match sealed.open(desk.party.chain, &secret) {
-        Ok(letter) if may_carry(desk, key, &letter) => Ok(Some((key, letter))),
+        Ok(letter) if kind.may_carry(&letter) => Ok(Some((key, letter))),
         Ok(_) | Err(LetterError::Malformed | LetterError::NotOurs) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Packets come under one-time keys only, everything else under the account's key.
-fn may_carry(desk: &Desk<'_>, key: Digest, letter: &Letter) -> bool {
-    let one_time = key != key_hash(&desk.party.hpke.public());
-    one_time == matches!(letter, Letter::Grant(_) | Letter::Agent(_))
+/// Whose key opened a letter.
+enum Kind {
+    Account,
+    OneTime,
+}
+
+impl Kind {
+    /// Packets come under one-time keys only, everything else under the account's key.
+    fn may_carry(&self, letter: &Letter) -> bool {
+        matches!(self, Self::OneTime) == matches!(letter, Letter::Grant(_) | Letter::Agent(_))
+    }
+}
+
+fn secret_of(desk: &Desk<'_>, key: Digest) -> Result<Option<(HpkeSecret, Kind)>, VaultError> {
+    if key == key_hash(&desk.party.hpke.public()) {
+        return Ok(Some((desk.party.hpke.clone(), Kind::Account)));
+    }
+    let (bytes, kind) = match desk.vault.get(Table::OneTime, &key.0)? {
+        Some(seed) => (seed, Kind::OneTime),
+        None => match vault::load::<Former>(desk.vault, Table::FormerKeys, &key.0)? {
+            Some(former) => (Zeroizing::new(former.secret.to_vec()), Kind::Account),
+            None => return Ok(None),
+        },
+    };
+    let seed = <[u8; 32]>::try_from(bytes.as_slice());
+    Ok(seed.ok().map(|seed| (HpkeSecret::new(seed), kind)))
 }
 
 /// Why the mailbox was not read.

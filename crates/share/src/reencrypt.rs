@@ -280,10 +280,15 @@ fn log(desk: &Desk<'_>, query: &Query) -> Result<Logged, ReencryptError> {
                         && other.ctid == query.ctid
                         && other.result == query.result
                 });
-            let mine = mine.ok_or(error)?;
+            let mine = mine.ok_or(error)?.id;
+            // Which one it is, the node may say; when it was logged, its block says.
+            let head = follow::advance(desk)?;
+            if !is_logged(desk, &head, mine, query)? {
+                return Err(ReencryptError::NotLogged);
+            }
             Ok(Logged {
-                query: mine.id,
-                time: mine.time,
+                query: mine,
+                time: desk.block_of(&head, mine)?.time,
                 released: false,
             })
         }

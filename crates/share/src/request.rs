@@ -8,13 +8,14 @@ use ledger::RequestState;
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use crate::{
     desk::{Desk, LookError, SendError, Sent},
     identity::{HpkeSecret, random},
+    journal::{self, Plan},
     letter::{Letter, LetterError, MAX_WORDS, RequestLetter, Wish, key_hash},
     node::NodeError,
-    outbox,
     vault::{self, Table, VaultError},
 };
 
@@ -30,7 +31,8 @@ pub struct SentRequest {
     pub one_time_key: Digest,
 }
 
-/// Asks `patient`, until `expires`.
+/// Asks `patient`, until `expires`. A call that was cut short is finished by the next one
+/// for the same wish.
 ///
 /// # Errors
 /// [`RequestError`].
@@ -47,42 +49,53 @@ pub fn request(
     if to.patient.is_none() {
         return Err(LookError::Unknown("patient", patient.to_string()).into());
     }
+    // Times are those of the call that began; a repeated call has later ones.
+    let timeless = Wish {
+        until: Millis(0),
+        ..wish.clone()
+    };
+    let wanted = journal::wanted("request", &(patient, timeless, cohort));
+    if let Some(sent) = journal::resume(desk, wanted)? {
+        return Ok(sent);
+    }
     let secret = HpkeSecret::generate(rng);
     let one_time_key = secret.public();
     let hash = key_hash(&one_time_key);
-    desk.vault
-        .put(Table::OneTime, &hash.0, secret.as_secret())?;
     let salt = Salt(random(rng));
-    let sent = desk.send(Request {
+    let action = Request {
         patient,
         expires,
         one_time_key,
         commitment: commitment(wish, &salt),
         cohort,
-    });
-    let sent = match sent {
-        Ok(sent) => sent,
-        Err(error) => {
-            if error.failure().is_some() {
-                desk.vault.delete(Table::OneTime, &hash.0)?;
-            }
-            return Err(error.into());
-        }
     };
     let kept = SentRequest {
         patient,
         wish: wish.clone(),
         one_time_key: hash,
     };
-    vault::save(desk.vault, Table::Requests, &sent.id.0.to_bytes(), &kept)?;
-    let letter = Letter::Request(RequestLetter {
-        request: sent.id,
-        wish: wish.clone(),
-        salt,
-    });
-    let sealed = letter.seal(desk.party.chain, &to.hpke_key, rng)?;
-    outbox::post(desk, patient, &sealed)?;
-    Ok(sent)
+    journal::send(desk, wanted, action, |request| {
+        let letter = Letter::Request(RequestLetter {
+            request,
+            wish: wish.clone(),
+            salt,
+        });
+        let key = request.0.to_bytes();
+        let kept = (
+            Table::Requests,
+            key.into(),
+            Some(codec::encode(&kept).into()),
+        );
+        Ok(Plan {
+            before: vec![(
+                Table::OneTime,
+                hash.0.to_vec(),
+                Zeroizing::new(secret.as_secret().to_vec()),
+            )],
+            letters: vec![(patient, letter.seal(desk.party.chain, &to.hpke_key, rng)?)],
+            after: vec![kept],
+        })
+    })
 }
 
 /// A patient's side: checks a letter against the request that it belongs to, and keeps it.

@@ -13,8 +13,9 @@ use thiserror::Error;
 use crate::{
     desk::{Desk, SendError, Sent},
     identity::random,
+    journal::{self, Plan},
     letter::{Evidence, EvidenceLetter},
-    vault::{self, Table, VaultError},
+    vault::Table,
 };
 
 /// Logs `verdict` on `query`; `words`, if any, stay in the vault and are committed to.
@@ -28,24 +29,29 @@ pub fn review(
     words: Option<&str>,
     rng: &mut dyn CryptoRng,
 ) -> Result<Sent, ReviewError> {
-    let mut evidence = None;
-    if let Some(words) = words {
-        let letter = EvidenceLetter {
-            subject: Subject::Query(query),
-            salt: Salt(random(rng)),
-            evidence: Evidence::Words(words.to_owned()),
-        };
-        let commitment = commitment(&letter);
-        vault::save(desk.vault, Table::Evidence, &commitment.0, &letter)?;
-        evidence = Some(commitment);
+    let wanted = journal::wanted("review", &query);
+    if let Some(sent) = journal::resume(desk, wanted)? {
+        return Ok(sent);
     }
-    let sent = desk.send(Review {
+    let letter = words.map(|words| EvidenceLetter {
+        subject: Subject::Query(query),
+        salt: Salt(random(rng)),
+        evidence: Evidence::Words(words.to_owned()),
+    });
+    let action = Review {
         query,
         verdict,
-        evidence,
-    })?;
-    desk.vault.delete(Table::Answers, &query.0.to_bytes())?;
-    Ok(sent)
+        evidence: letter.as_ref().map(commitment),
+    };
+    journal::send(desk, wanted, action, |_| {
+        let mut plan = Plan::default();
+        if let Some(letter) = &letter {
+            plan.before(Table::Evidence, &commitment(letter).0, letter);
+        }
+        let answered = query.0.to_bytes().into();
+        plan.after.push((Table::Answers, answered, None));
+        Ok(plan)
+    })
 }
 
 /// What a `Review` or `Dispute` commits to.
@@ -60,7 +66,4 @@ pub enum ReviewError {
     /// Logging.
     #[error(transparent)]
     Send(#[from] SendError),
-    /// The vault did not answer.
-    #[error(transparent)]
-    Vault(#[from] VaultError),
 }

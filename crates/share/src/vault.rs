@@ -3,7 +3,7 @@
 //! Key bag, prekeys, re-encryption keys, one-time keys, cards and the watermark live in
 //! it. The implementation encrypts; this crate refuses to know how, and where.
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -97,9 +97,11 @@ fn parse<T: Serialize + DeserializeOwned>(table: Table, bytes: &[u8]) -> Result<
 macro_rules! tables {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
         /// The closed list of tables in a vault.
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        #[derive(
+            Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize,
+        )]
         pub enum Table {
-            $($(#[$doc])* $name,)*
+            $($(#[$doc])* #[serde(rename = $text)] $name,)*
         }
         impl Table {
             /// Every table.
@@ -127,16 +129,22 @@ tables! {
     Issued = "issued",
     /// Patient: record ‖ part -> what the wallet found when it accepted.
     Parts = "parts",
+    /// Patient: records that she erases, or has erased.
+    Erased = "erased",
     /// Patient: version and pages of the key bag.
     Bag = "bag",
     /// Patient: request id -> what was asked.
     Asked = "asked",
     /// Patient: grant ‖ sid ‖ agent -> what an arbiter needs to audit the agent.
     Openings = "openings",
-    /// Patient: agent ‖ sid -> why that agent is not used for that scope.
+    /// Patient, requester: agent ‖ sid ‖ query -> why that agent is not used for that scope.
     Distrusted = "distrusted",
     /// Anyone: key hash -> one-time HPKE secret.
     OneTime = "one-time",
+    /// Anyone: key hash -> a former HPKE secret of the account, and until when it is tried.
+    FormerKeys = "former-keys",
+    /// Anyone: letter -> since when it waits for an operation that it names.
+    Waiting = "waiting",
     /// Requester: request id -> what was asked of whom, with which key.
     Requests = "requests",
     /// Requester: grant ‖ sid -> scope, salt and grant key.
@@ -149,11 +157,13 @@ tables! {
     Released = "released",
     /// Anyone: hash -> sealed letter that still has to be sent.
     Outbox = "outbox",
+    /// Anyone: operation id -> an operation that may have no outcome yet, and what hangs on it.
+    Journal = "journal",
     /// Anyone: highest head seen, frontier of its log, and whether releases stopped.
     Watermark = "watermark",
     /// Anyone: grant -> height at which it was revoked.
     Revoked = "revoked",
-    /// Anyone: account -> hashes of the keys that its own operations gave it.
+    /// Anyone: account -> the keys that its own operations gave it, with their heights.
     Keys = "keys",
     /// Anyone: subject -> evidence of a dispute, with its salt.
     Evidence = "evidence",

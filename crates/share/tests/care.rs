@@ -409,27 +409,25 @@ fn no_packet_is_lost_when_the_mailbox_or_the_wallet_dies() {
     let wallet = world.wallet(&cast.patient);
     let request = cast.asked(LAB);
     let choice = cast.choice(LAB, &[&cast.agent]);
-    world.mail_down.store(true, Ordering::SeqCst);
-    let grant = authorize::authorize(&wallet, request, &choice, &mut rng())
-        .unwrap()
-        .id;
-    assert!(share::outbox::flush(&wallet.desk).is_err());
-    let waiting = cast.patient.vault.list(Table::Outbox).unwrap();
-    assert_eq!(waiting.len(), 2);
-    // as if the wallet had died between the operation and the release of its packets
-    for (name, entry) in waiting {
-        let at = entry.windows(5).position(|at| at == b"held\xf4").unwrap();
-        let mut held = entry.to_vec();
-        held[at + 4] = 0xf5;
-        cast.patient.vault.put(Table::Outbox, &name, &held).unwrap();
-    }
-    world.mail_down.store(false, Ordering::SeqCst);
+    // the wallet does not hear that its operation took effect
+    *world.lost.lock().unwrap() = Some("Authorize");
+    authorize::authorize(&wallet, request, &choice, &mut rng()).unwrap_err();
+    *world.lost.lock().unwrap() = None;
+    assert_eq!(cast.patient.vault.list(Table::Outbox).unwrap().len(), 2);
     assert_eq!(
         share::outbox::flush(&wallet.desk).unwrap(),
         0,
         "held packets do not go"
     );
-    authorize::recover(&wallet, world.now()).unwrap();
+    world.mail_down.store(true, Ordering::SeqCst);
+    share::journal::settle(&wallet.desk).unwrap();
+    assert!(share::outbox::flush(&wallet.desk).is_err());
+    world.mail_down.store(false, Ordering::SeqCst);
+    assert_eq!(share::outbox::flush(&wallet.desk).unwrap(), 2);
+    let grant = world.view().request(request).unwrap().unwrap().status;
+    let ledger::RequestStatus::Granted(grant) = grant else {
+        panic!("{grant:?}")
+    };
     assert!(cast.patient.vault.list(Table::Outbox).unwrap().is_empty());
     cast.take_packet(&cast.agent);
     let packet = world.one_letter(&cast.institute);

@@ -410,6 +410,137 @@ fn a_hospital_signs_with_its_current_record_key_only() {
 }
 
 #[test]
+fn a_keys_heights_are_not_the_nodes_word() {
+    let mut cast = Cast::new();
+    let record = cast.accepted(&bundle());
+    let waiting = cast.publish(&bundle());
+    let hospital = cast.hospital.id();
+    // the key is given up as compromised from its first block on
+    let next = share::identity::RecordSecret::generate(&mut rng());
+    let opened = cast.world.view().account(hospital).unwrap().unwrap().opened;
+    let new = Replacement::Record(&next);
+    account::rotate_key(&cast.world.desk(&cast.hospital), &new, Some(opened)).unwrap();
+    cast.hospital.party.record = Some(next);
+    let world = &cast.world;
+    let wallet = world.wallet(&cast.patient);
+    let accept = || share::accept::accept(&wallet, waiting, &mut rng());
+    let error = accept().unwrap_err();
+    assert!(
+        matches!(
+            error,
+            share::accept::AcceptError::Part(share::part::PartError::Manifest(_))
+        ),
+        "{error}"
+    );
+    // the node says that the key was good for longer, or from earlier on
+    let truth = world.view().account(hospital).unwrap().unwrap();
+    for (from, until) in [(opened, Some(u64::MAX)), (0, truth.record_keys[0].until)] {
+        let mut lie = truth.clone();
+        lie.record_keys[0].from = from;
+        lie.record_keys[0].until = until;
+        world.lies.lock().unwrap().account = Some(lie);
+        let error = accept().unwrap_err();
+        assert_eq!(error.code(), None, "no fault of the state: {error}");
+    }
+    world.lies.lock().unwrap().account = None;
+    // or that the state was published at another height or time
+    let state = wallet.desk.record(waiting).unwrap().pending.unwrap();
+    let told = world.view().state_of(waiting, state).unwrap().unwrap();
+    world.lies.lock().unwrap().state = Some(ledger::StateInfo {
+        height: opened,
+        time: told.time.plus(40 * Millis::DAY),
+        ..told
+    });
+    accept().unwrap_err();
+    let published = wallet
+        .desk
+        .published_state(&wallet.desk.record(waiting).unwrap(), &state)
+        .unwrap();
+    assert_eq!((published.height, published.time), (told.height, told.time));
+    world.lies.lock().unwrap().state = None;
+    open::open_own(&wallet, record, 0, &mut Vec::new()).unwrap_err();
+}
+
+#[test]
+fn a_found_query_has_the_time_of_its_block() {
+    let cast = Cast::new();
+    let world = &cast.world;
+    let record = cast.accepted(&bundle());
+    let grant = cast.granted(LAB, &[&cast.agent]);
+    cast.answered(grant, record, 0, &cast.agent);
+    let mut queries = world
+        .view()
+        .queries_of_grant(grant, ledger::Page::default())
+        .unwrap()
+        .items;
+    world.pass(3_600_000);
+    forget_release(&cast);
+    // the node says that the query was logged just now
+    queries[0].time = world.now();
+    world.lies.lock().unwrap().queries = Some(queries);
+    let refused = cast.answer(&cast.agent, &cast.ask(grant, record, 0, &cast.agent));
+    assert!(
+        matches!(refused, Err(ReencryptError::TooLate)),
+        "{refused:?}"
+    );
+    assert!(world.post(&cast.institute).is_empty());
+}
+
+#[test]
+fn a_letter_to_a_former_key_opens_for_a_while() {
+    let mut cast = Cast::new();
+    cast.accepted(&bundle());
+    let now = cast.world.now();
+    // in the mailbox when the key changes
+    let wish = world::wish(LAB, now);
+    let desk = cast.world.desk(&cast.institute);
+    let expires = now.plus(Millis::DAY);
+    share::request::request(&desk, cast.patient.id(), &wish, expires, None, &mut rng()).unwrap();
+    let next = HpkeSecret::generate(&mut rng());
+    let new = Replacement::Hpke(&next);
+    account::rotate_key(&cast.world.desk(&cast.patient), &new, None).unwrap();
+    let (key, value) = share::post::former_key(&cast.patient.party.hpke, now);
+    let vault = &cast.patient.vault;
+    vault.put(Table::FormerKeys, &key.0, &value).unwrap();
+    cast.patient.party.hpke = next;
+    let desk = cast.world.desk(&cast.patient);
+    let (letters, dead) = share::post::collect(&desk, now).unwrap();
+    assert_eq!((letters.len(), dead.len()), (1, 0));
+    // and then it is gone
+    let later = now.plus(share::post::FORMER_KEYS_FOR);
+    let (letters, dead) = share::post::collect(&desk, later).unwrap();
+    assert_eq!((letters.len(), dead.len()), (0, 1));
+    assert!(
+        cast.patient
+            .vault
+            .list(Table::FormerKeys)
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[test]
+fn letters_do_not_wait_for_ever() {
+    let cast = Cast::new();
+    let desk = cast.world.desk(&cast.patient);
+    let now = cast.world.now();
+    let name = |at: u8| base::Digest([at; 32]);
+    let give_up =
+        |waiting: &[base::Digest], now| share::post::give_up(&desk, waiting, now).unwrap();
+    assert!(give_up(&[name(1)], now).is_empty());
+    let later = now.plus(share::post::WAIT_FOR - 1);
+    assert!(give_up(&[name(1), name(2)], later).is_empty());
+    assert_eq!(give_up(&[name(1), name(2)], later.plus(1)), [name(1)]);
+    // nothing is remembered of letters that are gone
+    assert!(give_up(&[], later).is_empty());
+    assert!(cast.patient.vault.list(Table::Waiting).unwrap().is_empty());
+    // of too many, those that have waited longest go
+    let all: Vec<_> = (0..=share::post::MAX_WAITING as u8).map(name).collect();
+    assert!(give_up(&all[7..8], now).is_empty());
+    assert_eq!(give_up(&all, now.plus(1)), [name(7)]);
+}
+
+#[test]
 fn a_long_upload_loses_no_part() {
     let cast = Cast::new();
     let world = &cast.world;

@@ -139,6 +139,83 @@ fn a_lying_agent_is_caught_and_proven() {
 }
 
 #[test]
+fn a_report_ends_the_use_of_an_agent_at_once() {
+    let cast = Cast::new();
+    let world = &cast.world;
+    let record = cast.accepted(&bundle());
+    let grant = cast.granted(LAB, &[&cast.agent, &cast.second_agent]);
+    let answer = cast.answered(grant, record, 0, &cast.agent);
+    let desk = world.desk(&cast.institute);
+    open::report(&desk, &answer, &mut rng()).unwrap();
+
+    // the requester asks another agent of the grant
+    let expires = world.now().plus(base::Millis::HOUR);
+    let ask = |agent: &Person| open::ask(&desk, grant, record, 0, agent.id(), expires, &mut rng());
+    refused!(ask(&cast.agent), OpenError::Distrusted(agent) if agent == cast.agent.id());
+    ask(&cast.second_agent).unwrap();
+    let choice = cast.choice(LAB, &[&cast.agent]);
+    let sid = choice.sids[0];
+    let agents = vec![cast.agent.id(), cast.second_agent.id()];
+    assert_eq!(
+        open::trusted(&desk, sid, agents).unwrap(),
+        [cast.second_agent.id()]
+    );
+
+    // the patient cannot audit it: as after a restore, her keys for it are gone
+    let Letter::Failure(failure) = world.one_letter(&cast.patient).letter else {
+        panic!()
+    };
+    let vault = &cast.patient.vault;
+    let openings = vault.list(Table::Openings).unwrap();
+    for (key, _) in &openings {
+        vault.delete(Table::Openings, key).unwrap();
+    }
+    let wallet = world.wallet(&cast.patient);
+    refused!(
+        dispute::receive_failure(&wallet, &failure),
+        dispute::DisputeError::NoOpening
+    );
+    let request = cast.asked(LAB);
+    refused!(
+        authorize::authorize(&wallet, request, &choice, &mut rng()),
+        AuthorizeError::Distrusted { agent, .. } if agent == cast.agent.id()
+    );
+    // an audit clears it
+    for (key, value) in &openings {
+        vault.put(Table::Openings, key, value).unwrap();
+    }
+    assert_eq!(
+        dispute::receive_failure(&wallet, &failure).unwrap(),
+        AuditVerdict::Honest
+    );
+    authorize::authorize(&wallet, request, &choice, &mut rng()).unwrap();
+}
+
+#[test]
+fn a_report_without_the_agents_answer_ends_nothing() {
+    let cast = Cast::new();
+    let world = &cast.world;
+    let record = cast.accepted(&bundle());
+    let grant = cast.granted(LAB, &[&cast.agent]);
+    let mut answer = cast.answered(grant, record, 0, &cast.agent);
+    answer.result[50] ^= 1;
+    let failure = share::letter::OpenFailure {
+        chain: world.chain(),
+        grant,
+        agent: cast.agent.id(),
+        answer,
+    };
+    let failure = Signed::new(failure, &cast.institute.party.operation);
+    let wallet = world.wallet(&cast.patient);
+    refused!(
+        dispute::receive_failure(&wallet, &failure),
+        dispute::DisputeError::OtherEvidence
+    );
+    let distrusted = cast.patient.vault.list(Table::Distrusted).unwrap();
+    assert!(distrusted.is_empty());
+}
+
+#[test]
 fn an_honest_agent_is_cleared() {
     let cast = Cast::new();
     let world = &cast.world;

@@ -208,7 +208,8 @@ impl View {
         Ok(index.map(|guard| guard.value()))
     }
 
-    /// A receipt for a logged operation against the newest head.
+    /// A receipt for a logged operation, under the head of the block that holds it: it
+    /// proves the operation's height and time too.
     ///
     /// # Errors
     /// [`Fault`].
@@ -216,7 +217,9 @@ impl View {
         let Some((index, leaf)) = self.operation(id)? else {
             return Ok(None);
         };
-        let head = self.head()?;
+        let Some(head) = self.head_of(index)? else {
+            return Ok(None);
+        };
         Ok(Some(Receipt {
             id,
             index,

@@ -202,9 +202,11 @@ fn a_ledgers_proofs_verify() {
         assert!((block.first_leaf..block.tree_size).contains(&index));
         let id = leaf.operation.to_bytes().1;
         let receipt = view.receipt(id).unwrap().unwrap();
-        receipt
+        let receipt = receipt
             .verify(world.ledger().validators(), &leaf.operation)
             .unwrap();
+        assert!(receipt.is_of_its_block());
+        assert_eq!(receipt.head().header, block);
     }
     assert!(
         view.inclusion(head.tree_size, head.tree_size)

@@ -303,11 +303,20 @@ fn plan(args: &OpenArgs, entered: &Entered, record: &Record) -> Result<Vec<Wante
             }
         }
         match usable {
-            Some(state) => plan.push(Wanted {
-                index: part.part,
-                grant: state.id,
-                agents: args.agent.map_or(state.terms.agents, |agent| vec![agent]),
-            }),
+            Some(state) => {
+                let agents = match args.agent {
+                    Some(agent) => vec![agent],
+                    None => open::trusted(&desk, part.sid, state.terms.agents)?,
+                };
+                if agents.is_empty() {
+                    return Err(no_agent_left(state.id));
+                }
+                plan.push(Wanted {
+                    index: part.part,
+                    grant: state.id,
+                    agents,
+                });
+            }
             None if !args.parts.is_empty() => {
                 return Err(last.unwrap_or_else(|| not_granted(args.record, part.part)));
             }
@@ -389,6 +398,15 @@ fn check_count(entered: &Entered, grant: &Grant, ctid: CapsuleId) -> Result<()> 
             grant.id, grant.terms.max_queries
         ),
     ))
+}
+
+fn no_agent_left(grant: OperationId) -> Fault {
+    Fault::new(
+        Exit::Refused,
+        format!(
+            "grant {grant}: an answer of each of its agents did not open; the patient was told, ask her for a grant through another agent"
+        ),
+    )
 }
 
 fn not_granted(record: RecordId, part: u32) -> Fault {

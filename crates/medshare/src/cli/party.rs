@@ -4,8 +4,8 @@
 use base::{AccountId, Digest, Epoch, Millis, operation::Role};
 use serde_json::{Value, json};
 use share::{
-    Desk, dispute, follow, letter::Letter, open, outbox, post, prekey, reencrypt, request, revoke,
-    wallet::Wallet,
+    Desk, dispute, follow, journal, letter::Letter, open, outbox, post, prekey, reencrypt, request,
+    revoke, wallet::Wallet,
 };
 
 use super::{context::Entered, output::Output};
@@ -66,6 +66,7 @@ impl Event {
 pub fn round(entered: &Entered) -> Result<Vec<Event>> {
     let desk = entered.desk();
     follow::advance(&desk)?;
+    journal::settle(&desk)?;
     let mut events = Vec::new();
     if let Err(error) = outbox::flush(&desk) {
         let fault = Fault::from(error);
@@ -79,7 +80,7 @@ pub fn round(entered: &Entered) -> Result<Vec<Event>> {
             }),
         ));
     }
-    let (letters, dead) = post::collect(&desk)?;
+    let (letters, dead) = post::collect(&desk, system::now())?;
     for name in dead {
         desk.node.delete_letter(name)?;
         events.push(Event::new(
@@ -88,6 +89,7 @@ pub fn round(entered: &Entered) -> Result<Vec<Event>> {
             json!({"letter": name.to_string()}),
         ));
     }
+    let mut waiting = Vec::new();
     for received in letters {
         let (done, event) = take_in(
             entered,
@@ -97,9 +99,19 @@ pub fn round(entered: &Entered) -> Result<Vec<Event>> {
             &received.letter,
         );
         events.extend(event);
-        if done == Done::Yes {
-            desk.node.delete_letter(received.name)?;
+        match done {
+            Done::Yes => desk.node.delete_letter(received.name)?,
+            Done::Waits => waiting.push(received.name),
+            Done::No => {}
         }
+    }
+    for name in post::give_up(&desk, &waiting, system::now())? {
+        desk.node.delete_letter(name)?;
+        events.push(Event::new(
+            "letter-dropped",
+            format!("a letter waited too long for what it names and was dropped ({name})"),
+            json!({"letter": name.to_string()}),
+        ));
     }
     let gone = revoke::tidy(&desk, system::now())?;
     if gone > 0 {
@@ -126,7 +138,10 @@ pub fn round(entered: &Entered) -> Result<Vec<Event>> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Done {
     Yes,
+    /// It stays: this home or its node cannot do it now, or a person must.
     No,
+    /// It stays for a while: the ledger does not have what it names.
+    Waits,
 }
 
 /// Does what a letter asks for. What may succeed later (the node is away, the ledger not
@@ -230,12 +245,12 @@ fn take_in(
 fn refused<E: Waits + Into<Fault>>(error: E) -> (Fault, Done) {
     let waits = error.waits();
     let fault: Fault = error.into();
-    let waits = waits
-        || matches!(
-            fault.exit,
-            Exit::Unreachable | Exit::Storage | Exit::Forked | Exit::Busy
-        );
-    (fault, if waits { Done::No } else { Done::Yes })
+    let done = match fault.exit {
+        Exit::Unreachable | Exit::Storage | Exit::Forked | Exit::Busy => Done::No,
+        _ if waits => Done::Waits,
+        _ => Done::Yes,
+    };
+    (fault, done)
 }
 
 fn acting_for(entered: &Entered) -> AccountId {

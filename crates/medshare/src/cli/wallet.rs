@@ -6,7 +6,7 @@ use ledger::Notice;
 use qrcode::{EcLevel, QrCode, render::unicode};
 use serde_json::json;
 use share::{
-    Node as _, accept, authorize,
+    Node as _, accept,
     bag::{self, Phrase},
     card::Card,
 };
@@ -137,7 +137,6 @@ pub fn run(command: WalletCommand, context: &Context) -> Result<()> {
 fn wallet_round(entered: &Entered) -> Result<Vec<Event>> {
     let mut events = round(entered)?;
     let wallet = entered.wallet()?;
-    authorize::recover(&wallet, system::now())?;
     if entered.session.identity.ward.is_none() {
         events.extend(learn_again(entered)?);
     }

@@ -8,13 +8,15 @@ use serde::{Deserialize, Serialize};
 use share::{
     bag::Phrase,
     identity::{HpkeSecret, Party, PatientSecrets, RecordSecret},
+    post::former_key,
+    vault::Table,
 };
 use zeroize::Zeroizing;
 
 use super::vault::LocalVault;
 use crate::{
     exit::{Exit, Fault, Result},
-    system::OsRng,
+    system::{self, OsRng},
 };
 
 /// A party's keys and, for patients, her secrets.
@@ -182,7 +184,8 @@ impl Identity {
             .transpose()
     }
 
-    /// Puts the kept key in place of the old one, once the ledger has it.
+    /// Puts the kept key in place of the old one, once the ledger has it. An HPKE key that
+    /// is replaced opens letters for a while longer.
     ///
     /// # Errors
     /// [`Exit::Storage`].
@@ -190,10 +193,20 @@ impl Identity {
         let Some(secret) = Self::staged(vault, kind)? else {
             return Ok(());
         };
-        vault.write_all(&[
-            (TABLE, kind.name(), Some(&secret)),
+        let mut changes = vec![
+            (TABLE, kind.name(), Some(&secret[..])),
             (NEXT_TABLE, kind.name(), None),
-        ])
+        ];
+        let former = match kind {
+            Kind::Hpke => vault.read(TABLE, HPKE)?,
+            Kind::Operation | Kind::Record => None,
+        };
+        let seed = former.and_then(|seed| <[u8; 32]>::try_from(seed.as_slice()).ok());
+        let former = seed.map(|seed| former_key(&HpkeSecret::new(seed), system::now()));
+        if let Some((key, value)) = &former {
+            changes.push((Table::FormerKeys.name(), &key.0, Some(value)));
+        }
+        vault.write_all(&changes)
     }
 
     /// Makes this the home of a delegate: from now on its wallet verbs act for `patient`

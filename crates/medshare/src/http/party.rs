@@ -103,6 +103,10 @@ impl Node for HttpNode {
             .transpose()
     }
 
+    fn receipt(&self, operation: OperationId) -> Result<Option<Receipt>> {
+        self.find(&format!("/v1/operations/{operation}/receipt"))
+    }
+
     fn leaves(&self, from: u64, limit: u32) -> Result<Vec<Leaf>> {
         let page: Leaves = self.read(&format!("/v1/leaves?from={from}&limit={limit}"))?;
         page.leaves

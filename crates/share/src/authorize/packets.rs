@@ -1,7 +1,7 @@
 //! The keys of a grant and the packets that carry them.
 
 use base::{
-    Digest, GrantId, Salt, ScopeId, codec,
+    AccountId, Digest, GrantId, Salt, ScopeId, codec,
     key::HpkeKey,
     operation::{Authorize, Commitment, Terms},
 };
@@ -15,10 +15,10 @@ use crate::{
     Suite,
     bag::{self, BagEntry},
     identity::random,
+    journal::Plan,
     letter::{AgentKey, AgentPacket, GrantPacket, GrantedScope, Letter, key_hash},
-    outbox::Posted,
     scheme::{self, gid_of},
-    vault::{self, Table},
+    vault::Table,
     wallet::{ExtractError, KnownScope, Wallet},
 };
 
@@ -77,7 +77,7 @@ impl Made {
         Ok(made)
     }
 
-    /// Seals the packets and puts them, and what an audit needs, into the vault.
+    /// Seals the packets.
     pub(super) fn seal(
         self,
         wallet: &Wallet<'_>,
@@ -85,7 +85,7 @@ impl Made {
         terms: Terms,
         prekeys: &[HpkeKey],
         rng: &mut dyn CryptoRng,
-    ) -> Result<(Authorize, Vec<Digest>), AuthorizeError> {
+    ) -> Result<Sealed, AuthorizeError> {
         let chain = wallet.desk.party.chain;
         let request = terms.request;
         let grant = Letter::Grant(GrantPacket {
@@ -97,35 +97,40 @@ impl Made {
         for ((&agent, keys), prekey) in terms.agents.iter().zip(self.agents).zip(prekeys) {
             let packet = AgentPacket { request, keys };
             openings.push((
+                Table::Openings,
                 opening_key(request, agent),
                 Zeroizing::new(codec::encode(&packet)),
             ));
             letters.push((agent, Letter::Agent(packet).seal(chain, prekey, rng)?));
         }
-        let packets: Vec<Digest> = letters
-            .iter()
-            .map(|(_, letter)| Digest::of(letter))
-            .collect();
-        let posted: Vec<(Digest, Vec<u8>)> = letters
-            .iter()
-            .map(|(to, letter)| Posted::entry(*to, letter, true))
-            .collect();
-        let mut changes: Vec<vault::Change<'_>> = posted
-            .iter()
-            .map(|(name, entry)| (Table::Outbox, &name.0[..], Some(entry.as_slice())))
-            .collect();
-        changes.extend(
-            openings
-                .iter()
-                .map(|(key, packet)| (Table::Openings, key.as_slice(), Some(packet.as_slice()))),
-        );
-        wallet.desk.vault.apply(&changes)?;
-        let operation = Authorize {
-            terms,
-            commitments: self.commitments,
-            packets: packets.clone(),
-        };
-        Ok((operation, packets))
+        let packets = letters.iter().map(|(_, letter)| Digest::of(letter));
+        Ok(Sealed {
+            operation: Authorize {
+                terms,
+                commitments: self.commitments,
+                packets: packets.collect(),
+            },
+            openings,
+            letters,
+        })
+    }
+}
+
+/// A grant that is ready to be logged.
+pub(super) struct Sealed {
+    pub(super) operation: Authorize,
+    /// What an audit needs.
+    openings: Vec<(Table, Vec<u8>, Zeroizing<Vec<u8>>)>,
+    letters: Vec<(AccountId, Vec<u8>)>,
+}
+
+impl Sealed {
+    pub(super) fn plan(&self) -> Plan {
+        Plan {
+            before: self.openings.clone(),
+            letters: self.letters.clone(),
+            after: Vec::new(),
+        }
     }
 }
 

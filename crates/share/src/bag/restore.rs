@@ -117,6 +117,7 @@ fn fill(
         dirty: false,
         pages: head.pages.clone(),
         tail: head.tail.clone(),
+        stale: Vec::new(),
     };
     vault::save(desk.vault, Table::Bag, BOOK, &book)?;
     Ok((known, keys))

@@ -75,6 +75,8 @@ pub struct Lies {
     pub grant: Option<ledger::Grant>,
     pub queries: Option<Vec<ledger::QueryState>>,
     pub bag: Option<ledger::BagState>,
+    pub account: Option<ledger::Account>,
+    pub state: Option<ledger::StateInfo>,
     /// Leaves are replaced by the first one after this many calls.
     pub leaves_after: Option<usize>,
 }
@@ -318,7 +320,7 @@ impl World {
     /// Everything in a mailbox that opens; the mailbox is emptied.
     pub fn post(&self, person: &Person) -> Vec<Received> {
         let desk = self.desk(person);
-        let (letters, dead) = post::collect(&desk).unwrap();
+        let (letters, dead) = post::collect(&desk, self.now()).unwrap();
         for name in letters.iter().map(|letter| letter.name).chain(dead) {
             desk.node.delete_letter(name).unwrap();
         }

@@ -58,6 +58,11 @@ impl Node for Client<'_> {
         self.world.view().sequence(account).map_err(fault)
     }
     fn account(&self, account: AccountId) -> Result<Option<Account>, NodeError> {
+        if let Some(lie) = self.world.lies.lock().unwrap().account.clone()
+            && lie.id == account
+        {
+            return Ok(Some(lie));
+        }
         self.world.view().account(account).map_err(fault)
     }
     fn record(&self, record: RecordId) -> Result<Option<Record>, NodeError> {
@@ -97,7 +102,9 @@ impl Node for Client<'_> {
             .items)
     }
     fn state(&self, record: RecordId, state: &Cid) -> Result<Option<StateInfo>, NodeError> {
-        self.world.view().state_of(record, *state).map_err(fault)
+        let told = self.world.view().state_of(record, *state).map_err(fault)?;
+        let lie = self.world.lies.lock().unwrap().state;
+        Ok(told.map(|told| lie.filter(|lie| lie.state == told.state).unwrap_or(told)))
     }
     fn states_of(&self, record: RecordId) -> Result<Vec<StateInfo>, NodeError> {
         Ok(self
@@ -135,6 +142,9 @@ impl Node for Client<'_> {
     }
     fn operation(&self, operation: OperationId) -> Result<Option<(u64, Leaf)>, NodeError> {
         self.world.view().operation(operation).map_err(fault)
+    }
+    fn receipt(&self, operation: OperationId) -> Result<Option<Receipt>, NodeError> {
+        self.world.view().receipt(operation).map_err(fault)
     }
     fn leaves(&self, from: u64, limit: u32) -> Result<Vec<Leaf>, NodeError> {
         if let Some(calls) = &mut self.world.lies.lock().unwrap().leaves_after {
