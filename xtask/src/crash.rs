@@ -63,8 +63,16 @@ const TESTS: [&str; 6] = [
     "it",
 ];
 
+/// Calls that may go: path, function, why.
+const EXCUSED: [(&str, &str, &str); 1] = [(
+    "crates/ledger/src/storage/write.rs",
+    "first",
+    "redb syncs what it holds when it is closed, which is before the file gets its name",
+)];
+
 /// One sync call less.
 struct Mutant {
+    function: String,
     line: usize,
     text: String,
     source: String,
@@ -88,18 +96,23 @@ fn mutants(only: &str) -> Result<()> {
         for mutant in of(&source) {
             fs::write(tree.join(&path), &mutant.source)?;
             let found = failed(&tree)?;
-            let verdict = if found.is_empty() {
-                survivors += 1;
-                "SURVIVES".to_owned()
-            } else {
-                found.join(", ")
+            let excuse = EXCUSED
+                .iter()
+                .find(|(of, function, _)| *of == path && *function == mutant.function);
+            let verdict = match excuse {
+                _ if !found.is_empty() => found.join(", "),
+                Some((.., why)) => format!("may go: {why}"),
+                None => {
+                    survivors += 1;
+                    "SURVIVES".to_owned()
+                }
             };
             println!("{path}:{}: {}: {verdict}", mutant.line, mutant.text);
             all += 1;
         }
         fs::write(tree.join(&path), &source)?;
     }
-    println!("{all} sync calls, {survivors} without which no test fails");
+    println!("{all} sync calls, {survivors} without which no test fails and no excuse");
     if survivors > 0 {
         bail!("{survivors} sync calls could be deleted and nobody would notice");
     }
@@ -162,7 +175,10 @@ fn target() -> PathBuf {
 fn of(source: &str) -> Vec<Mutant> {
     let mut mutants = Vec::new();
     let mut mutant = |from: usize, to: usize, instead: &str| {
+        let before = source[..from].rsplit(" fn ").next().unwrap_or_default();
+        let function = before.split(['(', '<']).next().unwrap_or_default();
         mutants.push(Mutant {
+            function: function.to_owned(),
             line: source[..from].lines().count(),
             text: source[from..to].split_whitespace().collect(),
             source: [&source[..from], instead, &source[to..]].concat(),

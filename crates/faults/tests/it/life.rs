@@ -13,6 +13,8 @@ use crate::{
 };
 
 const FOLDER: &str = "/srv/node";
+/// In another folder, so that the syncs of one do not serve the other.
+const LEDGER: &str = "/srv/ledger.redb";
 const PATIENTS: u64 = 6;
 const CONTENTS: u64 = 24;
 
@@ -51,7 +53,7 @@ impl Life {
         let folder = Path::new(FOLDER);
         let store = Embedded::open_on(Arc::new(self.disk.clone()), folder.join("store"));
         let store = store.map_err(said)?;
-        let device = Arc::new(SimDevice::new(&self.disk, &folder.join("ledger.redb")));
+        let device = Arc::new(SimDevice::new(&self.disk, Path::new(LEDGER)));
         let exists = ledger::Device::exists(&*device).map_err(said)?;
         assert!(exists || !self.created, "the ledger is gone");
         let options = OpenOptions { cache: 1 << 20 };

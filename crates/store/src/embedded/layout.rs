@@ -94,11 +94,11 @@ impl Layout {
             Err(error) => return Err(error),
         }
         // Also of a store that is found: who laid it out may have died before this.
-        disk.sync_dir(&self.folder)?;
         disk.sync_dir(outside(&self.folder))
     }
 
-    /// The folders, then the file that says that they are there.
+    /// The folders, then the file that says that they are there. Should its name be lost,
+    /// this is done again and changes nothing.
     fn begin(&self, disk: &dyn Disk, format: &Path) -> io::Result<()> {
         disk.create_dir(&self.pins)?;
         for shard in 0..=255u8 {
