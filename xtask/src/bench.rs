@@ -155,7 +155,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         .filter(|word| *word != "--json")
         .collect();
     if filter.len() > 1 || filter.iter().any(|word| word.starts_with('-')) {
-        bail!("usage: cargo xtask bench [--json] [FILTER]");
+        bail!(run::Usage("bench [--json] [FILTER]"));
     }
     // A folder of its own, emptied: every figure of the table is of this run.
     let folder = std::env::var_os("CARGO_TARGET_DIR")

@@ -40,7 +40,9 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
             ["--kills", text] => kills = number(text)?,
             ["--runs", text] => runs = number(text)?,
             ["--seed", text] => seed = number(text)?,
-            _ => bail!("usage: cargo xtask crash [--kills N] [--runs N] [--seed N] | --mutants"),
+            _ => bail!(run::Usage(
+                "crash [--kills N] [--runs N] [--seed N] | --mutants"
+            )),
         }
     }
     println!("again with: cargo xtask crash --kills {kills} --runs {runs} --seed {seed}");

@@ -16,7 +16,7 @@ use std::{
 
 use crate::run;
 
-const USAGE: &str = "usage: cargo xtask fuzz [--seconds N | --runs N] [TARGET[/DECODER]]...";
+const USAGE: run::Usage = run::Usage("fuzz [--seconds N | --runs N] [TARGET[/DECODER]]...");
 
 /// What `cargo-fuzz` passes for coverage: an 8-bit counter on each edge, and comparisons.
 const COVERAGE: [&str; 5] = [
@@ -94,7 +94,7 @@ fn parse(arguments: &[&str], targets: &[String]) -> Result<(Span, Vec<Wanted>)> 
                     .parse()
                     .ok()
                     .filter(|number| *number > 0)
-                    .with_context(|| format!("{number:?} is no number; {USAGE}"))?;
+                    .context(USAGE)?;
                 span = match *word {
                     "--runs" => Span::Runs(number),
                     _ => Span::Seconds(number),

@@ -7,6 +7,18 @@ use std::{
     process::{Command, Stdio},
 };
 
+/// Words that no chore understands: exit code 2.
+#[derive(Debug)]
+pub(crate) struct Usage(pub(crate) &'static str);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "usage: cargo xtask {}", self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
 /// The workspace root.
 pub(crate) fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
