@@ -2,7 +2,7 @@
 //!
 //! No tool is installed and the usual compiler serves: coverage comes from a pass of LLVM
 //! that stable Rust can switch on. There is no sanitizer, since no crate of ours may hold
-//! `unsafe`; overflow and debug checks are on. See `docs/adr/0004-fuzzing-without-a-tool.md`.
+//! `unsafe`; overflow and debug checks are on. See `docs/adr/0007-fuzzing-without-a-tool.md`.
 
 use anyhow::{Context, Result, bail};
 use std::{

@@ -74,6 +74,16 @@ fn verbs<P: ParameterSet>(c: &mut Criterion<ThreadTime>) {
             BatchSize::SmallInput,
         );
     });
+    c.bench_function(&name("extract", "cold"), |b| {
+        b.iter(|| {
+            let master = MasterKey::<P>::from_bytes(&master_bytes).unwrap();
+            let sid = scope_id::<P>(&rng_bytes());
+            let rng = &mut TestRng::new(sid.as_bytes());
+            Extractor::new(&master)
+                .extract(sid, &mut BTreeSet::new(), rng)
+                .unwrap()
+        });
+    });
     c.bench_function(&name("rekey", "prepared"), |b| {
         b.iter_batched(
             || ibpre::GrantId::from_bytes(scope_id::<P>(&rng_bytes()).to_bytes()),
@@ -83,6 +93,30 @@ fn verbs<P: ParameterSet>(c: &mut Criterion<ThreadTime>) {
             },
             BatchSize::SmallInput,
         );
+    });
+    c.bench_function(&name("rekey", "cold"), |b| {
+        b.iter(|| {
+            let master = MasterKey::<P>::from_bytes(&master_bytes).unwrap();
+            let e1 = UserKey::from_bytes(&e1_bytes).unwrap();
+            let gid = ibpre::GrantId::from_bytes(scope_id::<P>(&rng_bytes()).to_bytes());
+            let rng = &mut TestRng::new(gid.as_bytes());
+            rekey(
+                &Extractor::new(&master),
+                &e1,
+                gid,
+                &mut BTreeSet::new(),
+                rng,
+            )
+            .unwrap()
+        });
+    });
+    c.bench_function(&name("grant-key", "cold"), |b| {
+        b.iter(|| {
+            GrantKey::<P>::from_bytes(&grant_bytes)
+                .unwrap()
+                .verify(&public, gid)
+                .unwrap()
+        });
     });
     c.bench_function(&name("scope-key", "cold"), |b| {
         b.iter(|| ScopeKey::new(&public, black_box(sid)));
@@ -107,6 +141,9 @@ fn verbs<P: ParameterSet>(c: &mut Criterion<ThreadTime>) {
             DecapsulationKey::new(&ScopeKey::new(&public, sid), &key, [3; 32])
                 .decapsulate(&Capsule::from_bytes(&capsule_bytes).unwrap())
         });
+    });
+    c.bench_function(&name("accept", "prepared"), |b| {
+        b.iter(|| delegator.accept(black_box(&capsule)).unwrap());
     });
     c.bench_function(&name("reencrypt", "prepared"), |b| {
         b.iter(|| proxy.reencrypt(black_box(&accepted), &noise_key, gid, ctid));

@@ -7,7 +7,7 @@
 //! floating-point operation is ever fused or reordered, and so all give the same bits. What is asked
 //! of the machine does not depend on data, so what was branch-free stays it.
 //!
-//! Why this way and no hand-written instructions: `docs/adr/0010-vector-code.md`.
+//! Why this way and no hand-written instructions: `docs/adr/0008-vector-code.md`.
 
 /// Runs `kernel`, a closure marked `#[inline(always)]` around code that is inlined too, compiled for
 /// the widest vectors at hand. (A function that is not inlined runs all the same, with the vectors
