@@ -35,7 +35,17 @@ pub fn in_parallel<T: Sync, R: Send>(
     threads: NonZeroUsize,
     work: impl Fn(&T) -> R + Sync,
 ) -> Vec<R> {
-    let threads = threads.get().min(items.len().div_ceil(BLOCK));
+    in_blocks(BLOCK, items, threads, work)
+}
+
+/// [`in_parallel`] with `block` items taken at a time, at least one.
+pub(crate) fn in_blocks<T: Sync, R: Send>(
+    block: usize,
+    items: &[T],
+    threads: NonZeroUsize,
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
+    let threads = threads.get().min(items.len().div_ceil(block));
     if threads <= 1 {
         return items.iter().map(work).collect();
     }
@@ -43,15 +53,18 @@ pub fn in_parallel<T: Sync, R: Send>(
     let worker = || {
         let mut done = Vec::new();
         loop {
-            let block = next.fetch_add(1, Ordering::Relaxed);
-            let Some(items) = items.chunks(BLOCK).nth(block) else {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(items) = items.chunks(block).nth(at) else {
                 return done;
             };
-            done.push((block, items.iter().map(&work).collect::<Vec<R>>()));
+            done.push((at, items.iter().map(&work).collect::<Vec<R>>()));
         }
     };
     let mut blocks = thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(worker)).collect();
+        // A thread that the system does not give is done without: the others take its items.
+        let others: Vec<_> = (1..threads)
+            .filter_map(|_| thread::Builder::new().spawn_scoped(scope, worker).ok())
+            .collect();
         let mut blocks = worker();
         for other in others {
             match other.join() {
@@ -61,7 +74,7 @@ pub fn in_parallel<T: Sync, R: Send>(
         }
         blocks
     });
-    blocks.sort_unstable_by_key(|&(block, _)| block);
+    blocks.sort_unstable_by_key(|&(at, _)| at);
     blocks.into_iter().flat_map(|(_, done)| done).collect()
 }
 

@@ -3,7 +3,7 @@
 //! Figures and their derivation: `docs/scheme.md`, section "Parameters". This module knows numbers
 //! only, no arithmetic.
 
-use crate::ring::ntt::{Tables, Twiddle};
+use crate::ring::twiddle::{Tables, Twiddle};
 
 pub(crate) mod sealed {
     use super::Twiddle;

@@ -5,8 +5,7 @@
 //! from lines of five fields: `statistic`, name, value, bound, verdict. Bounds are five standard
 //! deviations for the sample at hand.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
+use crate::batch::{all_cores, in_blocks};
 use crate::test_rng::TestRng;
 
 /// How many times the sample of an ordinary run: 1 if nobody says otherwise.
@@ -51,28 +50,6 @@ fn record(name: &str, value: f64, bound: &str, well: bool) {
 
 /// `part(0)`, `part(1)` .. on all cores; the results in order.
 pub(crate) fn in_parallel<T: Send>(parts: usize, part: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let next = AtomicUsize::new(0);
-    let mut results: Vec<(usize, T)> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..cores.min(parts))
-            .map(|_| {
-                scope.spawn(|| {
-                    let mut done = Vec::new();
-                    loop {
-                        let at = next.fetch_add(1, Ordering::Relaxed);
-                        if at >= parts {
-                            return done;
-                        }
-                        done.push((at, part(at)));
-                    }
-                })
-            })
-            .collect();
-        let joined = workers.into_iter().map(|worker| worker.join());
-        joined
-            .flat_map(|done| done.unwrap_or_else(|cause| std::panic::resume_unwind(cause)))
-            .collect()
-    });
-    results.sort_by_key(|&(at, _)| at);
-    results.into_iter().map(|(_, result)| result).collect()
+    let parts: Vec<usize> = (0..parts).collect();
+    in_blocks(1, &parts, all_cores(), |&at| part(at))
 }

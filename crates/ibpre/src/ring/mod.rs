@@ -10,3 +10,4 @@ pub(crate) mod lanes;
 pub(crate) mod ntt;
 pub(crate) mod packing;
 pub(crate) mod samplers;
+pub(crate) mod twiddle;

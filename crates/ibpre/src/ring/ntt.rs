@@ -8,64 +8,12 @@
 
 use std::marker::PhantomData;
 
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::ZeroizeOnDrop;
 
 use super::lanes::wide;
+use super::twiddle::{COLUMNS, Twiddle, pow_mod};
 use crate::params::ParameterSet;
 use crate::secret::Buffer;
-
-/// A constant factor w in 0..q, with ⌊w·2^32/q⌋ in the high half: one load brings both.
-#[derive(Clone, Copy, Debug)]
-pub struct Twiddle(u64);
-
-impl Twiddle {
-    const fn new(w: u32, q: u32) -> Self {
-        // w < q, so the quotient is below 2^32.
-        Self(w as u64 | ((((w as u64) << 32) / q as u64) << 32))
-    }
-}
-
-/// Columns of the second half of the transform: see [`forward`].
-const COLUMNS: usize = 16;
-
-/// The constants of one set: powers of ψ and of its inverse, in the order the layers read them.
-#[derive(Debug)]
-pub(crate) struct Tables<const N: usize> {
-    pub(crate) forward: [Twiddle; N],
-    pub(crate) inverse: [Twiddle; N],
-}
-
-impl<const N: usize> Tables<N> {
-    pub(crate) const fn new(q: u32, psi: u32) -> Self {
-        let mut tables = Self {
-            forward: [Twiddle(0); N],
-            inverse: [Twiddle(0); N],
-        };
-        let psi_inverse = pow_mod(psi, q - 2, q);
-        let (mut i, mut w, mut v) = (0, 1, 1);
-        while i < N {
-            let at = Self::place(i.reverse_bits() >> (usize::BITS - N.ilog2()));
-            tables.forward[at] = Twiddle::new(w, q);
-            tables.inverse[at] = Twiddle::new(v, q);
-            w = mul_mod(w, psi, q);
-            v = mul_mod(v, psi_inverse, q);
-            i += 1;
-        }
-        tables
-    }
-
-    /// Where the factor of bit-reversed index `at` is read. Those of the transposed layers, with
-    /// g·rows blocks, go from the order (row, block in row) to (block in row, row).
-    const fn place(at: usize) -> usize {
-        let rows = N / COLUMNS;
-        if at < rows {
-            return at;
-        }
-        let groups = 1 << (at / rows).ilog2();
-        let offset = at - groups * rows;
-        groups * rows + offset % groups * rows + offset / groups
-    }
-}
 
 /// Transforms n coefficients in \[0, q) to n values in \[0, (2·log2 n + 1)·q).
 ///
@@ -222,7 +170,7 @@ pub(crate) fn subtract_once<P: ParameterSet>(x: u64) -> u64 {
 
 /// A factor in the transformed domain, with 1/n folded in. Wiped on drop (it may be a secret).
 pub(crate) struct Prepared<P> {
-    factors: Vec<u64>,
+    factors: Buffer<u64>,
     set: PhantomData<P>,
 }
 
@@ -237,7 +185,7 @@ impl<P: ParameterSet> Prepared<P> {
             u64::from(w) | u64::from(shoup_quotient::<P>(w)) << 32
         };
         Self {
-            factors: a.iter().map(factor).collect(),
+            factors: a.iter().map(factor).collect::<Vec<_>>().into(),
             set: PhantomData,
         }
     }
@@ -253,18 +201,13 @@ impl<P: ParameterSet> Prepared<P> {
         wide(
             #[inline(always)]
             || {
-                for ((out, &a), &w) in product.iter_mut().zip(transformed).zip(&self.factors) {
+                for ((out, &a), &w) in product.iter_mut().zip(transformed).zip(self.factors.iter())
+                {
                     *out = subtract_once::<P>(mul_shoup::<P>(a, Twiddle(w)));
                 }
             },
         );
         inverse::<P>(product)
-    }
-}
-
-impl<P> Drop for Prepared<P> {
-    fn drop(&mut self) {
-        self.factors.as_mut_slice().zeroize();
     }
 }
 
@@ -320,24 +263,6 @@ fn shoup_quotient<P: ParameterSet>(w: u32) -> u32 {
     let rest = ((u64::from(w)) << 32).wrapping_sub(estimate * u64::from(P::Q)); // [0, 2q)
     let more = 1 - (rest.wrapping_sub(u64::from(P::Q)) >> 63); // 1 if rest >= q
     (estimate + more) as u32
-}
-
-/// base^exponent mod q; the time depends on the (public) exponent and q only where `%` is by a
-/// constant, which compilers turn into multiplications.
-pub(crate) const fn pow_mod(base: u32, exponent: u32, q: u32) -> u32 {
-    let (mut result, mut base, mut exponent) = (1, base, exponent);
-    while exponent > 0 {
-        if exponent & 1 == 1 {
-            result = mul_mod(result, base, q);
-        }
-        base = mul_mod(base, base, q);
-        exponent >>= 1;
-    }
-    result
-}
-
-const fn mul_mod(a: u32, b: u32, q: u32) -> u32 {
-    (a as u64 * b as u64 % q as u64) as u32
 }
 
 #[cfg(test)]
