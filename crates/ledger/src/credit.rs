@@ -11,5 +11,5 @@ mod ranking;
 pub use ranking::{Ranked, decayed};
 
 pub(crate) use balance::punish_fabrication;
-pub(crate) use mint::reward;
+pub(crate) use mint::{counts, reward};
 pub(crate) use ranking::{count_emergency, count_review, is_ranked, mark, rank, sort};

@@ -69,7 +69,11 @@ fn issue_vouchers(
         .iter()
         .take_while(|tier| balance.amount >= i64::from(**tier))
         .count() as u8; // a sound policy has at most 255 tiers
-    for tier in balance.tier.saturating_add(1)..=reached {
+    if reached <= balance.tier {
+        return Ok(());
+    }
+    // No saturation: tier < reached <= 255. A voucher once issued is never written again.
+    for tier in balance.tier + 1..=reached {
         let id = VoucherId { account, tier };
         let voucher = Voucher {
             id,
@@ -79,9 +83,7 @@ fn issue_vouchers(
         };
         work.put(&id, &voucher);
     }
-    if reached > balance.tier {
-        balance.tier = reached;
-        work.put(&account, &balance);
-    }
+    balance.tier = reached;
+    work.put(&account, &balance);
     Ok(())
 }

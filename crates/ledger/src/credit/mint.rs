@@ -44,6 +44,22 @@ pub(crate) fn reward(
     Ok(minted)
 }
 
+/// Whether a review stands behind the hospital's place in the ranking: the querier is of
+/// an institution apart from the hospital's, and no agent answered this capsule before.
+/// Anybody else's word stays on the ledger and counts for nothing.
+pub(crate) fn counts(
+    work: &Work<'_, '_>,
+    query: &QueryState,
+    hospital: AccountId,
+) -> Result<bool, Stop> {
+    let querier = work.institution_of(query.querier)?;
+    let hospital = work.institution_of(hospital)?;
+    let apart = querier
+        .zip(hospital)
+        .is_some_and(|(querier, hospital)| !querier.together(&hospital));
+    Ok(apart && !query.repeat)
+}
+
 /// Agent's, querier's and publishing hospital's institutions, if they are three.
 fn trio(
     work: &Work<'_, '_>,
@@ -114,9 +130,10 @@ fn capped(
 ) -> Result<Option<u32>, Stop> {
     let key = (earner.account, work.now().day());
     let mut earned = work.get::<EarnedDay>(&key)?.unwrap_or_default();
-    let after = earned.amount.saturating_add(amount);
-    if amount == 0 || after > policy.cap_institution_day || !take_pair(work, trio, amount, policy)?
-    {
+    let Some(after) = within(earned.amount, amount, policy.cap_institution_day) else {
+        return Ok(None);
+    };
+    if amount == 0 || !take_pair(work, trio, amount, policy)? {
         return Ok(None);
     }
     earned.amount = after;
@@ -137,11 +154,28 @@ fn take_pair(
         work.now().day(),
     );
     let mut minted = work.get::<MintedDay>(&key)?.unwrap_or_default();
-    let after = minted.amount.saturating_add(amount);
-    if after > policy.cap_pair_day {
+    let Some(after) = within(minted.amount, amount, policy.cap_pair_day) else {
         return Ok(false);
-    }
+    };
     minted.amount = after;
     work.put(&key, &minted);
     Ok(true)
+}
+
+/// The sum, if a cap leaves room for it. A cap at the type's end holds too.
+fn within(taken: u32, amount: u32, cap: u32) -> Option<u32> {
+    taken.checked_add(amount).filter(|after| *after <= cap)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::within;
+
+    #[test]
+    fn a_cap_holds_at_the_end_of_the_type() {
+        assert_eq!(within(7, 3, 10), Some(10));
+        assert_eq!(within(8, 3, 10), None);
+        assert_eq!(within(u32::MAX, 1, u32::MAX), None);
+        assert_eq!(within(u32::MAX - 1, 1, u32::MAX), Some(u32::MAX));
+    }
 }

@@ -297,18 +297,11 @@ fn a_tier_lost_and_reached_again_gives_no_second_voucher() {
         },
     );
     assert_eq!(world.view().balance(id("mercy")).unwrap().amount, 7);
-    let grants = world
-        .view()
-        .grants_of(id("pat"), ledger::Page::default())
-        .unwrap();
-    let more = query(
-        &mut world,
-        grants.items[0].id,
-        "institute",
-        "ag",
-        record_id("mercy", "r"),
-        1,
-    );
+    let other = world.record("mercy", "pat", "other", &[("s", "d0")]);
+    let grant = world.grant("institute", &["s"], &["ag"]);
+    let part = parts(&[("s", "d0")])[0];
+    let more = world.querying(&want(grant, "institute", "ag", other, "other", part));
+    let more = world.ok("ag", more);
     world.ok("institute", accepted(more));
     assert_eq!(world.view().balance(id("mercy")).unwrap().amount, 19);
     assert_eq!(world.view().vouchers_of(id("mercy")).unwrap(), issued);

@@ -7,6 +7,7 @@ mod budget;
 mod consortium;
 mod credit;
 mod durability;
+mod farming;
 mod grants;
 mod hostile;
 mod log;

@@ -14,11 +14,15 @@ pub(super) fn review(work: &mut Work<'_, '_>, action: &Review) -> Result<(), Sto
     let mut query = found.ok_or(Failure::UnknownQuery)?;
     ensure(query.querier == work.sender, Failure::NotYours)?;
     ensure(query.review.is_none(), Failure::AlreadyReviewed)?;
-    let record = work.get::<Record>(&query.record)?;
-    let hospital = record.ok_or(Failure::UnknownRecord)?.hospital;
-    credit::count_review(work, hospital, action.verdict)?;
-    let minted = if action.verdict == Verdict::Accepted && !query.repeat {
-        credit::reward(work, &query, hospital)?
+    let found = work.get::<Record>(&query.record)?;
+    let record = found.ok_or(Failure::UnknownRecord)?;
+    if credit::counts(work, &query, record.hospital)? {
+        credit::count_review(work, record.hospital, action.verdict)?;
+    }
+    // What is proven to be made up earns nobody anything any more.
+    let earns = action.verdict == Verdict::Accepted && !query.repeat && record.fabricated.is_none();
+    let minted = if earns {
+        credit::reward(work, &query, record.hospital)?
     } else {
         0
     };
