@@ -87,6 +87,9 @@ impl Figure {
             value /= step;
             unit += 1;
         }
+        if unit == 0 && !self.seconds {
+            return format!("{value:.0} B"); // a whole number
+        }
         format!("{} {}", three(value), units[unit])
     }
 }

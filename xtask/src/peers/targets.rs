@@ -171,7 +171,10 @@ pub(super) fn table(figures: &Figures) -> String {
     let extract = value(figures, OURS, Prepared("extract"));
     lines.push(format!(
         "| extract | {} | | | | | | {} | {} |",
-        extract.map_or("not run".to_owned(), micros),
+        extract.map_or("not run".to_owned(), |value| show(
+            value,
+            Prepared("extract")
+        )),
         micros(EXTRACT),
         met(extract.map(|extract| extract <= EXTRACT)),
     ));
