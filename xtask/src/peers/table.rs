@@ -57,7 +57,7 @@ pub(super) fn section(figures: &Figures, core: usize, rounds: usize) -> Result<S
     )?;
     writeln!(
         text,
-        "\nThe batch target (≥ 1.9x on two cores) is no matter of one core: `cargo xtask bench`."
+        "\nThe batch target (≥ 1.9x on two cores) is no matter of one core: see \"Batches\"."
     )?;
     writeln!(text, "\n### Every operation\n\n{}", operations(figures)?)?;
     writeln!(text, "### Bytes\n\n{}", sizes(figures))?;
