@@ -11,7 +11,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use store::{Absent, BlockStore, Embedded};
 use tokio::sync::{Semaphore, watch};
@@ -23,9 +23,9 @@ use crate::{
     home::database,
     http::{
         Address,
-        limit::Rate,
-        post::Post,
-        routes::{Interface, NEWCOMER_RATE, router},
+        limit::{Rate, Rates},
+        post::{Post, PostLimits},
+        routes::{Interface, NEWCOMER_RATE, PREKEYS_LEFT, PREKEYS_TAKEN, router},
         server::{Listener, serve},
         ticket::Gate,
     },
@@ -65,7 +65,7 @@ pub fn run_node(
     let stop = Stop::on_signals()?;
     let ledger = Arc::new(open_ledger(&parts)?);
     let store: Arc<dyn BlockStore> = Arc::new(open_store(&parts.folder.join(BLOCKS))?);
-    let post = Post::open(&parts.folder.join(POST))?;
+    let post = Post::open(&parts.folder.join(POST), PostLimits::default())?;
     let limits = Limits {
         queue: parts.server.queue as usize,
         ..Limits::default()
@@ -90,6 +90,8 @@ pub fn run_node(
         gate: Gate::new(parts.genesis.chain(), system::now()),
         rate: Rate::new(parts.server.requests_per_second),
         newcomers: Rate::new(NEWCOMER_RATE),
+        taken_prekeys: Rates::new(PREKEYS_TAKEN),
+        left_prekeys: Rates::new(PREKEYS_LEFT),
         slots: Semaphore::new(parts.server.concurrent_requests as usize),
         streams: Arc::new(Semaphore::new(
             (parts.server.concurrent_requests as usize).clamp(1, MAX_STREAMS),
@@ -146,20 +148,25 @@ fn serve_until(
 }
 
 /// Erasure: once something has lost its last pin, blocks that no pin reaches are deleted.
-/// A file that is on its way in is left alone for a while, so the round is repeated.
+/// A file that is on its way in is left alone for a while, so the round is repeated; what
+/// was sent up and never pinned goes in the end as well.
 fn collect_blocks(interface: Arc<Interface>, stop: Stop) -> std::thread::JoinHandle<()> {
     std::thread::spawn(move || {
+        let mut again = Instant::now() + COLLECT_ANYWAY;
         while !stop.wait(COLLECT_EVERY) {
-            if !interface.collect.swap(false, Ordering::AcqRel) {
+            let due = Instant::now() >= again;
+            if !interface.collect.swap(false, Ordering::AcqRel) && !due {
                 continue;
             }
-            match interface.store.gc(COLLECT_GRACE, Absent::Allowed) {
-                Ok(collected) if collected.recent > 0 => {
-                    interface.collect.store(true, Ordering::Release)
+            let pause = match interface.store.gc(COLLECT_GRACE, Absent::Allowed) {
+                Ok(collected) if collected.recent > 0 => COLLECT_GRACE,
+                Ok(_) => COLLECT_ANYWAY,
+                Err(error) => {
+                    crate::http::log_line(&format!("collecting blocks: {error}"));
+                    COLLECT_ANYWAY
                 }
-                Ok(_) => {}
-                Err(error) => crate::http::log_line(&format!("collecting blocks: {error}")),
-            }
+            };
+            again = Instant::now() + pause;
         }
     })
 }
@@ -252,5 +259,7 @@ const BLOCKING_THREADS: usize = 512;
 /// Most threads that files being read may hold; the others are for requests.
 const MAX_STREAMS: usize = BLOCKING_THREADS / 4;
 const COLLECT_EVERY: Duration = Duration::from_secs(10);
+/// Longest time between two collections.
+const COLLECT_ANYWAY: Duration = Duration::from_secs(6 * 3600);
 /// Longer than any upload between its blocks and its pin.
 const COLLECT_GRACE: Duration = Duration::from_secs(15 * 60);

@@ -1,7 +1,7 @@
 //! Accounts: register, rotate keys, join, attest, delegate.
 //!
 //! Source: protocol page, "Parties". A patient's public key is in the store before her
-//! account names it.
+//! account names it; only an account can pin, so it is pinned right after.
 
 use base::{
     AccountId, Digest, Millis, OperationId, Statement as _, cid,
@@ -43,20 +43,36 @@ pub fn register(
             let bytes = public.to_bytes();
             let h = cid::of_block(cid::RAW, &bytes);
             desk.node.put_block(&h, &bytes)?;
-            desk.node.pin(&h)?;
             let pkh = Digest(*public.pkh());
             Some(PatientKeys { pkh, h })
         }
         None => None,
     };
-    Ok(desk.send(Register {
+    let kept = patient.as_ref().map(|keys| keys.h);
+    let sent = desk.send(Register {
         role,
         operation_key: desk.party.operation.public(),
         hpke_key: desk.party.hpke.public(),
         record_key: desk.party.proven_record_key(),
         peer: peer.map(ByteBuf::from),
         patient,
-    })?)
+    })?;
+    if let Some(h) = kept {
+        desk.node.pin(&h)?;
+    }
+    Ok(sent)
+}
+
+/// Puts and pins a registered patient's public key again: for one whose registration
+/// broke off before the pin.
+///
+/// # Errors
+/// [`AccountError::Node`].
+pub fn keep_public_key(desk: &Desk<'_>, secrets: &PatientSecrets) -> Result<(), AccountError> {
+    let bytes = secrets.master.public_params().to_bytes();
+    let h = cid::of_block(cid::RAW, &bytes);
+    desk.node.put_block(&h, &bytes)?;
+    Ok(desk.node.pin(&h)?)
 }
 
 /// A key that replaces one of the party's.

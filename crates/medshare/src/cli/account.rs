@@ -131,6 +131,9 @@ fn register(context: &Context) -> Result<()> {
     let role = entered.home.facts.role;
     let account = identity.account().to_string();
     if entered.node.account(identity.account())?.is_some() {
+        if let Some(secrets) = &identity.patient {
+            account::keep_public_key(&entered.desk(), secrets)?;
+        }
         return context.output.data(
             &json!({"account": account, "outcome": "already-registered"}),
             format!("{account} is registered already"),
@@ -445,12 +448,16 @@ pub fn run_institution(command: InstitutionCommand, context: &Context) -> Result
         InstitutionCommand::Proposals => {
             let all: Vec<ledger::Proposal> = context.anonymous_node()?.list("/v1/proposals")?;
             context.output.rows("no proposals yet", all, |proposal| {
+                let status = match proposal.status {
+                    ledger::ProposalStatus::Open => "open".to_owned(),
+                    ledger::ProposalStatus::Enacted(time) => format!("enacted {time}"),
+                    ledger::ProposalStatus::Void(time) => format!("void {time}"),
+                };
                 (
                     show::json(proposal),
                     format!(
-                        "{}  {:?}  {} vote(s)",
+                        "{}  {status}  {} vote(s)",
                         proposal.id,
-                        proposal.status,
                         proposal.votes.len()
                     ),
                 )

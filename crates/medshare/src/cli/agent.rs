@@ -95,7 +95,7 @@ pub(super) fn watch(
 struct Watcher {
     /// The node, with the party's tickets, from the last round.
     node: Option<HttpNode>,
-    /// Height and newest letter after the last round.
+    /// Height and newest letter before the last round.
     seen: Option<(u64, u64)>,
     idle: u32,
 }
@@ -115,15 +115,11 @@ impl Watcher {
             }
         }
         let entered = unlocked.enter(context.patience)?;
+        // Before the work: what comes while the round runs is news for the next one.
+        let seen = news(&entered.node)?;
         let events = work(&entered)?;
         let Entered { node, .. } = entered;
-        // What comes while the round runs is news for the next one only if it is not yet
-        // counted here: a round that did something is followed by another.
-        self.seen = if events.is_empty() {
-            news(&node)?
-        } else {
-            None
-        };
+        self.seen = seen;
         self.node = Some(node);
         self.idle = 0;
         Ok(events)

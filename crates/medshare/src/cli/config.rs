@@ -4,7 +4,10 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::{Global, context::Context, output::Output};
-use crate::{config::Config, exit::Result};
+use crate::{
+    config::{Config, OutputConfig},
+    exit::Result,
+};
 
 /// Verbs of the configuration.
 #[derive(Subcommand, Debug)]
@@ -31,7 +34,16 @@ pub fn run(command: &ConfigCommand, global: &Global, output: &mut Output) -> Res
             }
             output.data(&json!({"config": "ok"}), "the configuration is right")
         }
-        ConfigCommand::Show => show(&context.config, output),
+        ConfigCommand::Show => {
+            // As flags and environment have it.
+            let mut config = context.config.clone();
+            config.node.address = context.node.clone();
+            config.output = OutputConfig {
+                json: output.json,
+                quiet: output.quiet,
+            };
+            show(&config, output)
+        }
     }
 }
 

@@ -34,7 +34,7 @@ pub struct Context {
     pub output: Output,
     /// How long to wait for another command on the same home.
     pub patience: Duration,
-    node: Option<String>,
+    pub(super) node: Option<String>,
 }
 
 impl Context {

@@ -122,11 +122,24 @@ fn create(args: CreateArgs, context: &Context) -> Result<()> {
         words: args.words,
         until: now.plus(args.duration),
     };
-    let patients = args
-        .patients
-        .iter()
-        .map(|typed| contact::resolve(&entered.session.vault, typed))
-        .collect::<Result<Vec<_>>>()?;
+    let mut patients = Vec::new();
+    for typed in &args.patients {
+        let patient = contact::resolve(&entered.session.vault, typed)?;
+        if !patients.contains(&patient) {
+            patients.push(patient);
+        }
+    }
+    // All or none are asked: whoever cannot be is named before anything is logged.
+    for &patient in &patients {
+        let account = entered.node.account(patient)?;
+        let account = account.ok_or_else(|| super::account::unknown(patient))?;
+        if account.role != Role::Patient {
+            return Err(Fault::new(
+                Exit::Invalid,
+                format!("{patient} is not a patient's account"),
+            ));
+        }
+    }
     let cohort = (patients.len() > 1).then(|| Nonce(system::random32()));
     let bar = context.output.steps_bar("asking", patients.len() as u64);
     for patient in patients {

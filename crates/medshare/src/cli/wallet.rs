@@ -288,7 +288,14 @@ fn hospital(command: HospitalCommand, context: &Context) -> Result<()> {
         }
         HospitalCommand::Remove { hospital } => {
             let id = contact::resolve(vault, &hospital)?;
-            entered.wallet()?.unlist_hospital(id)?;
+            let wallet = entered.wallet()?;
+            if !wallet.hospitals()?.contains(&id) {
+                return Err(Fault::new(
+                    Exit::NotFound,
+                    format!("{id} is not on the list; `medshare wallet hospital list` shows it"),
+                ));
+            }
+            wallet.unlist_hospital(id)?;
             context.output.data(
                 &json!({"hospital": id.to_string(), "listed": false}),
                 format!("{id} is off the list"),
@@ -324,7 +331,7 @@ fn log(context: &Context) -> Result<()> {
                 value["class"] = json!(class);
                 value["kind"] = json!("query");
                 let verdict = query.review.map_or("not reviewed".to_owned(), |review| {
-                    format!("{:?}", review.verdict)
+                    show::word(&review.verdict)
                 });
                 (
                     value,
@@ -343,10 +350,11 @@ fn log(context: &Context) -> Result<()> {
                 code,
                 time,
             } => (
-                emergency_json(*id, *hospital, &format!("{code:?}"), time.to_string()),
+                emergency_json(*id, *hospital, &show::word(code), time.to_string()),
                 format!(
-                    "{time}  EMERGENCY  {} broke the glass ({code:?})",
-                    show::short(hospital)
+                    "{time}  EMERGENCY  {} broke the glass ({})",
+                    show::short(hospital),
+                    show::word(code)
                 ),
             ),
         },

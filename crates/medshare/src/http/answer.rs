@@ -130,9 +130,10 @@ impl From<Fault> for Answer {
 impl From<PostError> for Answer {
     fn from(error: PostError) -> Self {
         match error {
-            PostError::BoxFull | PostError::PrekeysFull => {
-                Self::error(ErrorCode::Storage, error.to_string())
-            }
+            PostError::BoxFull { .. }
+            | PostError::SharesFull { .. }
+            | PostError::PrekeysFull { .. }
+            | PostError::PinsFull { .. } => Self::error(ErrorCode::Storage, error.to_string()),
             PostError::NotYours => Self::not_found(),
             PostError::Storage(inner) => {
                 log(&inner);

@@ -4,10 +4,10 @@
 //! (`share`), not here. Errors are [`NodeError`]: one line each.
 
 use base::{
-    AccountId, ChainId, Cid, Digest, Nonce, SignedOperation, codec, genesis::Genesis,
+    AccountId, ChainId, Digest, Nonce, SignedOperation, codec, genesis::Genesis,
     key::OperationSecret,
 };
-use http_body_util::{BodyExt as _, Either, Full, Limited};
+use http_body_util::{BodyExt as _, Either, Full, LengthLimitError, Limited};
 use hyper::{
     Method, Request, Response, StatusCode,
     body::{Bytes, Incoming},
@@ -20,17 +20,16 @@ use serde::de::DeserializeOwned;
 use share::node::NodeError;
 use std::{
     fmt,
-    io::Read,
     sync::{Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::{net, runtime::Runtime, time};
 
 use super::{
     address::Address,
-    body::{self, Fed},
+    body::Fed,
     limit::MAX_ANSWER,
-    message::{ErrorBody, ErrorCode, Stored},
+    message::{ErrorBody, ErrorCode},
     ticket::{self, Ticket},
 };
 use crate::{
@@ -70,7 +69,7 @@ impl fmt::Debug for HttpNode {
     }
 }
 
-type Connection = SendRequest<Either<Full<Bytes>, Fed>>;
+pub(super) type Connection = SendRequest<Either<Full<Bytes>, Fed>>;
 type Answer = std::result::Result<Vec<u8>, NodeError>;
 
 impl HttpNode {
@@ -166,14 +165,26 @@ impl HttpNode {
     pub fn list<T: DeserializeOwned>(&self, path: &str) -> std::result::Result<Vec<T>, NodeError> {
         let mut items = Vec::new();
         let mut from = 0;
+        let mut allowance = self.allowance();
         loop {
-            let page: Listing<T> = self.read(&format!("{path}?from={from}"))?;
+            let bytes = self.get(&format!("{path}?from={from}"))?;
+            allowance.spend(bytes.len())?;
+            let page: Listing<T> = decode(&bytes)?;
             items.extend(page.items);
             match page.next {
                 Some(next) if next > from => from = next,
-                Some(_) => return Err(NodeError::BadAnswer("a list that does not end".into())),
+                Some(_) => return Err(endless()),
                 None => return Ok(items),
             }
+        }
+    }
+
+    /// What all pages of one list may take together.
+    pub(super) fn allowance(&self) -> Allowance {
+        Allowance {
+            bytes: MAX_LIST,
+            pages: MAX_PAGES,
+            until: Instant::now() + self.timeout * LIST_TIMES,
         }
     }
 
@@ -182,7 +193,12 @@ impl HttpNode {
     /// # Errors
     /// [`NodeError`].
     pub fn get(&self, path: &str) -> Answer {
-        self.call(Method::GET, path, Vec::new(), Ticketed::No)
+        self.get_within(path, MAX_ANSWER)
+    }
+
+    /// The bytes of an open route, at most `limit`.
+    pub(super) fn get_within(&self, path: &str, limit: usize) -> Answer {
+        self.call(Method::GET, path, Vec::new(), Ticketed::No, limit)
     }
 
     /// Sends an operation's bytes; what comes back is a receipt's.
@@ -191,7 +207,13 @@ impl HttpNode {
     /// [`NodeError`].
     pub(super) fn post_operation(&self, operation: &SignedOperation) -> Answer {
         let (bytes, id) = operation.to_bytes();
-        match self.call(Method::POST, "/v1/operations", bytes, Ticketed::No) {
+        match self.call(
+            Method::POST,
+            "/v1/operations",
+            bytes,
+            Ticketed::No,
+            MAX_ANSWER,
+        ) {
             // An earlier try reached the log and its answer did not reach us.
             Err(NodeError::Refused(ledger::Refusal::Duplicate { .. })) => {
                 self.get(&format!("/v1/operations/{id}/receipt"))
@@ -205,80 +227,25 @@ impl HttpNode {
     /// # Errors
     /// [`NodeError`].
     pub(super) fn ticketed(&self, method: Method, path: &str, body: Vec<u8>) -> Answer {
-        self.call(method, path, body, Ticketed::Yes)
+        self.call(method, path, body, Ticketed::Yes, MAX_ANSWER)
     }
 
-    /// Sends a file while it is read, and compares the node's CID with the one that is
-    /// computed here.
-    pub(super) fn upload(&self, source: &mut dyn Read) -> std::result::Result<Cid, NodeError> {
-        let path = "/v1/files";
-        let (feeder, fed) = body::fed();
-        let request = self.request(Method::PUT, path, Either::Right(fed), Ticketed::Yes, None)?;
-        let mut builder = store::unixfs::Builder::new(
-            store::unixfs::Profile::UNIXFS_V1_2025,
-            store::unixfs::HashOnly,
-        );
-        let pump = async {
-            loop {
-                let mut piece = vec![0; PIECE];
-                let length = fill(source, &mut piece)
-                    .map_err(|error| NodeError::Local(error.to_string()))?;
-                piece.truncate(length);
-                if length == 0 {
-                    break;
-                }
-                builder
-                    .write(&piece)
-                    .map_err(|error| NodeError::Local(error.to_string()))?;
-                // A closed channel means the node has answered already: hear its answer.
-                if feeder.send(Ok(piece.into())).await.is_err() {
-                    break;
-                }
-            }
-            drop(feeder);
-            Ok::<(), NodeError>(())
-        };
-        let exchange = async {
-            let mut connection = self.connect().await?;
-            let response = connection
-                .send_request(request)
-                .await
-                .map_err(|e| self.lost(&e))?;
-            let bytes = self.finish(response).await?;
-            self.keep(connection);
-            Ok::<Vec<u8>, NodeError>(bytes)
-        };
-        let (pumped, answered) = self
-            .runtime
-            .block_on(async { tokio::join!(pump, exchange) });
-        pumped?;
-        let stored: Stored = decode(&answered?)?;
-        let finished = builder
-            .finish()
-            .map_err(|error| NodeError::Local(error.to_string()))?;
-        if stored.cid != finished.cid {
-            return Err(NodeError::BadAnswer(format!(
-                "the node stored {} where {} was sent",
-                stored.cid, finished.cid
-            )));
-        }
-        Ok(stored.cid)
-    }
-
-    fn call(&self, method: Method, path: &str, body: Vec<u8>, ticketed: Ticketed) -> Answer {
+    fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+        ticketed: Ticketed,
+        limit: usize,
+    ) -> Answer {
         let body = Bytes::from(body);
         let mut pause = Duration::from_millis(20);
         for attempt in 0.. {
             let answer = self.runtime.block_on(async {
-                time::timeout(self.timeout, self.exchange(&method, path, &body, ticketed))
+                let exchange = self.exchange(&method, path, &body, ticketed, limit);
+                time::timeout(self.timeout, exchange)
                     .await
-                    .unwrap_or_else(|_| {
-                        Err(NodeError::Unreachable(format!(
-                            "{} did not answer within {} s",
-                            self.address,
-                            self.timeout.as_secs()
-                        )))
-                    })
+                    .unwrap_or_else(|_| Err(self.silent()))
             });
             match answer {
                 Err(NodeError::Busy(_)) if attempt < BUSY_RETRIES => {
@@ -297,6 +264,7 @@ impl HttpNode {
         path: &str,
         body: &Bytes,
         ticketed: Ticketed,
+        limit: usize,
     ) -> Answer {
         let request = || {
             let digest = Digest::of(body);
@@ -314,7 +282,7 @@ impl HttpNode {
             && connection.ready().await.is_ok()
             && let Ok(response) = connection.send_request(request()?).await
         {
-            let answer = self.finish(response).await;
+            let answer = self.finish(response, limit).await;
             self.keep(connection);
             return answer;
         }
@@ -323,12 +291,20 @@ impl HttpNode {
             .send_request(request()?)
             .await
             .map_err(|error| self.lost(&error))?;
-        let answer = self.finish(response).await;
+        let answer = self.finish(response, limit).await;
         self.keep(connection);
         answer
     }
 
-    fn request(
+    /// What `Host` says: the address that is spoken to.
+    fn host(&self) -> String {
+        match &self.address {
+            Address::Unix(_) => "localhost".into(),
+            Address::Loopback(address) => address.to_string(),
+        }
+    }
+
+    pub(super) fn request(
         &self,
         method: Method,
         path: &str,
@@ -339,7 +315,7 @@ impl HttpNode {
         let mut request = Request::builder()
             .method(method.clone())
             .uri(path)
-            .header(header::HOST, "medshare")
+            .header(header::HOST, self.host())
             .header(header::CONTENT_TYPE, CONTENT_TYPE);
         if ticketed == Ticketed::Yes {
             let credentials = self
@@ -366,11 +342,16 @@ impl HttpNode {
             .map_err(|error| NodeError::Local(format!("building a request: {error}")))
     }
 
-    async fn finish(&self, response: Response<Incoming>) -> Answer {
+    pub(super) async fn finish(&self, response: Response<Incoming>, limit: usize) -> Answer {
         let status = response.status();
-        let body = Limited::new(response.into_body(), MAX_ANSWER);
+        let body = Limited::new(response.into_body(), limit);
         let bytes = match body.collect().await {
             Ok(collected) => collected.to_bytes().to_vec(),
+            Err(error) if error.is::<LengthLimitError>() => {
+                return Err(NodeError::BadAnswer(format!(
+                    "more than {limit} bytes where so many are the limit"
+                )));
+            }
             Err(error) => return Err(NodeError::BadAnswer(format!("a broken answer: {error}"))),
         };
         if status == StatusCode::OK {
@@ -404,6 +385,23 @@ impl HttpNode {
         }
     }
 
+    pub(super) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// The node neither answers nor takes anything.
+    pub(super) fn silent(&self) -> NodeError {
+        NodeError::Unreachable(format!(
+            "{} did not answer within {} s",
+            self.address,
+            self.timeout.as_secs()
+        ))
+    }
+
     fn kept(&self) -> Option<Connection> {
         self.idle
             .lock()
@@ -411,7 +409,7 @@ impl HttpNode {
             .pop()
     }
 
-    fn keep(&self, connection: Connection) {
+    pub(super) fn keep(&self, connection: Connection) {
         if !connection.is_closed() {
             self.idle
                 .lock()
@@ -420,7 +418,7 @@ impl HttpNode {
         }
     }
 
-    async fn connect(&self) -> std::result::Result<Connection, NodeError> {
+    pub(super) async fn connect(&self) -> std::result::Result<Connection, NodeError> {
         let unreachable = |error: &dyn fmt::Display| {
             NodeError::Unreachable(format!("no node answers at {} ({error})", self.address))
         };
@@ -449,37 +447,58 @@ impl HttpNode {
         }
     }
 
-    fn lost(&self, error: &hyper::Error) -> NodeError {
+    pub(super) fn lost(&self, error: &hyper::Error) -> NodeError {
         NodeError::Unreachable(format!("the connection to {} broke: {error}", self.address))
     }
 }
 
+/// What a list of many pages may still take: a node that lies must come to an end.
+#[derive(Debug)]
+pub(super) struct Allowance {
+    bytes: usize,
+    pages: u32,
+    until: Instant,
+}
+
+impl Allowance {
+    /// One more page of `bytes`.
+    ///
+    /// # Errors
+    /// [`NodeError::BadAnswer`] when it is too much or takes too long.
+    pub(super) fn spend(&mut self, bytes: usize) -> std::result::Result<(), NodeError> {
+        let left = self.bytes.checked_sub(bytes).zip(self.pages.checked_sub(1));
+        match left {
+            Some((bytes, pages)) if Instant::now() < self.until => {
+                (self.bytes, self.pages) = (bytes, pages);
+                Ok(())
+            }
+            _ => Err(endless()),
+        }
+    }
+}
+
+pub(super) fn endless() -> NodeError {
+    NodeError::BadAnswer("a list that does not end".into())
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Ticketed {
+pub(super) enum Ticketed {
     Yes,
     No,
 }
 
 /// Reads an answer's object. Lists can be longer than one canonical object may be.
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> std::result::Result<T, NodeError> {
-    serde_ipld_dagcbor::from_slice(bytes).map_err(|error| NodeError::BadAnswer(error.to_string()))
-}
-
-/// Fills `buffer` as far as `source` reaches.
-fn fill(source: &mut dyn Read, buffer: &mut [u8]) -> std::io::Result<usize> {
-    let mut length = 0;
-    while length < buffer.len() {
-        match source.read(&mut buffer[length..]) {
-            Ok(0) => break,
-            Ok(read) => length += read,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(length)
+    serde_ipld_dagcbor::from_slice(bytes)
+        .map_err(|_| NodeError::BadAnswer("it is not of the kind that was asked for".into()))
 }
 
 /// Media type of every body but files and raw blocks.
 pub(super) const CONTENT_TYPE: &str = "application/vnd.ipld.dag-cbor";
-const PIECE: usize = 1 << 20;
 const BUSY_RETRIES: u32 = 6;
+/// Most bytes of all pages of a list.
+const MAX_LIST: usize = 256 << 20;
+/// Most pages of a list.
+const MAX_PAGES: u32 = 100_000;
+/// A list may take so many times as long as one answer.
+const LIST_TIMES: u32 = 10;

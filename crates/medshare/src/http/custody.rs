@@ -29,10 +29,15 @@ pub(super) async fn put_block(
     let cid: Cid = parse(&cid)?;
     let (ticket, body) = admitted_as(&interface, request, Who::Newcomer).await?;
     blocking(move || {
-        if body.len() > NEWCOMER_BLOCK && (interface.views)()?.account(ticket.account)?.is_none() {
+        let newcomer = (interface.views)()?.account(ticket.account)?.is_none();
+        if newcomer && body.len() > NEWCOMER_BLOCK {
             return Err(Answer::not_found());
         }
         interface.store.put(&cid, &body)?;
+        if newcomer {
+            // Pinned once the account is there, or collected.
+            interface.collect.store(true, Ordering::Release);
+        }
         Ok(Answer::done())
     })
     .await
@@ -44,7 +49,7 @@ pub(super) async fn pin(
     request: Request,
 ) -> Handled {
     let root: Cid = parse(&root)?;
-    let (ticket, _) = admitted_as(&interface, request, Who::Newcomer).await?;
+    let (ticket, _) = admitted(&interface, request).await?;
     blocking(move || {
         // In this order a crash between the two keeps a block too long, never too short.
         interface
@@ -119,12 +124,12 @@ pub(super) async fn send(
     request: Request,
 ) -> Handled {
     let to: AccountId = parse(&to)?;
-    let (_, letter) = admitted(&interface, request).await?;
+    let (ticket, letter) = admitted(&interface, request).await?;
     blocking(move || {
         if (interface.views)()?.account(to)?.is_none() {
             return Err(Answer::not_found());
         }
-        interface.post.send(to, &letter)?;
+        interface.post.send(ticket.account, to, &letter)?;
         Ok(Answer::done())
     })
     .await
@@ -155,6 +160,9 @@ pub(super) async fn put_prekeys(State(interface): Shared, request: Request) -> H
             .ok_or_else(Answer::not_found)?;
         if account.role != Role::Agent {
             return Err(Answer::not_found());
+        }
+        if !interface.left_prekeys.admit(agent, keys.prekeys.len()) {
+            return Err(too_often("leaves"));
         }
         let keys: Vec<Vec<u8>> = keys.prekeys.into_iter().map(ByteBuf::into_vec).collect();
         if keys.iter().any(|key| key.len() > MAX_PREKEY) {
@@ -199,6 +207,9 @@ pub(super) async fn take_prekey(
         if asker.role != Role::Patient && !delegated {
             return Err(Answer::not_found());
         }
+        if !interface.taken_prekeys.admit(asker.id, 1) {
+            return Err(too_often("takes"));
+        }
         let key = interface
             .post
             .take_prekey(agent)?
@@ -237,6 +248,13 @@ pub(super) async fn read_bag(State(interface): Shared, Path(locator): Path<Strin
 
 fn decode<T: Serialize + DeserializeOwned>(body: &[u8]) -> Result<T, Answer> {
     codec::decode(body).map_err(|error| Answer::malformed(&error.to_string()))
+}
+
+fn too_often(does: &str) -> Answer {
+    Answer::error(
+        ErrorCode::Busy,
+        format!("this account {does} too many one-time keys; try again in a minute"),
+    )
 }
 
 /// Most bytes of letters in one answer, but at least one letter.

@@ -11,6 +11,7 @@ pub mod answer;
 pub mod body;
 pub mod client;
 mod custody;
+mod hosts;
 pub mod limit;
 pub mod message;
 mod party;
@@ -19,6 +20,7 @@ pub mod routes;
 pub mod server;
 pub mod ticket;
 mod transfer;
+mod upload;
 
 pub use address::Address;
 pub(crate) use answer::log as log_line;

@@ -16,7 +16,7 @@ use std::io::{self, Read};
 use store::{GetError, Source, unixfs};
 
 use super::{
-    client::{HttpNode, decode},
+    client::{HttpNode, decode, endless},
     message::{BagHead, Count, Leaves, Letters, LoggedOperation, Prekeys, letter_name},
 };
 
@@ -109,6 +109,11 @@ impl Node for HttpNode {
 
     fn leaves(&self, from: u64, limit: u32) -> Result<Vec<Leaf>> {
         let page: Leaves = self.read(&format!("/v1/leaves?from={from}&limit={limit}"))?;
+        if page.leaves.len() > limit as usize {
+            return Err(NodeError::BadAnswer(
+                "more leaves than were asked for".into(),
+            ));
+        }
         page.leaves
             .iter()
             .map(|leaf| {
@@ -134,7 +139,7 @@ impl Node for HttpNode {
 
     fn read_block(&self, cid: &Cid) -> Result<Vec<u8>> {
         let bytes = self
-            .get(&format!("/v1/blocks/{cid}"))
+            .get_within(&format!("/v1/blocks/{cid}"), store::MAX_BLOCK)
             .map_err(|error| match error {
                 NodeError::NotFound => NodeError::Missing(*cid),
                 other => other,
@@ -170,19 +175,23 @@ impl Node for HttpNode {
     fn inbox(&self) -> Result<Vec<(Digest, Vec<u8>)>> {
         let mut all = Vec::new();
         let mut after = 0;
+        let mut allowance = self.allowance();
         loop {
             let bytes = self.ticketed(
                 Method::GET,
                 &format!("/v1/mailbox?after={after}"),
                 Vec::new(),
             )?;
+            allowance.spend(bytes.len())?;
             let page: Letters = decode(&bytes)?;
-            match page.letters.last() {
-                None => return Ok(all),
-                Some((last, _)) if *last <= after => {
-                    return Err(NodeError::BadAnswer("a mailbox that does not end".into()));
+            if page.letters.is_empty() {
+                return Ok(all);
+            }
+            for (number, _) in &page.letters {
+                if *number <= after {
+                    return Err(endless());
                 }
-                Some((last, _)) => after = *last,
+                after = *number;
             }
             all.extend(page.letters.into_iter().map(|(_, letter)| {
                 let letter = letter.into_vec();

@@ -13,6 +13,47 @@ use crate::{exit::Result, home::database};
 #[derive(Debug)]
 pub struct Post {
     database: Database,
+    limits: PostLimits,
+}
+
+/// How much the post holds for whom.
+#[derive(Clone, Copy, Debug)]
+pub struct PostLimits {
+    /// Of one reader's box.
+    pub of_box: Room,
+    /// Of one sender's letters in one box, so that nobody fills another's box alone.
+    pub of_sender: Room,
+    /// Of one sender's letters in all boxes.
+    pub of_sender_everywhere: Room,
+    /// One-time keys of one agent that wait.
+    pub prekeys: u64,
+    /// Roots that one account pins.
+    pub pins: u64,
+}
+
+/// So many letters, so many bytes of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Room {
+    /// Letters.
+    pub letters: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Default for PostLimits {
+    fn default() -> Self {
+        let room = |letters, mebibytes: u64| Room {
+            letters,
+            bytes: mebibytes << 20,
+        };
+        Self {
+            of_box: room(100_000, 64),
+            of_sender: room(10_000, 8),
+            of_sender_everywhere: room(200_000, 256),
+            prekeys: 10_000,
+            pins: 1_000_000,
+        }
+    }
 }
 
 /// Why the post takes nothing more.
@@ -20,13 +61,35 @@ pub struct Post {
 #[non_exhaustive]
 pub enum PostError {
     /// The reader's box is full.
+    #[error("the mailbox is full ({letters} letters or {bytes} bytes) until its owner reads")]
+    BoxFull {
+        /// Most letters.
+        letters: u64,
+        /// Most bytes.
+        bytes: u64,
+    },
+    /// The sender's share of this box, or of all boxes, is used up.
     #[error(
-        "the mailbox holds {MAX_LETTERS} letters or {MAX_BOX_BYTES} bytes and takes no more until its owner reads"
+        "{letters} letters or {bytes} bytes of this sender wait unread, and no more are taken until they are read"
     )]
-    BoxFull,
+    SharesFull {
+        /// Most letters.
+        letters: u64,
+        /// Most bytes.
+        bytes: u64,
+    },
     /// Too many one-time keys wait.
-    #[error("{MAX_PREKEYS} one-time keys wait already")]
-    PrekeysFull,
+    #[error("{limit} one-time keys wait already")]
+    PrekeysFull {
+        /// Most keys.
+        limit: u64,
+    },
+    /// The account pins too much.
+    #[error("this account pins {limit} roots already; erase some, or ask the node's operator")]
+    PinsFull {
+        /// Most roots.
+        limit: u64,
+    },
     /// Another account keeps a key bag there.
     #[error("another account's key bag is there")]
     NotYours,
@@ -49,7 +112,7 @@ impl Post {
     ///
     /// # Errors
     /// A [`crate::exit::Fault`] naming the file.
-    pub fn open(path: &Path) -> Result<Self> {
+    pub fn open(path: &Path, limits: PostLimits) -> Result<Self> {
         let name = path.display().to_string();
         let fault = |error: redb::Error| database::fault(&name, error);
         let database = if path.symlink_metadata().is_ok() {
@@ -60,48 +123,74 @@ impl Post {
         let create = || -> std::result::Result<(), redb::Error> {
             let transaction = database.begin_write()?;
             transaction.open_table(LETTERS)?;
-            transaction.open_table(BOXES)?;
+            transaction.open_table(SUMS)?;
             transaction.open_table(PREKEYS)?;
             transaction.open_table(SEEN)?;
             transaction.open_table(NEXT)?;
-            transaction.open_table(HASHES)?;
+            transaction.open_table(NAMES)?;
             transaction.open_table(BAGS)?;
             transaction.open_table(PINS)?;
+            transaction.open_table(PINNED)?;
             transaction.commit()?;
             Ok(())
         };
         create().map_err(fault)?;
-        Ok(Self { database })
+        Ok(Self { database, limits })
     }
 
-    /// Puts a sealed letter into `to`'s box; durable when this returns. The same letter
-    /// twice is one letter.
+    /// Puts a sealed letter of `from` into `to`'s box; durable when this returns. The same
+    /// letter twice is one letter.
     ///
     /// # Errors
     /// [`PostError`].
-    pub fn send(&self, to: AccountId, letter: &[u8]) -> Result<(), PostError> {
+    pub fn send(&self, from: AccountId, to: AccountId, letter: &[u8]) -> Result<(), PostError> {
         let hash = Digest::of(letter);
         let transaction = self.database.begin_write()?;
         {
-            let mut hashes = transaction.open_table(HASHES)?;
-            if hashes.get((to.0, hash.0))?.is_some() {
+            let mut names = transaction.open_table(NAMES)?;
+            if names.get((to.0, hash.0))?.is_some() {
                 return Ok(());
             }
-            let mut boxes = transaction.open_table(BOXES)?;
-            let (count, bytes) = boxes.get(to.0)?.map_or((0, 0), |used| used.value());
-            let bytes = bytes + letter.len() as u64;
-            if count >= MAX_LETTERS || bytes > MAX_BOX_BYTES {
-                return Err(PostError::BoxFull);
+            let mut sums = transaction.open_table(SUMS)?;
+            for (name, limit) in self.sums(from, to) {
+                let (count, bytes) = sums.get(name)?.map_or((0, 0), |used| used.value());
+                let (count, bytes) = (count + 1, bytes + letter.len() as u64);
+                let Room {
+                    letters,
+                    bytes: most,
+                } = limit;
+                if count > letters || bytes > most {
+                    return Err(match name.0 {
+                        IN_BOX => PostError::BoxFull {
+                            letters,
+                            bytes: most,
+                        },
+                        _ => PostError::SharesFull {
+                            letters,
+                            bytes: most,
+                        },
+                    });
+                }
+                sums.insert(name, (count, bytes))?;
             }
-            boxes.insert(to.0, (count + 1, bytes))?;
             let number = next(&transaction, "letter")?;
             transaction
                 .open_table(LETTERS)?
                 .insert((to.0, number), letter)?;
-            hashes.insert((to.0, hash.0), number)?;
+            names.insert((to.0, hash.0), (number, from.0))?;
         }
         transaction.commit()?;
         Ok(())
+    }
+
+    /// The sums that a letter counts in, with their limits.
+    fn sums(&self, from: AccountId, to: AccountId) -> [(SumName, Room); 3] {
+        let limits = &self.limits;
+        [
+            ((IN_BOX, to.0, [0; 32]), limits.of_box),
+            ((IN_BOX_BY, to.0, from.0), limits.of_sender),
+            ((BY, from.0, [0; 32]), limits.of_sender_everywhere),
+        ]
     }
 
     /// Letters of `account` with numbers above `after`, oldest first, at most
@@ -151,22 +240,24 @@ impl Post {
     pub fn delete(&self, account: AccountId, letter: Digest) -> Result<bool, PostError> {
         let transaction = self.database.begin_write()?;
         let found = {
-            let mut hashes = transaction.open_table(HASHES)?;
-            let number = hashes
+            let mut names = transaction.open_table(NAMES)?;
+            let named = names
                 .remove((account.0, letter.0))?
-                .map(|number| number.value());
-            match number {
+                .map(|named| named.value());
+            match named {
                 None => false,
-                Some(number) => {
+                Some((number, from)) => {
                     let mut letters = transaction.open_table(LETTERS)?;
                     let removed = letters.remove((account.0, number))?;
                     let length = removed.map_or(0, |letter| letter.value().len() as u64);
-                    let mut boxes = transaction.open_table(BOXES)?;
-                    let (count, bytes) = boxes.get(account.0)?.map_or((0, 0), |used| used.value());
-                    boxes.insert(
-                        account.0,
-                        (count.saturating_sub(1), bytes.saturating_sub(length)),
-                    )?;
+                    let mut sums = transaction.open_table(SUMS)?;
+                    for (name, _) in self.sums(AccountId(from), account) {
+                        let (count, bytes) = sums.get(name)?.map_or((0, 0), |used| used.value());
+                        match count {
+                            0 | 1 => sums.remove(name)?,
+                            _ => sums.insert(name, (count - 1, bytes.saturating_sub(length)))?,
+                        };
+                    }
                     true
                 }
             }
@@ -210,7 +301,7 @@ impl Post {
     /// is left as it is: who asks again after a lost answer adds nothing.
     ///
     /// # Errors
-    /// [`PostError::Storage`]; inside, what `pin` gives: then nothing is noted.
+    /// [`PostError`]; inside, what `pin` gives: then nothing is noted.
     pub fn add_pin<E>(
         &self,
         account: AccountId,
@@ -223,10 +314,17 @@ impl Post {
             if pins.get((account.0, root))?.is_some() {
                 return Ok(Ok(()));
             }
+            let mut pinned = transaction.open_table(PINNED)?;
+            let count = pinned.get(account.0)?.map_or(0, |count| count.value());
+            if count >= self.limits.pins {
+                let limit = self.limits.pins;
+                return Err(PostError::PinsFull { limit });
+            }
             if let Err(error) = pin() {
                 return Ok(Err(error));
             }
             pins.insert((account.0, root), 1)?;
+            pinned.insert(account.0, count + 1)?;
         }
         transaction.commit()?;
         Ok(Ok(()))
@@ -242,6 +340,11 @@ impl Post {
             .open_table(PINS)?
             .remove((account.0, root))?
             .is_some();
+        if had {
+            let mut pinned = transaction.open_table(PINNED)?;
+            let count = pinned.get(account.0)?.map_or(0, |count| count.value());
+            pinned.insert(account.0, count.saturating_sub(1))?;
+        }
         transaction.commit()?;
         Ok(had)
     }
@@ -266,8 +369,9 @@ impl Post {
                     continue;
                 }
                 waiting += 1;
-                if waiting > MAX_PREKEYS {
-                    return Err(PostError::PrekeysFull);
+                let limit = self.limits.prekeys;
+                if waiting > limit {
+                    return Err(PostError::PrekeysFull { limit });
                 }
                 let number = next(&transaction, "prekey")?;
                 prekeys.insert((agent.0, number), key.as_slice())?;
@@ -325,21 +429,26 @@ fn next(transaction: &redb::WriteTransaction, name: &str) -> Result<u64, PostErr
 }
 
 const LETTERS: TableDefinition<'_, ([u8; 32], u64), &[u8]> = TableDefinition::new("letters");
-const BOXES: TableDefinition<'_, [u8; 32], (u64, u64)> = TableDefinition::new("boxes");
-const HASHES: TableDefinition<'_, ([u8; 32], [u8; 32]), u64> = TableDefinition::new("hashes");
+/// What is summed up, and whose: box, box and sender, or sender.
+type SumName = (u8, [u8; 32], [u8; 32]);
+/// Letters that wait and their bytes.
+const SUMS: TableDefinition<'_, SumName, (u64, u64)> = TableDefinition::new("sums");
+const IN_BOX: u8 = 0;
+const IN_BOX_BY: u8 = 1;
+const BY: u8 = 2;
+/// Reader and hash of a letter.
+type Name = ([u8; 32], [u8; 32]);
+/// A letter's number and sender.
+const NAMES: TableDefinition<'_, Name, (u64, [u8; 32])> = TableDefinition::new("names");
 const BAGS: TableDefinition<'_, [u8; 32], ([u8; 32], &[u8])> = TableDefinition::new("bags");
 const PINS: TableDefinition<'_, ([u8; 32], &[u8]), u64> = TableDefinition::new("pins");
+/// How many roots an account pins.
+const PINNED: TableDefinition<'_, [u8; 32], u64> = TableDefinition::new("pinned");
 const PREKEYS: TableDefinition<'_, ([u8; 32], u64), &[u8]> = TableDefinition::new("prekeys");
 /// Hashes of every one-time key that was ever left, those given away as well.
 const SEEN: TableDefinition<'_, ([u8; 32], [u8; 32]), ()> = TableDefinition::new("seen");
 const NEXT: TableDefinition<'_, &str, u64> = TableDefinition::new("next");
 
-/// Most letters that wait in one box.
-const MAX_LETTERS: u64 = 100_000;
-/// Most bytes that wait in one box.
-const MAX_BOX_BYTES: u64 = 64 << 20;
-/// Most one-time keys of one agent that wait.
-const MAX_PREKEYS: u64 = 10_000;
 const CACHE_BYTES: usize = 16 << 20;
 
 #[cfg(test)]
@@ -353,13 +462,13 @@ mod tests {
         let path = dir.path().join("post.redb");
         let (a, b) = (AccountId([1; 32]), AccountId([2; 32]));
         {
-            let post = Post::open(&path).unwrap();
-            post.send(a, b"one").unwrap();
-            post.send(b, b"other").unwrap();
-            post.send(a, b"two").unwrap();
-            post.send(a, b"two").unwrap();
+            let post = Post::open(&path, PostLimits::default()).unwrap();
+            post.send(b, a, b"one").unwrap();
+            post.send(a, b, b"other").unwrap();
+            post.send(b, a, b"two").unwrap();
+            post.send(b, a, b"two").unwrap();
         }
-        let post = Post::open(&path).unwrap();
+        let post = Post::open(&path, PostLimits::default()).unwrap();
         let all = post.inbox(a, 0, 1 << 20).unwrap();
         assert_eq!(all, [(1, b"one".to_vec()), (3, b"two".to_vec())]);
         assert_eq!(post.inbox(a, 0, 1).unwrap().len(), 1);
@@ -369,14 +478,83 @@ mod tests {
         let two = Digest::of(b"two");
         assert!(post.delete(a, two).unwrap());
         assert!(!post.delete(a, two).unwrap());
-        post.send(a, b"three").unwrap();
+        post.send(b, a, b"three").unwrap();
         assert_eq!(post.inbox(a, 1, 1).unwrap()[0].0, 4);
+    }
+
+    fn small() -> PostLimits {
+        let room = |letters, bytes| Room { letters, bytes };
+        PostLimits {
+            of_box: room(5, 50),
+            of_sender: room(2, 30),
+            of_sender_everywhere: room(3, 40),
+            prekeys: 3,
+            pins: 2,
+        }
+    }
+
+    #[test]
+    fn nobody_fills_anothers_box_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let post = Post::open(&dir.path().join("post.redb"), small()).unwrap();
+        let [a, b, c, d, e] = [1, 2, 3, 4, 5].map(|n| AccountId([n; 32]));
+        let full = |sent: Result<(), PostError>| matches!(sent, Err(PostError::SharesFull { .. }));
+        post.send(a, b, b"1").unwrap();
+        post.send(a, b, b"2").unwrap();
+        assert!(full(post.send(a, b, b"3")), "two of one sender in a box");
+        post.send(a, b, b"2").unwrap();
+        post.send(a, c, b"3").unwrap();
+        assert!(full(post.send(a, d, b"4")), "three of one sender in all");
+        assert!(full(post.send(d, c, &[0; 31])), "too many bytes");
+        // Others still reach b, up to what a box holds.
+        post.send(c, b, b"5").unwrap();
+        post.send(c, b, b"6").unwrap();
+        post.send(d, b, b"7").unwrap();
+        assert!(matches!(
+            post.send(e, b, b"8"),
+            Err(PostError::BoxFull { .. })
+        ));
+        // What is read makes room, for its sender as well.
+        assert!(post.delete(b, Digest::of(b"1")).unwrap());
+        post.send(a, b, b"9").unwrap();
+        assert!(post.send(a, b, b"10").is_err());
+        for letter in [&b"2"[..], b"5", b"6", b"7", b"9"] {
+            assert!(post.delete(b, Digest::of(letter)).unwrap());
+        }
+        post.delete(c, Digest::of(b"3")).unwrap();
+        let view = post.database.begin_read().unwrap();
+        use redb::ReadableTableMetadata as _;
+        assert_eq!(
+            view.open_table(SUMS).unwrap().len().unwrap(),
+            0,
+            "sums of nobody are gone"
+        );
+    }
+
+    #[test]
+    fn an_account_pins_so_much_and_no_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let post = Post::open(&dir.path().join("post.redb"), small()).unwrap();
+        let (a, b) = (AccountId([1; 32]), AccountId([2; 32]));
+        let pin = |who, root: &[u8]| post.add_pin(who, root, || Ok::<(), ()>(()));
+        pin(a, b"1").unwrap().unwrap();
+        pin(a, b"2").unwrap().unwrap();
+        pin(a, b"2").unwrap().unwrap();
+        assert!(matches!(
+            pin(a, b"3"),
+            Err(PostError::PinsFull { limit: 2 })
+        ));
+        pin(b, b"3").unwrap().unwrap();
+        assert!(post.remove_pin(a, b"1").unwrap());
+        assert!(!post.remove_pin(a, b"1").unwrap());
+        pin(a, b"3").unwrap().unwrap();
+        assert!(pin(a, b"4").is_err());
     }
 
     #[test]
     fn bags_and_pins_belong_to_one_account() {
         let dir = tempfile::tempdir().unwrap();
-        let post = Post::open(&dir.path().join("post.redb")).unwrap();
+        let post = Post::open(&dir.path().join("post.redb"), PostLimits::default()).unwrap();
         let (a, b, locator) = (AccountId([1; 32]), AccountId([2; 32]), Digest([3; 32]));
         post.put_bag(locator, a, b"first").unwrap();
         assert!(matches!(
@@ -409,17 +587,17 @@ mod tests {
         let path = dir.path().join("post.redb");
         let a = AccountId([1; 32]);
         {
-            let post = Post::open(&path).unwrap();
+            let post = Post::open(&path, PostLimits::default()).unwrap();
             assert_eq!(post.put_prekeys(a, &[vec![1], vec![2]]).unwrap(), 2);
             assert_eq!(post.take_prekey(a).unwrap(), Some(vec![1]));
         }
-        let post = Post::open(&path).unwrap();
+        let post = Post::open(&path, PostLimits::default()).unwrap();
         // Sent again after a lost answer: neither the one given away nor the other.
         assert_eq!(post.put_prekeys(a, &[vec![1], vec![2]]).unwrap(), 1);
-        let many: Vec<_> = (0..MAX_PREKEYS).map(|n| n.to_le_bytes().to_vec()).collect();
+        let many: Vec<_> = (0..10_000u64).map(|n| n.to_le_bytes().to_vec()).collect();
         assert!(matches!(
             post.put_prekeys(a, &many),
-            Err(PostError::PrekeysFull)
+            Err(PostError::PrekeysFull { limit: 10_000 })
         ));
         assert_eq!(post.count_prekeys(a).unwrap(), 1);
         assert_eq!(post.take_prekey(AccountId([2; 32])).unwrap(), None);

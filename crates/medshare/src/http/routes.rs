@@ -21,7 +21,7 @@ use store::BlockStore;
 use super::{
     answer::{Answer, Handled},
     custody,
-    limit::{MAX_BODY, Rate},
+    limit::{MAX_BODY, Rate, Rates},
     message::{Count, ErrorCode, Leaves, LoggedOperation, Status},
     post::Post,
     ticket::{self, Asked, Gate, Ticket},
@@ -50,6 +50,10 @@ pub struct Interface {
     pub rate: Rate,
     /// The same for accounts that are not registered yet.
     pub newcomers: Rate,
+    /// One-time keys that an account takes.
+    pub taken_prekeys: Rates,
+    /// One-time keys that an agent leaves.
+    pub left_prekeys: Rates,
     /// Requests at once.
     pub slots: tokio::sync::Semaphore,
     /// Files that are being read at once; held until a file's last piece is taken.
@@ -58,7 +62,8 @@ pub struct Interface {
     pub request_time: Duration,
     /// Most bytes of one uploaded file.
     pub file_limit: u64,
-    /// Something lost its last pin since blocks were last collected.
+    /// Something lost its last pin, or came unpinned from a newcomer, since blocks were
+    /// last collected.
     pub collect: AtomicBool,
 }
 
@@ -518,3 +523,7 @@ async fn delegation(State(interface): Shared, Path(id): Path<String>) -> Handled
 
 /// Requests per second of accounts that are not registered yet, all together.
 pub const NEWCOMER_RATE: u32 = 50;
+/// One-time keys that one account takes in a minute: a grant takes one for each agent.
+pub const PREKEYS_TAKEN: u32 = 20;
+/// One-time keys that one agent leaves in a minute.
+pub const PREKEYS_LEFT: u32 = 1_000;

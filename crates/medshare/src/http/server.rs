@@ -26,8 +26,17 @@ use tokio::{
     time,
 };
 
-use super::{address::Address, answer::Answer, message::ErrorCode, routes::Interface};
-use crate::exit::{Exit, Fault, Result};
+use super::{
+    address::Address,
+    answer::Answer,
+    hosts::{self, Hosts},
+    message::ErrorCode,
+    routes::Interface,
+};
+use crate::{
+    exit::{Exit, Fault, Result},
+    files,
+};
 
 /// A listener that is bound but not serving yet.
 #[derive(Debug)]
@@ -57,12 +66,20 @@ impl Listener {
         match address {
             Address::Unix(path) => {
                 clear(path).await?;
-                let listener =
-                    UnixListener::bind(path).map_err(|error| bind_fault(address, &error))?;
-                let file = SocketFile(path.clone());
-                fs::set_permissions(path, fs::Permissions::from_mode(0o660))
-                    .map_err(|error| bind_fault(address, &error))?;
-                Ok(Self::Unix(listener, file))
+                let io = |error: io::Error| bind_fault(address, &error);
+                // Made where nobody else can reach it, given its rights, then moved: at no
+                // moment may somebody connect whom the rights keep out.
+                let closed = tempfile::Builder::new()
+                    .prefix(".")
+                    .rand_bytes(6)
+                    .permissions(fs::Permissions::from_mode(0o700))
+                    .tempdir_in(files::folder(path))
+                    .map_err(io)?;
+                let draft = closed.path().join("s");
+                let listener = UnixListener::bind(&draft).map_err(io)?;
+                fs::set_permissions(&draft, fs::Permissions::from_mode(SOCKET_MODE)).map_err(io)?;
+                fs::rename(&draft, path).map_err(io)?;
+                Ok(Self::Unix(listener, SocketFile(path.clone())))
             }
             Address::Loopback(socket) => TcpListener::bind(socket)
                 .await
@@ -88,6 +105,16 @@ impl Listener {
 
 /// Serves until `stop` says true, then lets running requests end within a few seconds.
 pub async fn serve(listener: Listener, router: Router, mut stop: watch::Receiver<bool>) {
+    let router = match &listener {
+        Listener::Unix(..) => router,
+        Listener::Tcp(tcp) => match tcp.local_addr() {
+            Ok(bound) => router.layer(axum::middleware::from_fn_with_state(
+                Arc::new(Hosts::of(bound)),
+                hosts::check,
+            )),
+            Err(_) => return,
+        },
+    };
     let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut tasks = JoinSet::new();
     loop {
@@ -199,6 +226,8 @@ fn bind_fault(address: &Address, error: &io::Error) -> Fault {
     Fault::new(exit, format!("cannot listen at {address}: {error}"))
 }
 
+/// A socket's rights: its owner and group; the node's home lets in the owner alone.
+const SOCKET_MODE: u32 = 0o660;
 const MAX_CONNECTIONS: usize = 1024;
 /// Longest wait for a request's header on an open connection.
 const IDLE: Duration = Duration::from_secs(60);

@@ -146,6 +146,24 @@ fn the_node_serves_loopback_tcp_as_well() {
     .ok();
     net.run(&["account", "register", "--home", "anna", "--node", address])
         .ok();
+    // Meant for another host, or sent by another site's page: nothing is done or told.
+    let port = address.strip_prefix("http://").unwrap();
+    let ask = |more: &str| {
+        let mut stream = std::net::TcpStream::connect(port).unwrap();
+        let head = format!("GET /v1/status HTTP/1.1\r\nConnection: close\r\n{more}\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        let _ = stream.take(12).read_to_string(&mut answer);
+        answer
+    };
+    assert_eq!(ask(&format!("Host: {port}")), "HTTP/1.1 200");
+    assert_eq!(ask("Host: rebound.example:7400"), "HTTP/1.1 400");
+    let origin = format!("Host: {port}\r\nOrigin: http://other.example");
+    assert_eq!(ask(&origin), "HTTP/1.1 400");
+    for listen in ["0.0.0.0:0", "192.0.2.1:80", "[::]:0"] {
+        net.run(&["node", "run", "--home", "second", "--listen", listen])
+            .fails(2, "this machine only");
+    }
     // The home's own configuration names the node it was made with.
     let mut command = net.command(&["ledger", "replay", "--home", "anna"]);
     command.env_remove("MEDSHARE_NODE");
@@ -164,6 +182,125 @@ fn the_node_serves_loopback_tcp_as_well() {
     ])
     .fails(10, "keeps the ledger");
     assert!(!net.path("x").exists());
+}
+
+#[test]
+fn a_socket_has_its_rights_from_its_first_moment() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let net = Net::start();
+    net.run(&[
+        "init",
+        "--role",
+        "node",
+        "--home",
+        "other",
+        "--work-factor",
+        "2",
+    ])
+    .ok();
+    let open = net.path("open");
+    fs::create_dir(&open).unwrap();
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+    let path = open.join("node.sock");
+    // Everything that is ever seen in the folder, while the node starts with a wide umask.
+    let watched = open.clone();
+    let watcher = std::thread::spawn(move || {
+        let mut worst = 0;
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        let socket = watched.join("node.sock");
+        while std::time::Instant::now() < until {
+            for entry in fs::read_dir(&watched).unwrap().flatten() {
+                if let Ok(meta) = entry.metadata() {
+                    worst |= meta.permissions().mode() & 0o007;
+                }
+            }
+            if UnixStream::connect(&socket).is_ok() {
+                return worst;
+            }
+        }
+        panic!("the node did not come up");
+    });
+    let mut shell = net.command(&["node", "run", "--home", "other"]);
+    let program = shell.get_program().to_owned();
+    let environment: Vec<_> = shell
+        .get_envs()
+        .filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned())))
+        .collect();
+    shell = std::process::Command::new("sh");
+    shell
+        .envs(environment)
+        .env_remove("MEDSHARE_NODE")
+        .current_dir(net.dir.path())
+        .args([
+            "-c",
+            "umask 0; exec \"$0\" node run --home other --listen unix:open/node.sock",
+        ])
+        .arg(program)
+        .stdout(std::process::Stdio::null());
+    let mut node = shell.spawn().unwrap();
+    let worst = watcher.join().unwrap();
+    let names = net.listing("open");
+    node.kill().unwrap();
+    node.wait().unwrap();
+    assert_eq!(worst, 0, "others could reach the socket");
+    assert_eq!(names, ["node.sock"], "nothing else is left there");
+    assert_eq!(
+        fs::metadata(path).unwrap().permissions().mode() & 0o777,
+        0o660
+    );
+}
+
+#[test]
+fn only_accounts_pin_and_keys_are_taken_at_a_measured_pace() {
+    use base::{AccountId, key::OperationSecret};
+    use medshare::http::{Address, Credentials, HttpNode};
+    use share::node::{Node as _, NodeError};
+    let cast = Cast::gather();
+    let net = &cast.net;
+    let genesis = |node: &HttpNode| node.genesis().unwrap().chain();
+    let address = Address::Unix(net.path("node/node/medshare.sock"));
+    let seconds = std::time::Duration::from_secs(20);
+    let open = HttpNode::new(address.clone(), seconds, None).unwrap();
+    let secret = OperationSecret::new([7; 32]);
+    let newcomer = Credentials {
+        chain: genesis(&open),
+        account: AccountId::of(&secret.public()),
+        secret,
+    };
+    let newcomer = HttpNode::new(address, seconds, Some(newcomer)).unwrap();
+    let block = [5; 1000];
+    let cid = base::cid::of_block(base::cid::RAW, &block);
+    newcomer.put_block(&cid, &block).unwrap();
+    assert!(matches!(newcomer.pin(&cid), Err(NodeError::NotFound)));
+    let large = vec![5; 9000];
+    let cid = base::cid::of_block(base::cid::RAW, &large);
+    assert!(newcomer.put_block(&cid, &large).is_err());
+    // A patient of 20 grants in a row; the next key has to wait, the agent keeps the rest.
+    let note = net.write("note.txt", "a note");
+    cast.record(&note);
+    let before = open.prekeys_left(cast.agent.parse().unwrap()).unwrap();
+    let mut refused = None;
+    for round in 0..25 {
+        let request = cast.ask(&["document"]);
+        let ran = net.run(&[
+            "grant",
+            "approve",
+            &request,
+            "--agent",
+            &cast.agent,
+            "--home",
+            "anna",
+        ]);
+        if ran.code != 0 {
+            ran.fails(11, "too many one-time keys");
+            refused = Some(round);
+            break;
+        }
+    }
+    let refused = refused.expect("a limit must be met");
+    assert!(refused >= 20, "{refused}");
+    let after = open.prekeys_left(cast.agent.parse().unwrap()).unwrap();
+    assert_eq!(before - after, refused);
 }
 
 #[test]

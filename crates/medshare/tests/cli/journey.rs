@@ -300,7 +300,7 @@ fn an_emergency_opens_its_grant_and_is_told() {
     let log = net.rows(&["wallet", "log", "--home", "anna"]);
     assert!(
         log.iter()
-            .any(|line| line["kind"] == "emergency" && line["code"] == "Unresponsive")
+            .any(|line| line["kind"] == "emergency" && line["code"] == "unresponsive")
     );
 }
 

@@ -4,7 +4,9 @@
 
 mod bad_input;
 mod damage;
+mod hostile;
 mod interface;
 mod journey;
 mod net;
+mod verbs;
 mod wallets;
