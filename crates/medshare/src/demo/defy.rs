@@ -33,7 +33,7 @@ pub(super) struct DefiantQuery {
     grant: OperationId,
 }
 
-/// A requester that asks for the pending state of a record.
+/// A requester that asks an agent for the newest state of a record, accepted or not.
 #[derive(Args, Debug)]
 pub(super) struct DefiantAsk {
     /// The grant
@@ -143,7 +143,8 @@ pub(super) fn ask(args: &DefiantAsk, context: &Context) -> Result<()> {
     let record = desk.record(args.record)?;
     let state = record
         .pending
-        .ok_or_else(|| Fault::new(Exit::NotFound, "nothing is pending"))?;
+        .or(record.accepted)
+        .ok_or_else(|| Fault::new(Exit::NotFound, "the record has no state"))?;
     let ask = Ask {
         chain: desk.party.chain,
         grant: args.grant,

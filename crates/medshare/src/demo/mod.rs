@@ -53,7 +53,7 @@ enum Dishonest {
     /// Log a query whether it is allowed or not
     #[command(hide = true)]
     DefiantQuery(defy::DefiantQuery),
-    /// Ask for what is not accepted
+    /// Ask whom and for what the program would not ask
     #[command(hide = true)]
     DefiantAsk(defy::DefiantAsk),
     /// Sign a grant that a wallet would not make

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod damage;
+mod full;
 mod hostile;
 mod interface;
 mod journey;

@@ -2,6 +2,7 @@
 
 mod cast;
 mod consortium;
+mod emergency;
 mod end;
 mod expiry;
 mod patients;
@@ -30,6 +31,7 @@ pub(super) fn tell(stage: &Stage, report: &mut Report, sources: Option<Vec<Sourc
     let published = records::publish(stage, report, &cast, sources)?;
     sharing::share(stage, report, &cast, &published)?;
     refusals::provoke(report, &cast, &published)?;
+    emergency::break_glass(report, &cast, &published)?;
     tampering::tamper(stage, report, &cast, &published)?;
     end::settle(report, &cast, &published)?;
     node.stop();

@@ -45,6 +45,8 @@ pub(super) struct Published<'a> {
     pub(super) journeys: Vec<Journey<'a>>,
     /// What waits for Mara.
     pub(super) waiting: Journey<'a>,
+    /// The node, for what anybody may read.
+    node: HttpNode,
 }
 
 /// Publishes every file, and one more that its patient does not accept yet.
@@ -74,16 +76,36 @@ pub(super) fn publish<'a>(
             Journey::new(source, hospital, patient)
         })
         .collect();
-    publish_all(report, &node, &mut journeys)?;
+    publish_all(report, &node, &mut journeys, &[])?;
     accept_all(report, &journeys)?;
 
     let mut waiting: Vec<Journey<'_>> = smallest
         .map(|source| Journey::new(source, &cast.northgate, &cast.mara))
         .into_iter()
         .collect();
-    publish_all(report, &node, &mut waiting)?;
+    publish_all(report, &node, &mut waiting, &[])?;
     let waiting = waiting.pop().ok_or_else(samples::nothing)?;
-    Ok(Published { journeys, waiting })
+    Ok(Published {
+        journeys,
+        waiting,
+        node,
+    })
+}
+
+impl<'a> Published<'a> {
+    /// One more record of Mara's, of the class for emergencies, accepted.
+    pub(super) fn emergency_sheet(
+        &self,
+        report: &mut Report,
+        cast: &'a Cast,
+    ) -> Result<Journey<'a>> {
+        let source = self.waiting.source.clone();
+        let mut sheet = [Journey::new(source, &cast.northgate, &cast.mara)];
+        publish_all(report, &self.node, &mut sheet, &["--class", "emergency"])?;
+        accept_all(report, &sheet)?;
+        let [sheet] = sheet;
+        Ok(sheet)
+    }
 }
 
 impl<'a> Journey<'a> {
@@ -109,7 +131,12 @@ impl<'a> Journey<'a> {
     }
 }
 
-fn publish_all(report: &mut Report, node: &HttpNode, journeys: &mut [Journey<'_>]) -> Result<()> {
+fn publish_all(
+    report: &mut Report,
+    node: &HttpNode,
+    journeys: &mut [Journey<'_>],
+    more: &[&str],
+) -> Result<()> {
     let answers = at_once(
         journeys
             .iter()
@@ -117,9 +144,8 @@ fn publish_all(report: &mut Report, node: &HttpNode, journeys: &mut [Journey<'_>
                 job(move || {
                     let file = journey.source.path.to_string_lossy();
                     let patient = journey.patient.account();
-                    journey
-                        .hospital
-                        .run(&["record", "publish", &file, "--patient", patient])
+                    let publish = ["record", "publish", &file, "--patient", patient];
+                    journey.hospital.run(&[&publish[..], more].concat())
                 })
             })
             .collect(),

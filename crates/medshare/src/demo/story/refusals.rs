@@ -20,8 +20,8 @@ pub(super) fn provoke(report: &mut Report, cast: &Cast, published: &Published<'_
     report.chapter("What is not permitted is refused, by the program and by the ledger")?;
     let waiting = &published.waiting;
     let journey = published.of(&cast.mara);
+    wrong_agent(report, cast, journey)?;
     let grant = granted(report, cast, &cast.helix, &cast.mara, journey, &[])?;
-    wrong_agent(report, cast, &grant)?;
     not_accepted(report, cast, &grant, waiting)?;
     revoked(report, cast, &grant, journey)?;
     // The grant's seconds pass while the next refusals are provoked.
@@ -51,6 +51,18 @@ pub(super) fn granted(
     journey: &Journey<'_>,
     more: &[&str],
 ) -> Result<String> {
+    granted_through(report, &cast.liar, requester, patient, journey, more)
+}
+
+/// A request of `requester` that its patient approves for `agent`.
+fn granted_through(
+    report: &mut Report,
+    agent: &Party,
+    requester: &Party,
+    patient: &Party,
+    journey: &Journey<'_>,
+    more: &[&str],
+) -> Result<String> {
     let classes = journey.classes.iter().map(String::as_str);
     let asked = ask(
         requester,
@@ -63,9 +75,9 @@ pub(super) fn granted(
     let request = report
         .passes(step("request", text), asked)?
         .text("request")?;
-    let mut arguments = vec!["grant", "approve", &request, "--agent", cast.liar.account()];
+    let mut arguments = vec!["grant", "approve", &request, "--agent", agent.account()];
     arguments.extend(more);
-    let text = format!("{} authorises it through {}", patient.name, cast.liar.name);
+    let text = format!("{} authorises it through {}", patient.name, agent.name);
     report
         .passes(step("authorise", text), patient.run(&arguments))?
         .text("grant")
@@ -249,17 +261,45 @@ fn budget(report: &mut Report, cast: &Cast, journey: &Journey<'_>) -> Result<()>
     )
 }
 
-fn wrong_agent(report: &mut Report, cast: &Cast, grant: &str) -> Result<()> {
+/// An agent that the grant does not name is asked: honest, it refuses; dishonest, it is
+/// refused by the ledger.
+fn wrong_agent(report: &mut Report, cast: &Cast, journey: &Journey<'_>) -> Result<()> {
+    let (named, wrong) = (&cast.north_agent, &cast.liar);
+    let grant = granted_through(report, named, &cast.helix, &cast.mara, journey, &[])?;
+    let grant = &grant;
+    let arguments = [
+        "demo",
+        "defiant-ask",
+        "--grant",
+        grant,
+        "--record",
+        &journey.record,
+        "--agent",
+        wrong.account(),
+    ];
+    report.passes(
+        step(
+            "ask",
+            format!("Helix asks {}, whom the grant does not name", wrong.name),
+        ),
+        cast.helix.run(&arguments),
+    )?;
     report.refuses(
         step(
-            "wrong-agent",
-            format!(
-                "{} queries under a grant that does not name it",
-                cast.north_agent.name
-            ),
+            "wrong-agent-ledger",
+            format!("{} logs the query all the same", wrong.name),
         ),
-        &defies(&cast.north_agent, grant),
+        &defies(wrong, grant),
         by_ledger("not named by the grant"),
+    )?;
+    report.overhears(
+        step(
+            "wrong-agent",
+            "The same agent, honest again, refuses the ask",
+        ),
+        &wrong.run(&["agent", "once"]),
+        "letter-refused",
+        "names another agent",
     )
 }
 

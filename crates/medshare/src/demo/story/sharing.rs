@@ -233,7 +233,7 @@ fn compare(report: &mut Report, party: &Party, journey: &Journey<'_>) -> Result<
     )
 }
 
-fn same_bytes(one: &Path, other: &Path) -> Result<bool> {
+pub(super) fn same_bytes(one: &Path, other: &Path) -> Result<bool> {
     let open =
         |path: &Path| fs::File::open(path).map_err(|error| Fault::io(path.display(), &error));
     let (mut one, mut other) = (open(one)?, open(other)?);
