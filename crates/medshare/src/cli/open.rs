@@ -574,10 +574,7 @@ fn write_target(args: &OpenArgs, parts: &[OpenPart], existing: Existing) -> Resu
                 .map_err(io)?;
             bytes.push((part.content.media_type.as_str(), content));
         }
-        let slices: Vec<(&str, &[u8])> = bytes
-            .iter()
-            .map(|(kind, bytes)| (*kind, bytes.as_slice()))
-            .collect();
+        let slices: Vec<_> = bytes.iter().map(|(k, b)| (*k, &b[..])).collect();
         let extract = fhir::extract(&slices).map_err(|error| {
             Fault::new(Exit::Invalid, format!("no extract can be made: {error}"))
         })?;

@@ -342,6 +342,11 @@ fn a_restored_ledger_stops_who_has_seen_more() {
     cast.net.run(&["agent", "once", "--home", "agent"]).ok();
     cast.net.stop_node();
     fs::write(&ledger, old).unwrap();
+    // The node's home knows better; an operator may insist, the parties still see it.
+    cast.net
+        .run(&["node", "run", "--home", "node"])
+        .fails(4, "restore a newer one from a backup");
+    fs::remove_file(cast.net.path("node/ledger.toml")).unwrap();
     cast.net.run_node();
     for _ in 0..2 {
         cast.net
