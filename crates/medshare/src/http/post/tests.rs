@@ -1,3 +1,5 @@
+//! Letters, pins and one-time keys: order, limits, nothing given twice.
+
 use super::*;
 
 #[test]
