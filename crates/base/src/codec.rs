@@ -66,8 +66,24 @@ pub fn decode_lenient<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeErro
     }
     serde_ipld_dagcbor::from_slice(bytes).map_err(|error| DecodeError::Malformed {
         kind: short_name::<T>(),
-        reason: error.to_string(),
+        reason: in_words(&error),
     })
+}
+
+/// What the decoder found, for a person: its own texts are written for programmers.
+fn in_words<E: std::fmt::Display>(error: &serde_ipld_dagcbor::DecodeError<E>) -> String {
+    use serde_ipld_dagcbor::DecodeError as Found;
+    match error {
+        Found::Msg(text) => text.clone(),
+        Found::Eof { .. } | Found::RequireLength { .. } => "it ends too early".into(),
+        Found::Mismatch { name, found } => format!("byte {found:#04x} where a {name} is due"),
+        Found::TrailingData => "more bytes follow its end".into(),
+        Found::DepthOverflow { .. } => "it is nested too deep".into(),
+        Found::LengthMismatch { expect, value, .. } => {
+            format!("{value} entries where {expect} are due")
+        }
+        _ => "it is not well-formed DAG-CBOR".into(),
+    }
 }
 
 fn short_name<T>() -> &'static str {

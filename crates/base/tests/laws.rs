@@ -97,6 +97,16 @@ fn a_second_spelling_is_refused() {
 }
 
 #[test]
+fn a_refusal_is_in_words() {
+    type Map = std::collections::BTreeMap<String, u8>;
+    let bytes = codec::encode(&Map::from([("a".to_owned(), 1)]));
+    let said = |bytes: &[u8]| codec::decode::<Map>(bytes).unwrap_err().to_string();
+    assert!(said(&bytes[..2]).ends_with("it ends too early"));
+    assert!(said(&[&bytes[..], &[0]].concat()).ends_with("more bytes follow its end"));
+    assert!(said(b"{\"a\": 1}").ends_with("byte 0x7b where a map is due"));
+}
+
+#[test]
 fn known_cids() {
     // The empty raw block, as every IPFS implementation names it.
     assert_eq!(
