@@ -23,9 +23,10 @@ use crate::{
     home::database,
     http::{
         Address,
+        interface::{Interface, NEWCOMER_RATE, PREKEYS_LEFT, PREKEYS_TAKEN},
         limit::{Rate, Rates},
         post::{Post, PostLimits},
-        routes::{Interface, NEWCOMER_RATE, PREKEYS_LEFT, PREKEYS_TAKEN, router},
+        routes::router,
         server::{Listener, serve},
         ticket::Gate,
     },

@@ -9,9 +9,10 @@ use serde_bytes::ByteBuf;
 use std::sync::atomic::Ordering;
 
 use super::{
+    admission::{Who, admitted, admitted_as, blocking, parse},
     answer::{Answer, Handled},
+    interface::Shared,
     message::{BagHead, Count, ErrorCode, Letters, Prekeys},
-    routes::{Shared, Who, admitted, admitted_as, blocking, parse},
 };
 
 // -- store

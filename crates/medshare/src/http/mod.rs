@@ -7,11 +7,14 @@
 //! operation, takes a [`ticket`].
 
 pub mod address;
+mod admission;
 pub mod answer;
 pub mod body;
 pub mod client;
 mod custody;
 mod hosts;
+pub mod interface;
+mod ledger;
 pub mod limit;
 pub mod message;
 mod party;

@@ -1,11 +1,6 @@
-//! Listening: one task a connection, limits in front of the routes, a clean end.
+//! Listening: one task a connection, a clean end.
 
-use axum::{
-    Router,
-    extract::{Request, State},
-    middleware::Next,
-    response::{IntoResponse as _, Response},
-};
+use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -28,10 +23,7 @@ use tokio::{
 
 use super::{
     address::Address,
-    answer::Answer,
     hosts::{self, Hosts},
-    message::ErrorCode,
-    routes::Interface,
 };
 use crate::{
     exit::{Exit, Fault, Result},
@@ -170,35 +162,6 @@ async fn connection(stream: Box<dyn Stream>, router: Router, mut stop: watch::Re
     let _ = connection.await;
 }
 
-/// Refuses what is too often or too much at once.
-pub(super) async fn within_limits(
-    State(interface): State<Arc<Interface>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    if !interface.rate.admit() {
-        return Answer::error(ErrorCode::Busy, "too many requests; try again shortly")
-            .into_response();
-    }
-    match time::timeout(QUEUE, interface.slots.acquire()).await {
-        Ok(Ok(_slot)) => next.run(request).await,
-        _ => Answer::error(ErrorCode::Busy, "the node is busy; try again shortly").into_response(),
-    }
-}
-
-/// Ends what takes too long.
-pub(super) async fn in_time(
-    State(interface): State<Arc<Interface>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    time::timeout(interface.request_time, next.run(request))
-        .await
-        .unwrap_or_else(|_| {
-            Answer::error(ErrorCode::TimedOut, "the request took too long").into_response()
-        })
-}
-
 async fn clear(path: &Path) -> Result<()> {
     let Ok(meta) = fs::symlink_metadata(path) else {
         return Ok(());
@@ -231,7 +194,5 @@ const SOCKET_MODE: u32 = 0o660;
 const MAX_CONNECTIONS: usize = 1024;
 /// Longest wait for a request's header on an open connection.
 const IDLE: Duration = Duration::from_secs(60);
-/// Longest wait for a free slot.
-const QUEUE: Duration = Duration::from_secs(5);
 /// Time for running requests when the node ends.
 const GRACE: Duration = Duration::from_secs(5);

@@ -12,10 +12,11 @@ use store::unixfs;
 use tokio::{runtime::Handle, sync::mpsc, time};
 
 use super::{
+    admission::{Who, blocking, check_ticket, parse},
     answer::{Answer, Handled},
     body,
+    interface::{Interface, Shared},
     message::{ErrorCode, Stored},
-    routes::{Interface, Shared, Who, blocking, check_ticket, parse},
 };
 
 /// `PUT /v1/files`: stores the body as UnixFS (profile unixfs-v1-2025), all or nothing.
