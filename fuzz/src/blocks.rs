@@ -5,7 +5,7 @@ use base::cid::{self, Cid};
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
-    io::Read as _,
+    io::{self, Read as _},
     time::Duration,
 };
 use store::{
@@ -137,8 +137,12 @@ impl BlockStore for Memory {
             .ok_or(GetError::Missing(*cid))
     }
 
-    fn has(&self, cid: &Cid) -> Result<bool, GetError> {
-        Ok(self.get(cid).is_ok())
+    fn size(&self, cid: &Cid) -> Result<Option<u64>, GetError> {
+        Ok(self.get(cid).ok().map(|bytes| bytes.len() as u64))
+    }
+
+    fn roots_of(&self, _: &Cid) -> Result<Vec<Cid>, GetError> {
+        Ok(Vec::new())
     }
 
     fn delete(&self, cid: &Cid) -> Result<bool, PutError> {
@@ -158,8 +162,8 @@ impl BlockStore for Memory {
         Err(PutError::NotPinned(*root))
     }
 
-    fn pins(&self) -> Vec<(Cid, u64)> {
-        Vec::new()
+    fn pins(&self) -> io::Result<Vec<(Cid, u64)>> {
+        Ok(Vec::new())
     }
 
     fn gc(&self, _: Duration, _: Absent) -> Result<Collected, GcError> {

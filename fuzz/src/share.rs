@@ -90,7 +90,7 @@ fn seeds() -> Vec<Vec<u8>> {
     let world = &cast.world;
     let record = cast.accepted(&bundle());
     let mut seeds = Vec::new();
-    for (root, _) in world.store.pins() {
+    for (root, _) in world.store.pins().expect("its disk reads") {
         let blocks = Walk::new(&world.store, root).filter_map(Result::ok);
         seeds.extend(blocks.map(|(_, bytes)| bytes));
     }

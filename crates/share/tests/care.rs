@@ -374,7 +374,8 @@ fn an_erased_record_is_gone() {
         .accepted
         .unwrap();
     use store::BlockStore as _;
-    assert!(world.store.pins().iter().all(|(pinned, _)| *pinned != root));
+    let pins = world.store.pins().unwrap();
+    assert!(pins.iter().all(|(pinned, _)| *pinned != root));
     // the key is in no bag any more
     let (person, _) = restored(&cast, cast.patient.phrase.as_ref().unwrap());
     assert_eq!(person.vault.list(Table::Scopes).unwrap().len(), scopes - 1);

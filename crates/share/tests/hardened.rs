@@ -554,7 +554,7 @@ fn a_long_upload_loses_no_part() {
     use store::BlockStore as _;
     let root = wallet.desk.record(record).unwrap().accepted.unwrap();
     let state = State::load(&wallet.desk, record, root).unwrap();
-    let pins = world.store.pins();
+    let pins = world.store.pins().unwrap();
     assert!(
         pins.iter()
             .any(|(pinned, count)| (*pinned, *count) == (root, 2))

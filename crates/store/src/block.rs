@@ -91,7 +91,22 @@ pub trait BlockStore: Send + Sync {
     ///
     /// # Errors
     /// When the store cannot be asked.
-    fn has(&self, cid: &Cid) -> Result<bool, GetError>;
+    fn has(&self, cid: &Cid) -> Result<bool, GetError> {
+        Ok(self.size(cid)?.is_some())
+    }
+
+    /// Bytes of the block, without looking at them; `None` if it is not held.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    fn size(&self, cid: &Cid) -> Result<Option<u64>, GetError>;
+
+    /// The pinned roots that reach the block, themselves among them, whether it is held or
+    /// not; in the order of their bytes.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    fn roots_of(&self, cid: &Cid) -> Result<Vec<Cid>, GetError>;
 
     /// Removes the block, pinned or not: erasure. `false` if there was none.
     ///
@@ -99,24 +114,30 @@ pub trait BlockStore: Send + Sync {
     /// When the block may still be there.
     fn delete(&self, cid: &Cid) -> Result<bool, PutError>;
 
-    /// Adds one pin to `root`: everything it reaches survives [`gc`](Self::gc).
-    /// Returns the pins it has now. Durable when this returns.
+    /// Adds one pin to `root`: everything it reaches is kept as long as it has one. That
+    /// counts for blocks that are not here yet too: when one comes, it and what it links
+    /// to belong to the root. Returns the pins it has now. Durable when this returns.
     ///
     /// # Errors
     /// When the pin may not be durable; the count is then what it was.
     fn pin(&self, root: &Cid) -> Result<u64, PutError>;
 
-    /// Takes one pin from `root` and returns the pins it has left.
+    /// Takes one pin from `root` and returns the pins it has left. With the last one go
+    /// the blocks that no other pinned root reaches: they are deleted when this returns.
     ///
     /// # Errors
     /// [`PutError::NotPinned`] if it had none.
     fn unpin(&self, root: &Cid) -> Result<u64, PutError>;
 
-    /// Every pinned root with its number of pins, in the order of their text.
-    fn pins(&self) -> Vec<(Cid, u64)>;
+    /// Every pinned root with its number of pins, in the order of their bytes.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    fn pins(&self) -> io::Result<Vec<(Cid, u64)>>;
 
-    /// Deletes the blocks that no pinned root reaches and that were last stored longer
-    /// than `grace` ago, so that a file on its way in, not pinned yet, is left alone.
+    /// Deletes what came up and was never pinned: the blocks that no pinned root reaches
+    /// and that were last stored longer than `grace` ago, so that a file on its way in,
+    /// not pinned yet, is left alone.
     ///
     /// # Errors
     /// [`GcError::Block`] if a pinned block is damaged or, unless `absent` allows it,

@@ -110,7 +110,7 @@ fn what_is_not_kept_is_refused() {
         Err(PutError::Unsupported(_))
     ));
     assert!(matches!(store.unpin(&cid), Err(PutError::NotPinned(_))));
-    assert!(store.pins().is_empty());
+    assert!(store.pins().unwrap().is_empty());
     assert!(!store.has(&cid).unwrap());
 }
 
@@ -232,7 +232,7 @@ fn collection_keeps_what_is_pinned() {
     assert_eq!(store.unpin(&root).unwrap(), 1);
     drop(store);
     let store = Embedded::open(folder.path()).unwrap();
-    assert_eq!(store.pins(), [(root, 1)]);
+    assert_eq!(store.pins().unwrap(), [(root, 1)]);
     assert_eq!(
         store.gc(Duration::ZERO, Absent::Refused).unwrap().deleted,
         0
@@ -255,9 +255,54 @@ fn collection_keeps_what_is_pinned() {
     assert_eq!((collected.absent, collected.deleted), (1, 0));
 
     assert_eq!(store.unpin(&root).unwrap(), 0);
+    assert!(!store.has(&root).unwrap(), "deleted with the last pin");
     let collected = store.gc(Duration::ZERO, Absent::Refused).unwrap();
-    assert_eq!(collected.pinned, 0);
-    assert!(!store.has(&root).unwrap());
+    assert_eq!((collected.pinned, collected.deleted), (0, 0));
+}
+
+/// A tree of two levels over bytes that are their own, under an object.
+fn put_object(store: &Embedded, files: &[Cid]) -> Cid {
+    let object = base::codec::encode(&files);
+    let root = cid::of_object(&object);
+    store.put(&root, &object).unwrap();
+    root
+}
+
+#[test]
+fn the_last_pin_takes_what_no_other_root_reaches() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Embedded::open(folder.path()).unwrap();
+    let (own, shared) = (content(3000), content(2000)[100..].to_vec());
+    let (own, shared) = (put_file(&store, &own), put_file(&store, &shared));
+    let (one, two) = (
+        put_object(&store, &[own, shared]),
+        put_object(&store, &[shared]),
+    );
+    store.pin(&one).unwrap();
+    store.pin(&two).unwrap();
+    store.pin(&two).unwrap();
+    let roots = |cid: &Cid| {
+        let roots = store.roots_of(cid).unwrap();
+        roots.into_iter().collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(roots(&shared), [one, two].into());
+    assert_eq!(roots(&own), [one].into());
+    assert_eq!(roots(&one), [one].into());
+    assert_eq!(roots(&raw(b"elsewhere")), [].into());
+    let size = store.get(&shared).unwrap().len() as u64;
+    assert_eq!(store.size(&shared).unwrap(), Some(size));
+    assert_eq!(store.size(&raw(b"elsewhere")).unwrap(), None);
+
+    assert_eq!(store.unpin(&one).unwrap(), 0);
+    assert!(!store.has(&one).unwrap() && !store.has(&own).unwrap());
+    assert!(walk::verify(&store, two).faults.is_empty());
+    assert_eq!(roots(&shared), [two].into());
+    assert_eq!(store.unpin(&two).unwrap(), 1);
+    assert!(walk::verify(&store, two).faults.is_empty());
+    assert_eq!(store.unpin(&two).unwrap(), 0);
+    assert!(!store.has(&shared).unwrap());
+    let left = store.gc(Duration::ZERO, Absent::Refused).unwrap();
+    assert_eq!((left.deleted, left.pinned), (0, 0));
 }
 
 /// Writers, readers, pins and collection at once: a pinned file is always whole.
@@ -270,7 +315,8 @@ fn many_at_once() {
             let store = &store;
             scope.spawn(move || {
                 for round in 0..8 {
-                    let bytes = content(700 + 90 * (round + thread % 2));
+                    let own = (4 * round + thread) as u8;
+                    let bytes: Vec<u8> = content(900).iter().map(|byte| byte ^ own).collect();
                     let root = put_file(store, &bytes);
                     store.pin(&root).unwrap();
                     let report = walk::verify(store, root);
@@ -285,8 +331,9 @@ fn many_at_once() {
             }
         });
     });
-    assert!(store.pins().is_empty());
-    assert!(store.gc(Duration::ZERO, Absent::Refused).unwrap().deleted > 0);
+    assert!(store.pins().unwrap().is_empty());
+    let left = store.gc(Duration::ZERO, Absent::Refused).unwrap();
+    assert_eq!(left.deleted, 0, "unpinned, so gone");
 }
 
 #[derive(Clone, Debug)]
@@ -339,6 +386,9 @@ proptest! {
                     Some(count) => {
                         *count -= 1;
                         prop_assert_eq!(store.unpin(&raw(&[n])).unwrap(), *count);
+                        if *count == 0 {
+                            blocks.remove(&n);
+                        }
                         pins.retain(|_, count| *count > 0);
                     }
                     None => prop_assert!(store.unpin(&raw(&[n])).is_err()),
@@ -358,7 +408,7 @@ proptest! {
                 prop_assert_eq!(held.is_ok(), blocks.contains_key(&n));
             }
         }
-        let held: BTreeMap<_, _> = store.pins().into_iter().collect();
+        let held: BTreeMap<_, _> = store.pins().unwrap().into_iter().collect();
         prop_assert_eq!(held, pins.iter().map(|(n, count)| (raw(&[*n]), *count)).collect());
     }
 }

@@ -172,7 +172,7 @@ impl Book {
                 *fate = found;
             }
         }
-        let found: BTreeMap<_, _> = store.pins().into_iter().collect();
+        let found: BTreeMap<_, _> = store.pins().unwrap().into_iter().collect();
         for root in found.keys() {
             assert!(self.pins.contains_key(root), "nobody pinned {root}");
         }

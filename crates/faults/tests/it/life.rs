@@ -180,7 +180,7 @@ impl Life {
     }
 
     fn unpin(&mut self, node: &Node, random: &mut Random) -> Done {
-        let pinned: Vec<_> = node.store.pins();
+        let pinned: Vec<_> = node.store.pins().map_err(said)?;
         if pinned.is_empty() {
             return Ok(());
         }
@@ -188,6 +188,12 @@ impl Life {
         let allowed = self.book.pins.get_mut(&root).unwrap();
         let least = *allowed.iter().min().unwrap();
         allowed.push(least.saturating_sub(1));
+        // With the last pin goes the block.
+        if allowed.contains(&0)
+            && let Some(fate) = self.book.blocks.get_mut(&root)
+        {
+            *fate = Fate::Unsure;
+        }
         let count = node.store.unpin(&root).map_err(said)?;
         assert!(allowed.contains(&count));
         *allowed = vec![count];

@@ -1,7 +1,9 @@
 //! Collection: mark what the pinned roots reach, then delete the rest.
 
-use super::{Embedded, layout};
-use crate::{Absent, BlockStore as _, Collected, GcError, GetError, block, links};
+use super::{Embedded, layout, pins::Pins};
+use crate::{
+    Absent, BlockStore as _, Collected, GcError, GetError, PutError, block, links, walk::Walk,
+};
 use base::cid::{self, Cid};
 use std::{
     collections::HashSet,
@@ -12,7 +14,7 @@ use std::{
 };
 
 /// Digests of blocks; those of two codecs under one digest are kept or deleted together.
-type Marked = HashSet<[u8; 32]>;
+pub(super) type Marked = HashSet<[u8; 32]>;
 
 /// [`BlockStore::gc`](crate::BlockStore::gc) of the embedded store.
 pub(super) fn collect(
@@ -32,6 +34,32 @@ pub(super) fn collect(
         sweep(store, &shard, &marked, before, &mut collected)?;
     }
     Ok(collected)
+}
+
+/// Digests of what `root` reaches, as far as it is here.
+pub(super) fn reached(store: &Embedded, root: &Cid) -> Result<Marked, GetError> {
+    let mut marked = Marked::new();
+    let collected = &mut Collected::default();
+    mark(store, root, Absent::Allowed, &mut marked, collected)?;
+    Ok(marked)
+}
+
+/// Deletes what only `root`, which has lost its last pin, reaches.
+pub(super) fn release(store: &Embedded, pins: &Pins, root: &Cid) -> Result<(), PutError> {
+    let unreadable = |error: GetError| PutError::Io(io::Error::other(error));
+    let mut kept = Marked::new();
+    for other in pins.roots() {
+        let collected = &mut Collected::default();
+        mark(store, other, Absent::Allowed, &mut kept, collected).map_err(unreadable)?;
+    }
+    for found in Walk::new(store, *root) {
+        if let Ok((cid, _)) = found
+            && block::digest(&cid).is_some_and(|digest| !kept.contains(&digest))
+        {
+            store.delete(&cid)?;
+        }
+    }
+    Ok(())
 }
 
 fn mark(

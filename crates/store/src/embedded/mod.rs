@@ -160,12 +160,23 @@ impl BlockStore for Embedded {
         }
     }
 
-    fn has(&self, cid: &Cid) -> Result<bool, GetError> {
+    fn size(&self, cid: &Cid) -> Result<Option<u64>, GetError> {
         match self.disk.facts(&self.block_path(cid)?) {
-            Ok(_) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Ok(facts) => Ok(Some(facts.length)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(GetError::Io { cid: *cid, source }),
         }
+    }
+
+    fn roots_of(&self, cid: &Cid) -> Result<Vec<Cid>, GetError> {
+        self.block_path(cid)?;
+        let mut roots = Vec::new();
+        for root in Self::pins(self).roots() {
+            if collect::reached(self, root)?.contains(&block::digest(cid).unwrap_or_default()) {
+                roots.push(*root);
+            }
+        }
+        Ok(roots)
     }
 
     fn delete(&self, cid: &Cid) -> Result<bool, PutError> {
@@ -186,11 +197,16 @@ impl BlockStore for Embedded {
     }
 
     fn unpin(&self, root: &Cid) -> Result<u64, PutError> {
-        self.pins().take(&*self.disk, &self.layout, root)
+        let mut pins = Self::pins(self);
+        let left = pins.take(&*self.disk, &self.layout, root)?;
+        if left == 0 {
+            collect::release(self, &pins, root)?;
+        }
+        Ok(left)
     }
 
-    fn pins(&self) -> Vec<(Cid, u64)> {
-        Self::pins(self).list()
+    fn pins(&self) -> io::Result<Vec<(Cid, u64)>> {
+        Ok(Self::pins(self).list())
     }
 
     fn gc(&self, grace: Duration, absent: Absent) -> Result<Collected, GcError> {
