@@ -40,6 +40,9 @@ pub mod car;
 pub mod disk;
 pub mod embedded;
 pub mod links;
+#[cfg(feature = "peers")]
+pub mod peer;
+mod protobuf;
 pub mod unixfs;
 mod varint;
 pub mod walk;

@@ -8,7 +8,10 @@
 //! Reading takes what the DAG-PB specification allows (links before or after the data, no
 //! unknown field, nothing repeated) and refuses the rest with a reason.
 
-use crate::varint;
+use crate::{
+    protobuf::{Broken, Fields, Value, put_bytes, put_varint},
+    varint,
+};
 use base::cid::Cid;
 use thiserror::Error;
 
@@ -68,8 +71,14 @@ pub enum NodeError {
     Sizes,
 }
 
-const VARINT: u64 = 0;
-const BYTES: u64 = 2;
+impl From<Broken> for NodeError {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::CutOff => Self::Protobuf,
+            Broken::WireType(field) => Self::Field(field),
+        }
+    }
+}
 
 /// The canonical bytes of a node: links first.
 pub(crate) fn encode(links: &[Link], data: &[u8]) -> Vec<u8> {
@@ -105,65 +114,6 @@ const RAW_TYPE: u64 = 0;
 /// UnixFS type of a file, its inner nodes and its leaves.
 pub(crate) const FILE_TYPE: u64 = 2;
 
-fn put_varint(field: u64, value: u64, out: &mut Vec<u8>) {
-    varint::write(field << 3 | VARINT, out);
-    varint::write(value, out);
-}
-
-fn put_bytes(field: u64, bytes: &[u8], out: &mut Vec<u8>) {
-    varint::write(field << 3 | BYTES, out);
-    varint::write(bytes.len() as u64, out);
-    out.extend_from_slice(bytes);
-}
-
-/// One field of a message.
-enum Value<'a> {
-    Varint(u64),
-    Bytes(&'a [u8]),
-}
-
-/// The fields of a message, in order; ends after the first error.
-struct Fields<'a>(&'a [u8]);
-
-impl<'a> Iterator for Fields<'a> {
-    type Item = Result<(u64, Value<'a>), NodeError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let field = self.take();
-        if field.is_err() {
-            self.0 = &[];
-        }
-        Some(field)
-    }
-}
-
-impl<'a> Fields<'a> {
-    fn take(&mut self) -> Result<(u64, Value<'a>), NodeError> {
-        let tag = self.take_varint()?;
-        let field = tag >> 3;
-        match tag & 7 {
-            VARINT => Ok((field, Value::Varint(self.take_varint()?))),
-            BYTES => {
-                let length = self.take_varint()?;
-                let length = usize::try_from(length).map_err(|_| NodeError::Protobuf)?;
-                let (bytes, rest) = self.0.split_at_checked(length).ok_or(NodeError::Protobuf)?;
-                self.0 = rest;
-                Ok((field, Value::Bytes(bytes)))
-            }
-            _ => Err(NodeError::Field(field)),
-        }
-    }
-
-    fn take_varint(&mut self) -> Result<u64, NodeError> {
-        let (value, rest) = varint::read(self.0).ok_or(NodeError::Protobuf)?;
-        self.0 = rest;
-        Ok(value)
-    }
-}
-
 impl Node {
     /// Reads a dag-pb node.
     ///
@@ -172,7 +122,7 @@ impl Node {
     pub fn decode(bytes: &[u8]) -> Result<Self, NodeError> {
         let mut node = Self::default();
         let mut links_ended = false;
-        for field in Fields(bytes) {
+        for field in Fields::new(bytes) {
             match field? {
                 (1, Value::Bytes(data)) if node.data.is_none() => {
                     node.data = Some(data.to_owned());
@@ -207,7 +157,7 @@ impl Node {
 impl Link {
     fn decode(bytes: &[u8]) -> Result<Self, NodeError> {
         let (mut cid, mut total, mut last) = (None, 0, 0);
-        for field in Fields(bytes) {
+        for field in Fields::new(bytes) {
             let (number, value) = field?;
             if number <= last {
                 return Err(NodeError::Order);
@@ -231,7 +181,7 @@ impl FileNode {
     fn decode(bytes: &[u8]) -> Result<Self, NodeError> {
         let (mut kind, mut data, mut size) = (None, None, None);
         let mut block_sizes = Vec::new();
-        for field in Fields(bytes) {
+        for field in Fields::new(bytes) {
             match field? {
                 (1, Value::Varint(value)) if kind.is_none() => kind = Some(value),
                 (2, Value::Bytes(bytes)) if data.is_none() => data = Some(bytes.to_owned()),

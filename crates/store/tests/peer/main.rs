@@ -1,0 +1,5 @@
+//! Nodes that exchange blocks and requests.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod ask;
+mod harness;
