@@ -86,31 +86,41 @@ pub fn export(
     root: Cid,
     mut writer: impl Write,
 ) -> Result<Summary, ExportError> {
-    let header = base::codec::encode(&Header {
-        roots: vec![root],
-        version: 1,
-    });
-    let mut prefix = Vec::with_capacity(128);
-    varint::write(header.len() as u64, &mut prefix);
-    writer.write_all(&prefix)?;
-    writer.write_all(&header)?;
+    writer.write_all(&header(&[root]))?;
     let mut summary = Summary {
         roots: vec![root],
         ..Summary::default()
     };
     for found in Walk::new(source, root) {
         let (cid, bytes) = found?;
-        let name = cid.to_bytes();
-        prefix.clear();
-        varint::write((name.len() + bytes.len()) as u64, &mut prefix);
-        prefix.extend_from_slice(&name);
-        writer.write_all(&prefix)?;
+        writer.write_all(&section_head(&cid, bytes.len()))?;
         writer.write_all(&bytes)?;
         summary.blocks += 1;
         summary.bytes += bytes.len() as u64;
     }
     writer.flush()?;
     Ok(summary)
+}
+
+/// What a CAR begins with.
+pub(crate) fn header(roots: &[Cid]) -> Vec<u8> {
+    let header = base::codec::encode(&Header {
+        roots: roots.to_vec(),
+        version: 1,
+    });
+    let mut bytes = Vec::with_capacity(header.len() + 2);
+    varint::write(header.len() as u64, &mut bytes);
+    bytes.extend_from_slice(&header);
+    bytes
+}
+
+/// What stands before the bytes of a block.
+pub(crate) fn section_head(cid: &Cid, length: usize) -> Vec<u8> {
+    let name = cid.to_bytes();
+    let mut bytes = Vec::with_capacity(name.len() + 4);
+    varint::write((name.len() + length) as u64, &mut bytes);
+    bytes.extend_from_slice(&name);
+    bytes
 }
 
 /// Stores every block of a CAR, all or none, and tells its roots. They are not pinned, and

@@ -1,6 +1,7 @@
 //! Content-addressed storage: what a CID names is what a read gives, or an error.
 //!
-//! * [`BlockStore`]: blocks by CID, pins, collection; [`Embedded`] is the one on disk.
+//! * [`BlockStore`]: blocks by CID, pins, collection; [`Embedded`] is the one on disk,
+//!   `kubo::Kubo` (feature `kubo`) the one in a Kubo.
 //! * [`unixfs`]: files as trees of blocks, with the CIDs that IPFS computes.
 //! * [`car`]: a tree of blocks as one stream (CARv1).
 //! * [`walk`]: which blocks a root reaches, and which of them are damaged or missing.
@@ -39,6 +40,8 @@ pub mod block;
 pub mod car;
 pub mod disk;
 pub mod embedded;
+#[cfg(feature = "kubo")]
+pub mod kubo;
 pub mod links;
 #[cfg(feature = "peers")]
 pub mod peer;
@@ -52,4 +55,6 @@ pub use block::{
     Source, check,
 };
 pub use embedded::Embedded;
+#[cfg(feature = "kubo")]
+pub use kubo::Kubo;
 pub use links::links;
