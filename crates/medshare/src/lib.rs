@@ -12,6 +12,7 @@ pub mod fhir;
 pub mod files;
 pub mod home;
 pub mod http;
+mod machine;
 pub mod stop;
 pub mod system;
 pub mod wire;

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 use store::{Absent, BlockStore, Embedded};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use crate::{
     config::ServerConfig,
@@ -29,7 +29,9 @@ use crate::{
         routes::router,
         server::{Listener, serve},
         ticket::Gate,
+        turn::Turns,
     },
+    machine,
     stop::Stop,
     system,
 };
@@ -63,6 +65,7 @@ pub fn run_node(
     ready: impl FnOnce(&Address, u64) -> Result<()>,
 ) -> Result<u64> {
     files::make_private_folder(parts.folder)?;
+    let most = machine::connections()?;
     let stop = Stop::on_signals()?;
     let ledger = Arc::new(open_ledger(&parts)?);
     let store: Arc<dyn BlockStore> = Arc::new(open_store(&parts.folder.join(BLOCKS))?);
@@ -80,6 +83,7 @@ pub fn run_node(
     let solo = Arc::new(
         Solo::start(Arc::clone(&ledger), parts.secret, SystemClock, limits).map_err(start_fault)?,
     );
+    let requests = parts.server.concurrent_requests as usize;
     let views = Arc::clone(&ledger);
     let sequencer = Arc::clone(&solo);
     let interface = Arc::new(Interface {
@@ -93,17 +97,14 @@ pub fn run_node(
         newcomers: Rate::new(NEWCOMER_RATE),
         taken_prekeys: Rates::new(PREKEYS_TAKEN),
         left_prekeys: Rates::new(PREKEYS_LEFT),
-        slots: Semaphore::new(parts.server.concurrent_requests as usize),
-        streams: Arc::new(Semaphore::new(
-            (parts.server.concurrent_requests as usize).clamp(1, MAX_STREAMS),
-        )),
+        turns: Turns::new(requests, requests.min(MAX_STREAMS)),
         request_time: Duration::from_secs(parts.server.request_seconds.into()),
         file_limit: u64::from(parts.server.file_mebibytes) << 20,
         // What lost its last pin before a crash is still there.
         collect: AtomicBool::new(true),
     });
     let collector = collect_blocks(Arc::clone(&interface), stop.clone());
-    let served = serve_until(&stop, address, Arc::clone(&interface), |bound| {
+    let served = serve_until(&stop, address, most, Arc::clone(&interface), |bound| {
         ready(bound, height)
     });
     stop.set();
@@ -125,6 +126,7 @@ pub fn has_ledger(folder: &Path) -> bool {
 fn serve_until(
     stop: &Stop,
     address: &Address,
+    most: usize,
     interface: Arc<Interface>,
     ready: impl FnOnce(&Address) -> Result<()>,
 ) -> Result<()> {
@@ -143,7 +145,7 @@ fn serve_until(
     runtime.block_on(async {
         let listener = Listener::bind(address).await?;
         ready(&listener.address(address)?)?;
-        serve(listener, router(interface), stopped).await;
+        serve(listener, router(interface), most, stopped).await;
         Ok(())
     })
 }

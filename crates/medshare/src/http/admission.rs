@@ -1,4 +1,4 @@
-//! What a request passes before its handler: limits, time, ticket.
+//! What a request passes before its handler: rate, time, ticket.
 
 use axum::{
     body::Bytes,
@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use base::{AccountId, Digest, Verified};
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::{str::FromStr, sync::Arc};
 use tokio::time;
 
 use super::{
@@ -19,20 +19,16 @@ use super::{
 };
 use crate::system;
 
-/// Refuses what is too often or too much at once.
-pub(super) async fn within_limits(
+/// Refuses what is too often.
+pub(super) async fn not_too_often(
     State(interface): Shared,
     request: Request,
     next: Next,
 ) -> Response {
-    if !interface.rate.admit() {
-        return Answer::error(ErrorCode::Busy, "too many requests; try again shortly")
-            .into_response();
+    if interface.rate.admit() {
+        return next.run(request).await;
     }
-    match time::timeout(QUEUE, interface.slots.acquire()).await {
-        Ok(Ok(_slot)) => next.run(request).await,
-        _ => Answer::error(ErrorCode::Busy, "the node is busy; try again shortly").into_response(),
-    }
+    Answer::error(ErrorCode::Busy, "too many requests; try again shortly").into_response()
 }
 
 /// Ends what takes too long.
@@ -72,12 +68,10 @@ pub(super) async fn admitted_as(
     who: Who,
 ) -> Result<(Verified<Ticket>, Bytes), Answer> {
     let (parts, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, MAX_BODY).await.map_err(|_| {
-        Answer::error(
-            ErrorCode::TooLarge,
-            "the body is larger than 1 MiB or broken off",
-        )
-    })?;
+    // It has come in whole already (`turn::take_in`).
+    let body = axum::body::to_bytes(body, MAX_BODY)
+        .await
+        .map_err(|_| Answer::malformed("the body broke off"))?;
     let ticket = check_ticket(interface, &parts, Some(Digest::of(&body)), who).await?;
     Ok((ticket, body))
 }
@@ -136,6 +130,3 @@ pub(super) async fn check_ticket(
     })
     .await
 }
-
-/// Longest wait for a free slot.
-const QUEUE: Duration = Duration::from_secs(5);

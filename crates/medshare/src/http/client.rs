@@ -19,7 +19,7 @@ use ledger::Listing;
 use serde::de::DeserializeOwned;
 use share::node::NodeError;
 use std::{
-    fmt,
+    fmt, io,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -424,9 +424,15 @@ impl HttpNode {
         };
         match &self.address {
             Address::Unix(path) => {
-                let stream = net::UnixStream::connect(path)
-                    .await
-                    .map_err(|e| unreachable(&e))?;
+                let stream = loop {
+                    match net::UnixStream::connect(path).await {
+                        // As many as the kernel lets wait are waiting at the node's door.
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                            time::sleep(CROWDED).await;
+                        }
+                        connected => break connected.map_err(|e| unreachable(&e))?,
+                    }
+                };
                 let (sender, connection) = http1::handshake(TokioIo::new(stream))
                     .await
                     .map_err(|e| unreachable(&e))?;
@@ -496,6 +502,7 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> std::result::Result<T
 /// Media type of every body but files and raw blocks.
 pub(super) const CONTENT_TYPE: &str = "application/vnd.ipld.dag-cbor";
 const BUSY_RETRIES: u32 = 6;
+const CROWDED: Duration = Duration::from_millis(20);
 /// Most bytes of all pages of a list.
 const MAX_LIST: usize = 256 << 20;
 /// Most pages of a list.

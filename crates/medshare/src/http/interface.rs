@@ -14,6 +14,7 @@ use super::{
     limit::{Rate, Rates},
     post::Post,
     ticket::Gate,
+    turn::Turns,
 };
 
 /// Gives read snapshots of the ledger.
@@ -41,10 +42,8 @@ pub struct Interface {
     pub taken_prekeys: Rates,
     /// One-time keys that an agent leaves.
     pub left_prekeys: Rates,
-    /// Requests at once.
-    pub slots: tokio::sync::Semaphore,
-    /// Files that are being read at once; held until a file's last piece is taken.
-    pub streams: Arc<tokio::sync::Semaphore>,
+    /// Requests and files at once.
+    pub turns: Turns,
     /// Longest time for a request that is no file.
     pub request_time: Duration,
     /// Most bytes of one uploaded file.

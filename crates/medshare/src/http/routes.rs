@@ -2,12 +2,13 @@
 //! post on a thread that may block, answer. `docs/interface.md` is the list for readers.
 
 use axum::{
-    Router, middleware,
+    Router,
+    middleware::{from_fn, from_fn_with_state},
     routing::{get, post, put},
 };
 use std::sync::Arc;
 
-use super::{admission, answer::Answer, custody, interface::Interface, ledger, transfer};
+use super::{admission, answer::Answer, custody, interface::Interface, ledger, transfer, turn};
 
 /// The routes over `interface`.
 pub fn router(interface: Arc<Interface>) -> Router {
@@ -64,20 +65,17 @@ pub fn router(interface: Arc<Interface>) -> Router {
     let files = Router::new()
         .route("/v1/files", put(transfer::put_file))
         .route("/v1/files/{cid}", get(transfer::read_file));
+    let of = |interface: &Arc<Interface>| Arc::clone(interface);
     reads
         .merge(party)
-        .layer(middleware::from_fn_with_state(
-            Arc::clone(&interface),
-            admission::in_time,
-        ))
-        .merge(files)
+        .layer(from_fn_with_state(of(&interface), admission::in_time))
+        .layer(from_fn_with_state(of(&interface), turn::in_turn))
+        .layer(from_fn_with_state(of(&interface), turn::take_in))
+        .merge(files.layer(from_fn(turn::stream)))
         .fallback(|| async { Answer::not_found() })
         .method_not_allowed_fallback(|| async {
             Answer::malformed("this route does not take that method")
         })
-        .layer(middleware::from_fn_with_state(
-            Arc::clone(&interface),
-            admission::within_limits,
-        ))
+        .layer(from_fn_with_state(of(&interface), admission::not_too_often))
         .with_state(interface)
 }

@@ -1,13 +1,15 @@
 //! Listening: one task a connection, a clean end.
 
 use axum::Router;
-use hyper::server::conn::http1;
+use hyper::{Request, body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
 use std::{
+    convert::Infallible,
     fs, io,
+    net::SocketAddr,
     os::unix::fs::{FileTypeExt as _, PermissionsExt as _},
     path::Path,
     sync::Arc,
@@ -15,15 +17,18 @@ use std::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, UnixListener},
-    sync::{Semaphore, watch},
+    net::{TcpListener, TcpSocket, UnixListener, UnixSocket},
+    sync::watch,
     task::JoinSet,
     time,
 };
 
 use super::{
     address::Address,
+    connections::{Connections, Place},
     hosts::{self, Hosts},
+    paced::Paced,
+    turn,
 };
 use crate::{
     exit::{Exit, Fault, Result},
@@ -68,13 +73,14 @@ impl Listener {
                     .tempdir_in(files::folder(path))
                     .map_err(io)?;
                 let draft = closed.path().join("s");
-                let listener = UnixListener::bind(&draft).map_err(io)?;
+                let socket = UnixSocket::new_stream().map_err(io)?;
+                socket.bind(&draft).map_err(io)?;
+                let listener = socket.listen(BACKLOG).map_err(io)?;
                 fs::set_permissions(&draft, fs::Permissions::from_mode(SOCKET_MODE)).map_err(io)?;
                 fs::rename(&draft, path).map_err(io)?;
                 Ok(Self::Unix(listener, SocketFile(path.clone())))
             }
-            Address::Loopback(socket) => TcpListener::bind(socket)
-                .await
+            Address::Loopback(at) => listen(*at)
                 .map(Self::Tcp)
                 .map_err(|error| bind_fault(address, &error)),
         }
@@ -96,7 +102,13 @@ impl Listener {
 }
 
 /// Serves until `stop` says true, then lets running requests end within a few seconds.
-pub async fn serve(listener: Listener, router: Router, mut stop: watch::Receiver<bool>) {
+/// More than `most` connections are not open at once: who waits longest makes room.
+pub async fn serve(
+    listener: Listener,
+    router: Router,
+    most: usize,
+    mut stop: watch::Receiver<bool>,
+) {
     let router = match &listener {
         Listener::Unix(..) => router,
         Listener::Tcp(tcp) => match tcp.local_addr() {
@@ -107,27 +119,27 @@ pub async fn serve(listener: Listener, router: Router, mut stop: watch::Receiver
             Err(_) => return,
         },
     };
-    let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let connections = Connections::new(most, turn::STILL);
     let mut tasks = JoinSet::new();
     loop {
-        let Ok(slot) = Arc::clone(&connections).acquire_owned().await else {
-            break;
+        let next = async {
+            let place = connections.admit().await;
+            (accept(&listener).await, place)
         };
-        let accepted = tokio::select! {
+        let (accepted, place) = tokio::select! {
             _ = stop.wait_for(|stopped| *stopped) => break,
-            accepted = accept(&listener) => accepted,
+            next = next => next,
         };
         while tasks.try_join_next().is_some() {}
         match accepted {
             Ok(stream) => {
-                let (router, stop) = (router.clone(), stop.clone());
-                tasks.spawn(async move {
-                    connection(stream, router, stop).await;
-                    drop(slot);
-                });
+                tasks.spawn(connection(stream, router.clone(), place, stop.clone()));
             }
-            // Out of descriptors, for example: others may end in the meantime.
-            Err(_) => time::sleep(Duration::from_millis(50)).await,
+            // Out of handles, for example: somebody goes, and others may in the meantime.
+            Err(_) => {
+                connections.make_room();
+                time::sleep(PAUSE).await;
+            }
         }
     }
     drop(listener);
@@ -148,18 +160,57 @@ async fn accept(listener: &Listener) -> io::Result<Box<dyn Stream>> {
     }
 }
 
-async fn connection(stream: Box<dyn Stream>, router: Router, mut stop: watch::Receiver<bool>) {
+async fn connection(
+    stream: Box<dyn Stream>,
+    router: Router,
+    place: Place,
+    mut stop: watch::Receiver<bool>,
+) {
+    let place = Arc::new(place);
+    let served = Served {
+        router: TowerToHyperService::new(router),
+        place: Arc::clone(&place),
+    };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(IDLE)
         .max_buf_size(64 << 10)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(Paced::new(stream, turn::PACE)), served);
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => return,
+        () = place.told_to_leave() => return,
         _ = stop.wait_for(|stopped| *stopped) => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
+}
+
+/// The routes, as one connection is served by them.
+struct Served {
+    router: TowerToHyperService<Router>,
+    place: Arc<Place>,
+}
+
+impl hyper::service::Service<Request<Incoming>> for Served {
+    type Response = axum::response::Response;
+    type Error = Infallible;
+    type Future =
+        <TowerToHyperService<Router> as hyper::service::Service<Request<Incoming>>>::Future;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(Arc::clone(&self.place));
+        self.router.call(request)
+    }
+}
+
+fn listen(at: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match at {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    socket.set_reuseaddr(true)?; // a node that starts anew does not wait for old packets
+    socket.bind(at)?;
+    socket.listen(BACKLOG)
 }
 
 async fn clear(path: &Path) -> Result<()> {
@@ -191,7 +242,10 @@ fn bind_fault(address: &Address, error: &io::Error) -> Fault {
 
 /// A socket's rights: its owner and group; the node's home lets in the owner alone.
 const SOCKET_MODE: u32 = 0o660;
-const MAX_CONNECTIONS: usize = 1024;
+/// Connections that wait to be let in; the kernel makes those beyond try again.
+const BACKLOG: u32 = 4096;
+/// After a connection that could not be accepted.
+const PAUSE: Duration = Duration::from_millis(50);
 /// Longest wait for a request's header on an open connection.
 const IDLE: Duration = Duration::from_secs(60);
 /// Time for running requests when the node ends.

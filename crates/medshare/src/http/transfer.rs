@@ -6,7 +6,6 @@ use axum::{
     extract::{Path, Request, State},
 };
 use base::Cid;
-use http_body_util::BodyExt as _;
 use std::{io, sync::Arc, time::Duration};
 use store::unixfs;
 use tokio::{runtime::Handle, sync::mpsc, time};
@@ -15,37 +14,36 @@ use super::{
     admission::{Who, blocking, check_ticket, parse},
     answer::{Answer, Handled},
     body,
+    connections::Phase,
     interface::{Interface, Shared},
     message::{ErrorCode, Stored},
+    turn::{Incoming, place_of},
 };
 
 /// `PUT /v1/files`: stores the body as UnixFS (profile unixfs-v1-2025), all or nothing.
 pub(super) async fn put_file(State(interface): Shared, request: Request) -> Handled {
-    let (parts, mut incoming) = request.into_parts();
+    let place = place_of(&request);
+    let (parts, body) = request.into_parts();
     check_ticket(&interface, &parts, None, Who::Registered).await?;
+    let turn = interface.turns.file(place.as_deref()).await;
+    let turn = turn.ok_or_else(too_many)?;
+    let mut incoming = Incoming::new(body, place, Phase::Streaming);
     let (pieces, queue) = mpsc::channel(WAITING);
     let limit = interface.file_limit;
-    let writer = tokio::task::spawn_blocking(move || write_file(&interface, queue));
+    let writer = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        write_file(&interface, queue)
+    });
     let mut total = 0;
     let mut cut = None;
     loop {
-        let frame = match time::timeout(SILENCE, incoming.frame()).await {
+        let bytes = match incoming.next().await {
             Ok(None) => break,
-            Ok(Some(Ok(frame))) => frame,
-            Ok(Some(Err(_))) => {
-                cut = Some(Answer::malformed("the file broke off"));
+            Ok(Some(bytes)) => bytes,
+            Err(why) => {
+                cut = Some(Answer::from(why));
                 break;
             }
-            Err(_) => {
-                cut = Some(Answer::error(
-                    ErrorCode::TimedOut,
-                    "the file stood still for too long",
-                ));
-                break;
-            }
-        };
-        let Ok(bytes) = frame.into_data() else {
-            continue;
         };
         total += bytes.len() as u64;
         if total > limit {
@@ -77,14 +75,21 @@ pub(super) async fn put_file(State(interface): Shared, request: Request) -> Hand
 }
 
 /// Reads the rest of a body and drops it, within bounds.
-async fn drain(body: &mut Body) {
+async fn drain(body: &mut Incoming) {
     let mut left = DRAINED;
-    while let Ok(Some(Ok(frame))) = time::timeout(SILENCE, body.frame()).await {
-        left = left.saturating_sub(frame.data_ref().map_or(0, |bytes| bytes.len() as u64));
+    while let Ok(Some(bytes)) = body.next().await {
+        left = left.saturating_sub(bytes.len() as u64);
         if left == 0 {
             return;
         }
     }
+}
+
+fn too_many() -> Answer {
+    Answer::error(
+        ErrorCode::Busy,
+        "the node moves as many files as it can; try again shortly",
+    )
 }
 
 enum Step {
@@ -110,20 +115,18 @@ fn write_file(interface: &Arc<Interface>, mut queue: mpsc::Receiver<Step>) -> Ha
 
 /// `GET /v1/files/{cid}`: the file's bytes; every block is hashed before its bytes leave.
 /// A block that is missing half-way breaks the stream off.
-pub(super) async fn read_file(State(interface): Shared, Path(cid): Path<String>) -> Handled {
+pub(super) async fn read_file(
+    State(interface): Shared,
+    Path(cid): Path<String>,
+    request: Request,
+) -> Handled {
     let cid: Cid = parse(&cid)?;
-    // Not a request's slot: readers that stand still keep only each other waiting.
-    let slots = Arc::clone(&interface.streams);
-    let Ok(Ok(slot)) = time::timeout(QUEUE, slots.acquire_owned()).await else {
-        return Err(Answer::error(
-            ErrorCode::Busy,
-            "the node sends as many files as it can; try again shortly",
-        ));
-    };
+    let turn = interface.turns.file(place_of(&request).as_deref()).await;
+    let turn = turn.ok_or_else(too_many)?;
     let (feeder, fed) = body::fed();
     let (opened, is_open) = tokio::sync::oneshot::channel();
     tokio::task::spawn_blocking(move || {
-        let _slot = slot;
+        let _turn = turn;
         let mut reader = match unixfs::Reader::open(&*interface.store, cid) {
             Ok(reader) => {
                 let _ = opened.send(Ok(()));
@@ -172,15 +175,14 @@ const WAITING: usize = 4;
 const PIECE: usize = 256 << 10;
 /// Most bytes of a refused file that are read before the answer.
 const DRAINED: u64 = 4 << 30;
-/// Longest time between two pieces of a file.
+/// Longest time between two pieces of a file that is given.
 const SILENCE: Duration = Duration::from_secs(30);
-/// Longest wait for a slot to read a file.
-const QUEUE: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use http_body_util::BodyExt as _;
     use std::time::Instant;
 
     fn fed_with(mut file: impl io::Read + Send + 'static, read: bool) -> io::Result<usize> {

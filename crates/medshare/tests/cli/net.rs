@@ -65,6 +65,11 @@ impl Net {
         node.child.wait().unwrap();
     }
 
+    /// The node's process.
+    pub(crate) fn node_id(&self) -> u32 {
+        self.node.as_ref().unwrap().child.id()
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
@@ -129,14 +134,8 @@ impl Net {
     }
 
     pub(crate) fn spawn(&self, arguments: &[&str]) -> Running {
-        let mut child = self
-            .command(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        Running { child, stdout }
+        let mut command = self.command(arguments);
+        Running::new(command.stdout(Stdio::piped()).stderr(Stdio::null()))
     }
 
     /// Makes a home and registers its account; gives the account.
@@ -301,6 +300,13 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Starts a command whose output is piped.
+    pub(crate) fn new(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        Self { child, stdout }
+    }
+
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         self.stdout.read_line(&mut line).unwrap();
