@@ -74,12 +74,15 @@ pub fn run_node(
         queue: parts.server.queue as usize,
         ..Limits::default()
     };
-    let height = ledger
-        .view()
-        .and_then(|view| view.head())
-        .map_err(storage)?
-        .header
-        .height;
+    let head = ledger.view().and_then(|view| view.head());
+    let head = head.map_err(storage)?.header;
+    let height = head.height;
+    let behind = head.time.0.saturating_sub(system::now().0);
+    if behind > parts.genesis.drift {
+        crate::http::log_line(&format!(
+            "this machine's clock is {behind} ms behind the newest block; nothing is taken in until it is set right"
+        ));
+    }
     let solo = Arc::new(
         Solo::start(Arc::clone(&ledger), parts.secret, SystemClock, limits).map_err(start_fault)?,
     );
@@ -92,7 +95,8 @@ pub fn run_node(
         views: Arc::new(move || views.view()),
         store: Arc::clone(&store),
         post,
-        gate: Gate::new(parts.genesis.chain(), system::now()),
+        // A clock that was set back since the last block makes no used ticket new.
+        gate: Gate::new(parts.genesis.chain(), system::now().max(head.time)),
         rate: Rate::new(parts.server.requests_per_second),
         newcomers: Rate::new(NEWCOMER_RATE),
         taken_prekeys: Rates::new(PREKEYS_TAKEN),

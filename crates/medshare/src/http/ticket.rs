@@ -12,7 +12,7 @@ use base::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::BTreeSet,
     sync::{Mutex, PoisonError},
 };
 
@@ -80,8 +80,11 @@ pub struct Gate {
 
 #[derive(Debug, Default)]
 struct Used {
-    nonces: HashSet<(AccountId, Nonce)>,
-    order: VecDeque<(Millis, AccountId, Nonce)>,
+    /// By their own time.
+    tickets: BTreeSet<(Millis, AccountId, Nonce)>,
+    /// Those up to here may have been forgotten: none of them is taken any more, should the
+    /// clock step back to their time.
+    forgotten: Millis,
 }
 
 impl Gate {
@@ -114,18 +117,20 @@ impl Gate {
         }
         let ticket = ticket.verify(key).ok()?;
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(&(time, account, nonce)) = used.order.front() {
-            // A ticket may be up to WINDOW ahead of our clock when it is first used.
-            if time.plus(2 * WINDOW + 1) >= now {
+        while let Some((time, ..)) = used.tickets.first().copied() {
+            if time.plus(WINDOW) >= now {
                 break;
             }
-            used.order.pop_front();
-            used.nonces.remove(&(account, nonce));
+            used.tickets.pop_first();
+            used.forgotten = time;
         }
-        if !used.nonces.insert((ticket.account, ticket.nonce)) {
+        let new = ticket.time > used.forgotten
+            && used
+                .tickets
+                .insert((ticket.time, ticket.account, ticket.nonce));
+        if !new {
             return None;
         }
-        used.order.push_back((now, ticket.account, ticket.nonce));
         Some(ticket)
     }
 }
@@ -195,10 +200,44 @@ mod tests {
                 .is_none()
         );
         assert!(
-            gate.admit(signed(ticket(260_000)), &key, asked, Millis(320_000))
+            gate.admit(signed(ticket(190_000)), &key, asked, Millis(250_000))
                 .is_none()
         );
         assert!(parse("Medshare !!").is_none());
         assert!(parse("Basic abc").is_none());
+    }
+
+    #[test]
+    fn a_clock_that_jumps_lets_no_ticket_serve_twice() {
+        let secret = OperationSecret::new([9; 32]);
+        let key = secret.public();
+        let asked = Asked {
+            method: "PUT",
+            path: "/v1/store/pins/x",
+            body: None,
+        };
+        let gate = Gate::new(ChainId([1; 32]), Millis(100_000));
+        let admit = |time: u64, nonce: u8, now: u64| {
+            let ticket = Ticket {
+                nonce: Nonce([nonce; 32]),
+                ..ticket(time)
+            };
+            let signed = parse(&header(ticket, &secret)).unwrap();
+            gate.admit(signed, &key, asked, Millis(now)).is_some()
+        };
+        const DAY: u64 = 86_400_000;
+        assert!(admit(190_000, 1, 200_000));
+        // The clock jumps ahead by a day: what was used is forgotten,
+        assert!(admit(DAY, 2, DAY));
+        assert!(!admit(190_000, 1, DAY));
+        // and back: it still served once, and new ones are taken.
+        assert!(!admit(190_000, 1, 201_000));
+        assert!(admit(201_000, 3, 201_000));
+        assert!(!admit(201_000, 3, 202_000));
+        // When that day really comes, its ticket has served as well.
+        assert!(!admit(DAY, 2, DAY + 1_000));
+        assert!(admit(DAY + 1, 4, DAY + 1_000));
+        // Before the node started, the clock said later: those tickets are not taken.
+        assert!(!admit(99_000, 5, 99_500));
     }
 }
