@@ -1,7 +1,7 @@
 //! The peers this node knows: their addresses, whether they are connected, and when to dial
 //! them again. It holds no socket and no clock.
 
-use super::{Limits, fault::DialFault};
+use super::{Limits, Traffic, fault::DialFault};
 use libp2p::{Multiaddr, PeerId, multiaddr::Protocol, swarm::ConnectionId};
 use std::{
     collections::HashMap,
@@ -23,6 +23,10 @@ pub struct PeerFacts {
     pub addresses: Vec<Multiaddr>,
     /// The last round trip measured.
     pub round_trip: Option<Duration>,
+    /// Blocks that went to it and came from it.
+    pub traffic: Traffic,
+    /// Blocks that it sent unasked, and messages that were none.
+    pub wrong: u32,
 }
 
 /// Whether a peer is connected.
@@ -247,6 +251,7 @@ impl Book {
         Some(self.entry(peer, now).asks.clone())
     }
 
+    /// What is known of each peer; its traffic is known elsewhere.
     pub(super) fn facts(&self) -> Vec<PeerFacts> {
         let mut facts: Vec<_> = self
             .entries
@@ -256,6 +261,8 @@ impl Book {
                 status: entry.status(),
                 addresses: entry.addresses.clone(),
                 round_trip: entry.round_trip,
+                traffic: Traffic::default(),
+                wrong: 0,
             })
             .collect();
         facts.sort_by_key(|facts| facts.id);

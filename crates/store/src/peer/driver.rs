@@ -4,6 +4,7 @@
 use super::{
     Exchange, Limits, Multiaddr, PeerId, PeerSettings, Policy, StartError,
     ask::{self, AskError},
+    bitswap::{Bitswap, Hub},
     fault::DialFault,
     gate::Gate,
     node::Shared,
@@ -52,6 +53,13 @@ struct Behaviour {
     identify: identify::Behaviour,
     ping: ping::Behaviour,
     ask: ask::Behaviour,
+    bitswap: Bitswap,
+}
+
+/// What the driver hears besides the network.
+pub(super) struct Ends {
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) banned: mpsc::UnboundedReceiver<PeerId>,
 }
 
 pub(super) struct Driver {
@@ -71,6 +79,9 @@ pub(super) struct Driver {
     resolving: JoinSet<(PeerId, Vec<Multiaddr>)>,
     /// Pings in a row that a connection did not answer.
     silent: HashMap<swarm::ConnectionId, u32>,
+    hub: Arc<Hub>,
+    /// Peers that have been banned just now.
+    banned: mpsc::UnboundedReceiver<PeerId>,
     next_check: Instant,
 }
 
@@ -80,7 +91,8 @@ impl Driver {
         shared: Arc<Shared>,
         policy: Arc<dyn Policy>,
         exchange: Arc<dyn Exchange>,
-        commands: mpsc::Receiver<Command>,
+        hub: Arc<Hub>,
+        ends: Ends,
     ) -> Result<Self, StartError> {
         let limits = settings.limits.clone();
         let transport = transport::build(&settings.key, settings.swarm_key.as_ref(), &limits)?;
@@ -97,10 +109,11 @@ impl Driver {
             .with_cache_size(0);
         let behaviour = Behaviour {
             limits: connection_limits::Behaviour::new(bounds),
-            gate: Gate::new(policy),
+            gate: Gate::new(policy, hub.board.clone()),
             identify: identify::Behaviour::new(identity),
             ping: ping::Behaviour::new(ping::Config::new()),
             ask: ask::behaviour(&limits),
+            bitswap: Bitswap(hub.clone()),
         };
         let config = swarm::Config::with_tokio_executor()
             .with_idle_connection_timeout(KEEP)
@@ -108,7 +121,9 @@ impl Driver {
         Ok(Self {
             swarm: Swarm::new(transport, behaviour, settings.key.id(), config),
             shared,
-            commands,
+            commands: ends.commands,
+            banned: ends.banned,
+            hub,
             exchange,
             waiting: HashMap::new(),
             asked: HashMap::new(),
@@ -122,14 +137,17 @@ impl Driver {
     }
 
     /// Listens, and learns the ports where the machine tells them at once.
-    pub(super) fn listen(&mut self, addresses: Vec<Multiaddr>) -> Result<(), StartError> {
+    pub(super) fn listen(&mut self, addresses: &[Multiaddr]) -> Result<(), StartError> {
         for address in addresses {
-            let listening = transport::refuse_taken(&address).and_then(|()| {
+            let listening = transport::refuse_taken(address).and_then(|()| {
                 self.swarm
                     .listen_on(address.clone())
                     .map_err(io::Error::other)
             });
-            listening.map_err(|source| StartError::Listen { address, source })?;
+            listening.map_err(|source| StartError::Listen {
+                address: address.clone(),
+                source,
+            })?;
         }
         while let Some(Some(event)) = self.swarm.next().now_or_never() {
             self.on_event(event);
@@ -160,10 +178,14 @@ impl Driver {
                         self.dial(peer, addresses);
                     }
                 }
+                Some(peer) = self.banned.recv() => {
+                    let _ = self.swarm.disconnect_peer_id(peer); // it may have gone by itself
+                }
                 () = shared.changed.notified() => {}
                 () = sleep_until(wake.into()) => self.on_time(Instant::now()),
             }
         };
+        self.shared.stopped.send_replace(true);
         drop(self);
         if let Some(done) = done {
             let _ = done.send(()); // nobody may wait
@@ -196,14 +218,7 @@ impl Driver {
             .allocate_new_port() // a port that is dialled from twice may still be in use
             .build();
         if let Err(error) = self.swarm.dial(options) {
-            let connected = self.swarm.is_connected(&peer);
-            let fault = DialFault::from(&error);
-            self.shared
-                .book()
-                .failed(&peer, fault.clone(), Instant::now());
-            if !connected {
-                self.refuse_waiting(&peer, fault);
-            }
+            self.dial_failed(&peer, DialFault::from(&error));
         }
     }
 
@@ -211,10 +226,10 @@ impl Driver {
         self.shared
             .book()
             .failed(peer, fault.clone(), Instant::now());
-        self.refuse_waiting(peer, fault);
-    }
-
-    fn refuse_waiting(&mut self, peer: &PeerId, fault: DialFault) {
+        if self.swarm.is_connected(peer) {
+            return; // it was quicker
+        }
+        self.hub.board.away(peer);
         for (_, reply) in self.waiting.remove(peer).unwrap_or_default() {
             let _ = reply.send(Err(AskError::Away(fault.clone()))); // it may have given up
         }

@@ -1,7 +1,7 @@
 //! The door: who is not admitted is cut as soon as its identity is proven, before any
 //! protocol is spoken.
 
-use super::{Policy, fault::Unwelcome};
+use super::{Policy, board::Board, fault::Unwelcome};
 use libp2p::{
     Multiaddr, PeerId,
     core::{Endpoint, transport::PortUse},
@@ -14,20 +14,22 @@ use std::{
     convert::Infallible,
     sync::Arc,
     task::{Context, Poll},
+    time::Instant,
 };
 
-/// Asks the policy at every connection.
+/// Asks the policy at every connection, and whether the peer is banned.
 pub(super) struct Gate {
     policy: Arc<dyn Policy>,
+    board: Arc<Board>,
 }
 
 impl Gate {
-    pub(super) fn new(policy: Arc<dyn Policy>) -> Self {
-        Self { policy }
+    pub(super) fn new(policy: Arc<dyn Policy>, board: Arc<Board>) -> Self {
+        Self { policy, board }
     }
 
     pub(super) fn admits(&self, peer: &PeerId) -> bool {
-        self.policy.admits(peer)
+        self.policy.admits(peer) && !self.board.is_banned(peer, Instant::now())
     }
 
     fn check(&self, peer: &PeerId) -> Result<dummy::ConnectionHandler, ConnectionDenied> {

@@ -11,21 +11,39 @@
 //! Decisions: `docs/adr/0012-peers.md`.
 
 mod ask;
+mod bitswap;
+mod board;
 mod book;
 mod driver;
 mod fault;
+mod fetch;
 mod gate;
+mod handler;
+mod message;
+mod name;
 mod node;
+mod outbox;
+mod plan;
+mod pull;
 mod resolve;
+mod save;
+mod serve;
 mod settings;
+mod traffic;
 mod transport;
+mod walk;
 
 pub use ask::{AskError, MAX_ASK};
 pub use book::{AddressError, PeerFacts, PeerStatus};
 pub use fault::DialFault;
+pub use fetch::{Fetch, FetchError, FetchOptions, Fetched, Progress};
 pub use libp2p::{Multiaddr, PeerId};
+pub use message::{
+    Absence, Block, MAX_ENTRIES, MAX_MESSAGE, Message, MessageError, Presence, Want, WantKind,
+};
 pub use node::{PeerNode, StartError};
 pub use settings::{Limits, PeerKey, PeerSettings, SwarmKey, SwarmKeyError};
+pub use traffic::Traffic;
 
 use base::cid::Cid;
 

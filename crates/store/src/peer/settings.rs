@@ -129,6 +129,23 @@ pub struct Limits {
     pub ask: Duration,
     /// Answers worked on at once, for all peers: each has a thread.
     pub answers: usize,
+    /// Bitswap streams that a peer may have open to this node.
+    pub streams_per_peer: usize,
+    /// Bytes of messages that a peer may have under way and unread; at least one message.
+    pub unread_per_peer: usize,
+    /// Wants that are kept of a peer; what comes above them is not answered.
+    pub wants_per_peer: usize,
+    /// Blocks that nobody asked for, and messages that are none, before a peer is banned.
+    pub wrong_blocks: u32,
+    /// How long a ban lasts.
+    pub ban: Duration,
+    /// Threads that read blocks for peers, at once.
+    pub reads: usize,
+    /// How long after its arrival a want is answered with "not here": the same whether the
+    /// block is absent or refused.
+    pub absence: Duration,
+    /// Fetches at once; others wait.
+    pub fetches: usize,
     /// How long to wait before a peer is dialled again; doubled at each failure.
     pub redial: Duration,
     /// The longest such wait.
@@ -146,6 +163,14 @@ impl Default for Limits {
             asks_per_peer: 4,
             ask: Duration::from_secs(30),
             answers: 8,
+            streams_per_peer: 32,
+            unread_per_peer: 8 << 20,
+            wants_per_peer: 4096,
+            wrong_blocks: 8,
+            ban: Duration::from_secs(3600),
+            reads: 4,
+            absence: Duration::from_millis(20),
+            fetches: 8,
             redial: Duration::from_secs(1),
             redial_at_most: Duration::from_secs(60),
         }

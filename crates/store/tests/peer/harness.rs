@@ -1,29 +1,33 @@
 //! What the tests of peers share: nodes on loopback, policies, waiting.
 
+use base::cid::Cid;
 use std::{
+    collections::HashSet,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 use store::{
-    Embedded,
-    peer::{Exchange, PeerId, PeerKey, PeerNode, PeerSettings, PeerStatus, Policy},
+    BlockStore, Embedded,
+    peer::{Exchange, FetchOptions, PeerId, PeerKey, PeerNode, PeerSettings, PeerStatus, Policy},
+    unixfs::{Profile, add},
 };
 
 /// Admits everybody and lets everybody have everything, until told otherwise.
 #[derive(Default)]
 pub(crate) struct Open {
     pub(crate) shut: AtomicBool,
+    pub(crate) secret: Mutex<HashSet<Cid>>,
 }
 
 impl Policy for Open {
     fn admits(&self, _: &PeerId) -> bool {
         !self.shut.load(Ordering::Relaxed)
     }
-    fn may_have(&self, _: &PeerId, _: &base::cid::Cid) -> bool {
-        true
+    fn may_have(&self, _: &PeerId, cid: &Cid) -> bool {
+        !self.secret.lock().unwrap().contains(cid)
     }
 }
 
@@ -47,7 +51,8 @@ impl Exchange for Echo {
 pub(crate) struct Node {
     pub(crate) peer: PeerNode,
     pub(crate) policy: Arc<Open>,
-    _folder: tempfile::TempDir,
+    pub(crate) store: Arc<dyn BlockStore>,
+    _folder: Option<tempfile::TempDir>,
 }
 
 pub(crate) fn settings(seed: u8) -> PeerSettings {
@@ -62,13 +67,53 @@ pub(crate) fn settings(seed: u8) -> PeerSettings {
 pub(crate) fn node(settings: PeerSettings) -> Node {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(Embedded::open(folder.path()).unwrap());
+    let mut node = node_of(settings, store);
+    node._folder = Some(folder);
+    node
+}
+
+pub(crate) fn node_of(settings: PeerSettings, store: Arc<dyn BlockStore>) -> Node {
     let policy = Arc::new(Open::default());
-    let peer = PeerNode::start(settings, store, policy.clone(), Arc::new(Echo)).unwrap();
+    let exchange = Arc::new(Echo);
+    let peer = PeerNode::start(settings, store.clone(), policy.clone(), exchange).unwrap();
     Node {
         peer,
         policy,
-        _folder: folder,
+        store,
+        _folder: None,
     }
+}
+
+/// Stores a file as a tree of small blocks, pinned.
+pub(crate) fn file(store: &dyn BlockStore, size: usize, chunk: usize) -> Cid {
+    let mut batch = store.batch();
+    let profile = Profile::UNIXFS_V1_2025.resized(chunk, 8).unwrap();
+    let built = add(profile, &content(size)[..], &mut *batch).unwrap();
+    batch.commit().unwrap();
+    store.pin(&built.cid).unwrap();
+    built.cid
+}
+
+/// Bytes that do not repeat.
+pub(crate) fn content(size: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut bytes = Vec::with_capacity(size + 8);
+    while bytes.len() < size {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        bytes.extend((state ^ (state >> 29)).to_le_bytes());
+    }
+    bytes.truncate(size);
+    bytes
+}
+
+/// Impatient, so that tests of waiting do not wait long.
+pub(crate) fn options() -> FetchOptions {
+    let mut options = FetchOptions::default();
+    options.patience = Duration::from_millis(500);
+    options.stall = Duration::from_secs(3);
+    options
 }
 
 impl Node {
