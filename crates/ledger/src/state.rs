@@ -11,12 +11,14 @@ mod hash;
 mod index;
 mod overlay;
 mod rule;
+mod stored;
 
 pub use genesis::genesis_hash;
 pub use hash::StateHash;
 pub use index::List;
 pub use overlay::{Fault, Memory, Overlay, Read};
 pub use rule::{Asked, BlockContext, apply};
+pub use stored::Stored;
 
 pub(crate) use genesis::{check_genesis, policy_is_sound, write_genesis};
 pub(crate) use index::{IndexEntry, list_key};

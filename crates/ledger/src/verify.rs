@@ -172,7 +172,7 @@ impl<'a> Keys<'a> {
     fn choose(&mut self, decoded: Decoded) -> Result<Result<Checked, Refusal>, Fault> {
         let operation = &decoded.signed.body;
         if !self.senders.contains_key(&operation.account) {
-            let account = self.state.get::<Account>(&operation.account)?;
+            let account = self.state.find::<Account>(&operation.account)?;
             let key = account
                 .and_then(|account| account.operation_key())
                 .or_else(|| opening_key(operation.account, &operation.action));
@@ -222,7 +222,8 @@ impl<'a> Keys<'a> {
         let key = self.querier(query)?;
         Ok(key.map(|key| {
             let ask = query.ask(chain, checked.operation().account);
-            Claim::new(at, Part::Ask, key, ask.signature, &ask.body.preimage())
+            let claimed = (Part::Ask, key, ask.signature);
+            Claim::new(at, checked.id, claimed, &ask.body.preimage())
         }))
     }
 
@@ -230,8 +231,8 @@ impl<'a> Keys<'a> {
         if let Some(key) = self.queriers.get(&query.grant) {
             return Ok(*key);
         }
-        let key = match self.state.get::<Grant>(&query.grant)? {
-            Some(grant) => self.state.get::<Account>(&grant.requester)?,
+        let key = match self.state.find::<Grant>(&query.grant)? {
+            Some(grant) => self.state.find::<Account>(&grant.requester)?,
             None => None,
         }
         .and_then(|account| account.operation_key());
@@ -246,7 +247,7 @@ struct Claim {
     at: usize,
     part: Part,
     key: OperationKey,
-    seed: [u8; 32],
+    id: OperationId,
     item: batch::Item,
 }
 
@@ -259,28 +260,31 @@ enum Part {
 impl Claim {
     fn sender(at: usize, checked: &Checked) -> Self {
         let message = preimage(&checked.bytes);
-        Self::new(
-            at,
-            Part::Sender,
-            checked.key,
-            checked.signed.signature,
-            &message,
-        )
+        let claimed = (Part::Sender, checked.key, checked.signed.signature);
+        Self::new(at, checked.id, claimed, &message)
     }
 
-    fn new(at: usize, part: Part, key: OperationKey, signature: Signature, message: &[u8]) -> Self {
-        let seed = blake3::Hasher::new()
-            .update(&key.0)
-            .update(&signature.0)
-            .update(message)
-            .finalize();
+    fn new(
+        at: usize,
+        id: OperationId,
+        (part, key, signature): (Part, OperationKey, Signature),
+        message: &[u8],
+    ) -> Self {
         Self {
             at,
             part,
             key,
-            seed: *seed.as_bytes(),
+            id,
             item: batch::Item::from((key.0.into(), signature.0.into(), message)),
         }
+    }
+
+    /// All that the claim is about: message and signature stand in the operation's bytes,
+    /// of which the id is a hash (an ask's message also has the chain, the same for all).
+    fn stir(&self, seed: &mut blake3::Hasher) {
+        seed.update(&[u8::from(self.part == Part::Ask)]);
+        seed.update(&self.key.0);
+        seed.update(self.id.0.hash().digest());
     }
 }
 
@@ -319,7 +323,7 @@ fn holds(claims: &[Claim]) -> bool {
     let mut seed = blake3::Hasher::new();
     let mut verifier = batch::Verifier::new();
     for claim in claims {
-        seed.update(&claim.seed);
+        claim.stir(&mut seed);
         verifier.queue(claim.item.clone());
     }
     verifier.verify(Coefficients(seed.finalize_xof())).is_ok()

@@ -64,8 +64,9 @@ fn issue_vouchers(
     account: AccountId,
     mut balance: Balance,
 ) -> Result<(), Stop> {
-    let tiers = work.policy()?.tiers;
-    let reached = tiers
+    let policy = work.policy()?;
+    let reached = policy
+        .tiers
         .iter()
         .take_while(|tier| balance.amount >= i64::from(**tier))
         .count() as u8; // a sound policy has at most 255 tiers

@@ -108,8 +108,8 @@ fn reward_patient(
 
 /// Whether an institution that is neither the querier's nor the agent's met the patient.
 fn attested(work: &Work<'_, '_>, patient: AccountId, trio: &Trio) -> Result<bool, Stop> {
-    for attester in work.account_as(patient, Role::Patient)?.attested_by {
-        let institution = work.get::<Institution>(&attester)?;
+    for attester in &work.account_as(patient, Role::Patient)?.attested_by {
+        let institution = work.get::<Institution>(attester)?;
         let outside = institution.is_some_and(|attester| {
             !attester.together(&trio.querier) && !attester.together(&trio.agent)
         });

@@ -22,6 +22,28 @@ pub trait Nodes {
     /// # Errors
     /// The back-end's, a missing node included.
     fn node(&self, level: u8, index: u64) -> Result<Digest, Self::Error>;
+
+    /// Root of leaves `begin..end`, where `begin` is a multiple of the next power of two
+    /// above `end - begin`.
+    ///
+    /// # Errors
+    /// The back-end's.
+    fn span(&self, begin: u64, end: u64) -> Result<Digest, Self::Error> {
+        compute(self, begin, end)
+    }
+}
+
+/// [`Nodes::span`] from a node or two shorter spans.
+fn compute<N: Nodes + ?Sized>(nodes: &N, begin: u64, end: u64) -> Result<Digest, N::Error> {
+    let length = end - begin;
+    if length.is_power_of_two() {
+        let level = length.trailing_zeros() as u8; // < 64
+        return nodes.node(level, begin >> level);
+    }
+    let middle = begin + split(length);
+    let left = nodes.span(begin, middle)?;
+    let right = nodes.span(middle, end)?;
+    Ok(node_hash(&left, &right))
 }
 
 /// Root of the first `size` leaves.
@@ -32,7 +54,7 @@ pub fn root_at<N: Nodes>(nodes: &N, size: u64) -> Result<Digest, N::Error> {
     if size == 0 {
         return Ok(empty_root());
     }
-    subtree(nodes, 0, size)
+    nodes.span(0, size)
 }
 
 /// Proof that leaf `index` stands in the tree of `size` leaves; `index < size`.
@@ -49,10 +71,10 @@ pub fn inclusion_proof<N: Nodes>(
     while end - begin > 1 {
         let middle = begin + split(end - begin);
         if index < middle {
-            path.push(subtree(nodes, middle, end)?);
+            path.push(nodes.span(middle, end)?);
             end = middle;
         } else {
-            path.push(subtree(nodes, begin, middle)?);
+            path.push(nodes.span(begin, middle)?);
             begin = middle;
         }
     }
@@ -81,33 +103,20 @@ pub fn consistency_proof<N: Nodes>(
         while end != from {
             let middle = begin + split(end - begin);
             if from <= middle {
-                path.push(subtree(nodes, middle, end)?);
+                path.push(nodes.span(middle, end)?);
                 end = middle;
             } else {
-                path.push(subtree(nodes, begin, middle)?);
+                path.push(nodes.span(begin, middle)?);
                 begin = middle;
                 whole = false;
             }
         }
         if !whole {
-            path.push(subtree(nodes, begin, end)?);
+            path.push(nodes.span(begin, end)?);
         }
         path.reverse();
     }
     Ok(ConsistencyProof { from, to, path })
-}
-
-/// Root of leaves `begin..end`, where `begin` is a multiple of the next power of two.
-fn subtree<N: Nodes>(nodes: &N, begin: u64, end: u64) -> Result<Digest, N::Error> {
-    let length = end - begin;
-    if length.is_power_of_two() {
-        let level = length.trailing_zeros() as u8; // < 64
-        return nodes.node(level, begin >> level);
-    }
-    let middle = begin + split(length);
-    let left = subtree(nodes, begin, middle)?;
-    let right = subtree(nodes, middle, end)?;
-    Ok(node_hash(&left, &right))
 }
 
 /// Largest power of two smaller than `length`; `length >= 2`.
@@ -173,14 +182,15 @@ impl Appender {
 /// Nodes with a memory, for many proofs at one size.
 pub(crate) struct Memo<'a, N> {
     inner: &'a N,
-    seen: RefCell<HashMap<(u8, u64), Digest>>,
+    /// What was computed or read, by first leaf and end.
+    seen: RefCell<HashMap<(u64, u64), Digest>>,
 }
 
 impl<'a, N: Nodes> Memo<'a, N> {
     pub(crate) fn new(inner: &'a N, known: &[(u8, u64, Digest)]) -> Self {
         let seen = known
             .iter()
-            .map(|(level, index, hash)| ((*level, *index), *hash))
+            .map(|(level, index, hash)| ((index << level, (index + 1) << level), *hash))
             .collect();
         Self {
             inner,
@@ -193,11 +203,59 @@ impl<N: Nodes> Nodes for Memo<'_, N> {
     type Error = N::Error;
 
     fn node(&self, level: u8, index: u64) -> Result<Digest, N::Error> {
-        if let Some(hash) = self.seen.borrow().get(&(level, index)) {
+        self.inner.node(level, index)
+    }
+
+    fn span(&self, begin: u64, end: u64) -> Result<Digest, N::Error> {
+        if let Some(hash) = self.seen.borrow().get(&(begin, end)) {
             return Ok(*hash);
         }
-        let hash = self.inner.node(level, index)?;
-        self.seen.borrow_mut().insert((level, index), hash);
+        let hash = compute(self, begin, end)?;
+        self.seen.borrow_mut().insert((begin, end), hash);
         Ok(hash)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::convert::Infallible;
+
+    /// Nodes computed from the leaves, by the definition.
+    struct Leaves(Vec<Digest>);
+
+    impl Nodes for Leaves {
+        type Error = Infallible;
+
+        fn node(&self, level: u8, index: u64) -> Result<Digest, Infallible> {
+            if level == 0 {
+                return Ok(self.0[index as usize]);
+            }
+            let left = self.node(level - 1, 2 * index)?;
+            Ok(node_hash(&left, &self.node(level - 1, 2 * index + 1)?))
+        }
+    }
+
+    #[test]
+    fn a_memory_changes_no_proof() {
+        let leaves = |count: u64| (0..count).map(|at| Digest::of(&at.to_be_bytes())).collect();
+        for size in 1..40 {
+            let nodes = Leaves(leaves(size));
+            for before in 0..size {
+                let Ok(mut tree) = Appender::resume(&nodes, before);
+                nodes.0[before as usize..]
+                    .iter()
+                    .for_each(|leaf| tree.append(*leaf));
+                let Ok(root) = root_at(&nodes, size);
+                assert_eq!(tree.root(), root);
+                let memo = Memo::new(&nodes, &tree.into_added());
+                for index in 0..size {
+                    let plain = inclusion_proof(&nodes, index, size);
+                    assert_eq!(inclusion_proof(&memo, index, size), plain);
+                    let plain = consistency_proof(&nodes, index, size);
+                    assert_eq!(consistency_proof(&memo, index, size), plain);
+                }
+            }
+        }
     }
 }

@@ -25,7 +25,7 @@ use base::genesis::Policy;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// A kind of entry. Its stored key is `TAG ‖ key bytes`; keys of one kind have one length.
-pub trait Entry: Serialize + DeserializeOwned + Clone + 'static {
+pub trait Entry: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     /// The kind's number; never reused.
     const TAG: u8;
     /// What names one entry of the kind.

@@ -1,12 +1,11 @@
 //! Changes of a block on top of a state that does not move, with undo for an operation
 //! that fails.
 
-use base::{OperationId, cid, codec};
+use base::{OperationId, cid};
 use std::{
-    any::Any,
     cell::RefCell,
     collections::{BTreeMap, HashMap},
-    rc::Rc,
+    sync::Arc,
 };
 use thiserror::Error;
 
@@ -14,6 +13,7 @@ use super::{
     StateHash,
     entry::{self, Entry},
     index::IndexEntry,
+    stored::{Shared, Stored, typed},
 };
 
 /// A state that cannot be read: the medium failed or the tables are damaged. Never the
@@ -31,11 +31,11 @@ pub enum Fault {
 
 /// Read access to stored entries by stored key.
 pub trait Read {
-    /// The value, if there is one.
+    /// The entry, if there is one.
     ///
     /// # Errors
     /// [`Fault`] of the back-end.
-    fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault>;
+    fn read(&self, key: &[u8]) -> Result<Option<Arc<Stored>>, Fault>;
 }
 
 /// Entries in memory: the back-end of replays and tests.
@@ -45,8 +45,9 @@ pub struct Memory {
 }
 
 impl Read for Memory {
-    fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
-        Ok(self.entries.get(key).cloned())
+    fn read(&self, key: &[u8]) -> Result<Option<Arc<Stored>>, Fault> {
+        let bytes = self.entries.get(key).cloned();
+        Ok(bytes.map(Stored::new))
     }
 }
 
@@ -61,7 +62,7 @@ impl Memory {
     pub(crate) fn write(&mut self, changes: &Changes) {
         for change in &changes.entries {
             self.entries
-                .insert(change.key.clone(), change.after.clone());
+                .insert(change.key.clone(), change.after.bytes().to_vec());
         }
     }
 }
@@ -78,8 +79,8 @@ pub(crate) struct Changes {
 #[derive(Clone, Debug)]
 pub(crate) struct ChangedEntry {
     pub(crate) key: Vec<u8>,
-    pub(crate) before: Option<Vec<u8>>,
-    pub(crate) after: Vec<u8>,
+    pub(crate) before: Option<Arc<Stored>>,
+    pub(crate) after: Arc<Stored>,
 }
 
 impl Changes {
@@ -87,9 +88,9 @@ impl Changes {
     pub(crate) fn update(&self, hash: &mut StateHash) {
         for change in &self.entries {
             if let Some(before) = &change.before {
-                hash.remove(&change.key, before);
+                hash.remove(&change.key, before.bytes());
             }
-            hash.add(&change.key, &change.after);
+            hash.add(&change.key, change.after.bytes());
         }
     }
 }
@@ -98,37 +99,19 @@ impl Changes {
 /// removed. Each is decoded once and encoded once, however often a block touches it.
 pub struct Overlay<'a> {
     base: &'a dyn Read,
-    seen: RefCell<HashMap<Vec<u8>, Seen>>,
-    written: HashMap<Vec<u8>, Shared>,
+    slots: RefCell<HashMap<Vec<u8>, Slot>>,
     index: Vec<IndexEntry>,
     /// Key and what was written there before, oldest first.
     undo: Vec<(Vec<u8>, Option<Shared>)>,
     index_mark: usize,
 }
 
-/// What the base holds under a key.
-struct Seen {
-    bytes: Option<Vec<u8>>,
-    entry: Option<Shared>,
-}
-
-/// An entry of any kind, decoded.
-type Shared = Rc<dyn Stored>;
-
-/// See [`Shared`].
-trait Stored {
-    fn bytes(&self) -> Vec<u8>;
-    fn as_any(&self) -> &dyn Any;
-}
-
-impl<E: Entry> Stored for E {
-    fn bytes(&self) -> Vec<u8> {
-        codec::encode(self)
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
+/// What is known of a key.
+#[derive(Default)]
+struct Slot {
+    /// What the base holds, once it was asked.
+    base: Option<Option<Arc<Stored>>>,
+    written: Option<Shared>,
 }
 
 impl<'a> Overlay<'a> {
@@ -136,8 +119,7 @@ impl<'a> Overlay<'a> {
     pub fn new(base: &'a dyn Read) -> Self {
         Self {
             base,
-            seen: RefCell::default(),
-            written: HashMap::new(),
+            slots: RefCell::default(),
             index: Vec::new(),
             undo: Vec::new(),
             index_mark: 0,
@@ -149,28 +131,35 @@ impl<'a> Overlay<'a> {
     /// # Errors
     /// [`Fault`].
     pub fn get<E: Entry>(&self, key: &E::Key) -> Result<Option<E>, Fault> {
+        Ok(self.find(key)?.map(Arc::unwrap_or_clone))
+    }
+
+    /// As [`Self::get`], to look at only.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn find<E: Entry>(&self, key: &E::Key) -> Result<Option<Arc<E>>, Fault> {
         let key = entry::stored_key::<E>(key);
-        if let Some(entry) = self.written.get(&key) {
-            return typed(entry).map(Some);
+        let mut slots = self.slots.borrow_mut();
+        if let Some(slot) = slots.get(&key) {
+            if let Some(written) = &slot.written {
+                return typed(written).map(Some);
+            }
+            if let Some(base) = &slot.base {
+                return base.as_ref().map(|stored| stored.entry()).transpose();
+            }
         }
-        if let Some(seen) = self.seen.borrow().get(&key) {
-            return seen.entry.as_ref().map(typed).transpose();
-        }
-        let bytes = self.base.read(&key)?;
-        let entry = bytes.as_deref().map(decode::<E>).transpose()?;
-        let stored = entry.clone().map(|entry| -> Shared { Rc::new(entry) });
-        let seen = Seen {
-            bytes,
-            entry: stored,
-        };
-        self.seen.borrow_mut().insert(key, seen);
+        let stored = self.base.read(&key)?;
+        let entry = stored.as_ref().map(|stored| stored.entry()).transpose()?;
+        slots.entry(key).or_default().base = Some(stored);
         Ok(entry)
     }
 
     /// Adds or replaces an entry.
     pub fn put<E: Entry>(&mut self, key: &E::Key, entry: &E) {
         let key = entry::stored_key::<E>(key);
-        let before = self.written.insert(key.clone(), Rc::new(entry.clone()));
+        let slot = self.slots.get_mut().entry(key.clone()).or_default();
+        let before = slot.written.replace(Arc::new(entry.clone()));
         self.undo.push((key, before));
     }
 
@@ -186,26 +175,29 @@ impl<'a> Overlay<'a> {
 
     /// Undoes everything since the last mark.
     pub(crate) fn roll_back(&mut self) {
+        let slots = self.slots.get_mut();
         while let Some((key, before)) = self.undo.pop() {
-            match before {
-                Some(entry) => self.written.insert(key, entry),
-                None => self.written.remove(&key),
-            };
+            slots.entry(key).or_default().written = before;
         }
         self.index.truncate(self.index_mark);
     }
 
     /// What differs from the base; entries and lists in key order.
     pub(crate) fn into_changes(mut self) -> Result<Changes, Fault> {
-        let mut seen = self.seen.into_inner();
-        let mut entries = Vec::with_capacity(self.written.len());
-        for (key, entry) in self.written {
-            let before = match seen.remove(&key) {
-                Some(seen) => seen.bytes,
+        let mut entries = Vec::new();
+        for (key, slot) in self.slots.into_inner() {
+            let Some(written) = slot.written else {
+                continue;
+            };
+            let before = match slot.base {
+                Some(before) => before,
                 None => self.base.read(&key)?,
             };
-            let after = entry.bytes();
-            if before.as_deref() != Some(&after) {
+            let after = Stored::of(written);
+            if before
+                .as_ref()
+                .is_none_or(|before| before.bytes() != after.bytes())
+            {
                 entries.push(ChangedEntry { key, before, after });
             }
         }
@@ -216,18 +208,6 @@ impl<'a> Overlay<'a> {
             index: self.index,
         })
     }
-}
-
-/// The entry as the kind that its key says.
-fn typed<E: Entry>(entry: &Shared) -> Result<E, Fault> {
-    let entry = (**entry).as_any().downcast_ref::<E>();
-    entry
-        .cloned()
-        .ok_or_else(|| Fault::Damaged("an entry of another kind".into()))
-}
-
-fn decode<E: Entry>(bytes: &[u8]) -> Result<E, Fault> {
-    codec::decode_lenient(bytes).map_err(|error| Fault::Damaged(error.to_string()))
 }
 
 /// The digest in an operation id, if the id has the one form that ids of operations have.

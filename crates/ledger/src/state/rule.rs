@@ -19,6 +19,7 @@ use base::{
     key::OperationKey,
     operation::{Power, Role},
 };
+use std::sync::Arc;
 
 use super::{
     Fault, IndexEntry, List, Overlay,
@@ -196,6 +197,11 @@ impl Work<'_, '_> {
         self.state.get(key)
     }
 
+    /// An entry to look at only.
+    pub(crate) fn find<E: Entry>(&self, key: &E::Key) -> Result<Option<Arc<E>>, Fault> {
+        self.state.find(key)
+    }
+
     pub(crate) fn put<E: Entry>(&mut self, key: &E::Key, entry: &E) {
         self.state.put(key, entry);
     }
@@ -216,19 +222,19 @@ impl Work<'_, '_> {
         });
     }
 
-    pub(crate) fn account(&self, id: AccountId) -> Result<Account, Stop> {
-        Ok(self.get::<Account>(&id)?.ok_or(Failure::UnknownAccount)?)
+    pub(crate) fn account(&self, id: AccountId) -> Result<Arc<Account>, Stop> {
+        Ok(self.find::<Account>(&id)?.ok_or(Failure::UnknownAccount)?)
     }
 
     /// An account of this role; another role counts as unknown.
-    pub(crate) fn account_as(&self, id: AccountId, role: Role) -> Result<Account, Stop> {
+    pub(crate) fn account_as(&self, id: AccountId, role: Role) -> Result<Arc<Account>, Stop> {
         let account = self.account(id)?;
         ensure(account.role == role, Failure::UnknownAccount)?;
         Ok(account)
     }
 
-    pub(crate) fn policy(&self) -> Result<Policy, Stop> {
-        let policy = self.get::<Policy>(&())?;
+    pub(crate) fn policy(&self) -> Result<Arc<Policy>, Stop> {
+        let policy = self.find::<Policy>(&())?;
         Ok(policy.ok_or_else(|| Fault::Damaged("no policy".into()))?)
     }
 
@@ -238,7 +244,7 @@ impl Work<'_, '_> {
             return Ok(Some(institution));
         }
         let joined = self
-            .get::<Account>(&account)?
+            .find::<Account>(&account)?
             .and_then(|account| account.institution);
         joined.map_or(Ok(None), |institution| self.get(&institution))
     }

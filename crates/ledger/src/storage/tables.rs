@@ -2,10 +2,11 @@
 
 use base::Digest;
 use redb::{ReadOnlyTable, ReadTransaction, TableDefinition};
+use std::sync::Arc;
 
 use crate::{
     log::Nodes,
-    state::{Fault, Read},
+    state::{Fault, Read, Stored},
 };
 
 /// `version`, `genesis`, `state-hash`.
@@ -68,9 +69,9 @@ impl Snapshot {
 }
 
 impl Read for Snapshot {
-    fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+    fn read(&self, key: &[u8]) -> Result<Option<Arc<Stored>>, Fault> {
         let value = self.state.get(key).map_err(fault)?;
-        Ok(value.map(|guard| guard.value().to_vec()))
+        Ok(value.map(|guard| Stored::new(guard.value().to_vec())))
     }
 }
 

@@ -8,6 +8,7 @@ use base::{AccountId, Digest, Millis, OperationId, cid, codec, operation::Emerge
 use redb::ReadableTable;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
+use std::sync::Arc;
 
 use super::tables::{Snapshot, fault};
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
     leaf::Leaf,
     log::{self, ConsistencyProof, InclusionProof},
     receipt::Receipt,
-    state::{Fault, Read, StateHash, entry::QueryState, operation_key},
+    state::{Fault, Read, StateHash, Stored, entry::QueryState, operation_key},
 };
 
 /// Most items in one answer.
@@ -76,7 +77,7 @@ pub struct View {
 }
 
 impl Read for View {
-    fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+    fn read(&self, key: &[u8]) -> Result<Option<Arc<Stored>>, Fault> {
         self.snapshot.read(key)
     }
 }

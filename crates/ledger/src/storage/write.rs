@@ -47,7 +47,7 @@ fn write_changes(
     let mut entries = transaction.open_table(STATE).map_err(fault)?;
     for change in &changes.entries {
         entries
-            .insert(change.key.as_slice(), change.after.as_slice())
+            .insert(change.key.as_slice(), change.after.bytes())
             .map_err(fault)?;
     }
     let mut lists = transaction.open_table(LISTS).map_err(fault)?;

@@ -10,6 +10,7 @@ use base::{
     },
 };
 use serde_bytes::ByteBuf;
+use std::sync::Arc;
 
 use super::{Stop, Work, ensure};
 use crate::{
@@ -30,7 +31,7 @@ const MAX_ATTESTATIONS: usize = 64;
 pub(super) fn register(work: &mut Work<'_, '_>, action: &Register) -> Result<(), Stop> {
     let id = work.sender;
     ensure(
-        work.get::<Account>(&id)?.is_none(),
+        work.find::<Account>(&id)?.is_none(),
         Failure::AlreadyRegistered,
     )?;
     keys_fit_role(action)?;
@@ -105,7 +106,7 @@ fn current<K>(key: K, from: u64) -> KeyPeriod<K> {
 }
 
 pub(super) fn rotate_key(work: &mut Work<'_, '_>, action: &RotateKey) -> Result<(), Stop> {
-    let mut account = work.account(work.sender)?;
+    let mut account = Arc::unwrap_or_clone(work.account(work.sender)?);
     let height = work.block.height;
     let until = action.compromised_after.unwrap_or(height);
     ensure(until <= height, Failure::BadShape)?;
@@ -185,7 +186,7 @@ fn push_key<K: PartialEq>(
 }
 
 pub(super) fn join(work: &mut Work<'_, '_>, action: &Join) -> Result<(), Stop> {
-    let mut account = work.account(work.sender)?;
+    let mut account = Arc::unwrap_or_clone(work.account(work.sender)?);
     let is_one = work.get::<Institution>(&work.sender)?.is_some();
     ensure(
         account.institution.is_none() && !is_one,
@@ -211,7 +212,7 @@ pub(super) fn join(work: &mut Work<'_, '_>, action: &Join) -> Result<(), Stop> {
 
 pub(super) fn attest(work: &mut Work<'_, '_>, action: &Attest) -> Result<(), Stop> {
     work.require_institution()?;
-    let mut patient = work.account_as(action.patient, Role::Patient)?;
+    let mut patient = Arc::unwrap_or_clone(work.account_as(action.patient, Role::Patient)?);
     ensure(
         !patient.attested_by.contains(&work.sender) && patient.attested_by.len() < MAX_ATTESTATIONS,
         Failure::AlreadyAttested,

@@ -19,7 +19,7 @@ pub(crate) fn admit(
     if operation.chain != block.validators.chain() {
         return Ok(Err(Refusal::WrongChain));
     }
-    let account = state.get::<Account>(&operation.account)?;
+    let account = state.find::<Account>(&operation.account)?;
     let stored = account.and_then(|account| account.operation_key());
     let Some(key) = stored.or_else(|| opening_key(operation.account, &operation.action)) else {
         return Ok(Err(Refusal::UnknownAccount));

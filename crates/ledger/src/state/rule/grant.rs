@@ -132,7 +132,7 @@ pub(super) fn separated_agent(
     agent: AccountId,
     querier: AccountId,
 ) -> Result<(), Stop> {
-    let account = work.get::<Account>(&agent)?.ok_or(Failure::WrongAgent)?;
+    let account = work.find::<Account>(&agent)?.ok_or(Failure::WrongAgent)?;
     ensure(account.role == Role::Agent, Failure::WrongAgent)?;
     let agents = work.institution_of(agent)?.ok_or(Failure::WrongAgent)?;
     let together = work

@@ -75,7 +75,7 @@ fn asked_for(work: &Work<'_, '_>, action: &Query, grant: &Grant) -> Result<(), S
 
 /// The part stands in the record's last accepted state, and the record is the granter's.
 fn accepted(work: &Work<'_, '_>, action: &Query, grant: &Grant) -> Result<(), Stop> {
-    let found = work.get::<Record>(&action.record)?;
+    let found = work.find::<Record>(&action.record)?;
     let record = found.ok_or(Failure::UnknownRecord)?;
     ensure(record.patient == grant.patient, Failure::WrongPatient)?;
     ensure(!record.is_erased(), Failure::RecordErased)?;

@@ -26,7 +26,7 @@ pub(super) fn publish(work: &mut Work<'_, '_>, action: &Publish) -> Result<(), S
         Failure::BadRecordId,
     )?;
     ensure(
-        work.get::<Record>(&action.record)?.is_none(),
+        work.find::<Record>(&action.record)?.is_none(),
         Failure::RecordExists,
     )?;
     let record = Record {
@@ -156,7 +156,10 @@ fn add_state(
 ) -> Result<(), Stop> {
     ensure(is_object(&state), Failure::BadState)?;
     let key = (record, state);
-    ensure(work.get::<StateInfo>(&key)?.is_none(), Failure::StateReused)?;
+    ensure(
+        work.find::<StateInfo>(&key)?.is_none(),
+        Failure::StateReused,
+    )?;
     let info = StateInfo {
         record,
         state,

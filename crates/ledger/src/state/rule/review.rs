@@ -14,7 +14,7 @@ pub(super) fn review(work: &mut Work<'_, '_>, action: &Review) -> Result<(), Sto
     let mut query = found.ok_or(Failure::UnknownQuery)?;
     ensure(query.querier == work.sender, Failure::NotYours)?;
     ensure(query.review.is_none(), Failure::AlreadyReviewed)?;
-    let found = work.get::<Record>(&query.record)?;
+    let found = work.find::<Record>(&query.record)?;
     let record = found.ok_or(Failure::UnknownRecord)?;
     if credit::counts(work, &query, record.hospital)? {
         credit::count_review(work, record.hospital, action.verdict)?;
