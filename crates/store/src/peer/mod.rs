@@ -24,6 +24,9 @@ mod name;
 mod node;
 mod outbox;
 mod plan;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod plan_tests;
 mod pull;
 mod resolve;
 mod save;
