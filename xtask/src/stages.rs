@@ -24,10 +24,17 @@ const STAGES: &[Stage] = &[
     ("clippy", |_| run::must(run::cargo().args(CLIPPY))),
     ("package", |_| package()),
     ("tests", |tally| {
-        tally.cargo_test(&["--workspace", "--lib", "--bins", "--tests"])
+        tally.cargo_test(&[
+            "--workspace",
+            FULL[0],
+            FULL[1],
+            "--lib",
+            "--bins",
+            "--tests",
+        ])
     }),
     ("doc tests", |tally| {
-        tally.cargo_test(&["--workspace", "--doc"])
+        tally.cargo_test(&["--workspace", FULL[0], FULL[1], "--doc"])
     }),
     ("constant time", |tally| {
         if tally.not_run.contains(&constant_time::NEEDS) {
@@ -41,10 +48,15 @@ const STAGES: &[Stage] = &[
     }),
 ];
 
-const CLIPPY: [&str; 7] = [
+/// Everything that is built is checked, not only what the default features build.
+const FULL: [&str; 2] = ["--features", "medshare/full"];
+
+const CLIPPY: [&str; 9] = [
     "clippy",
     "--locked",
     "--workspace",
+    FULL[0],
+    FULL[1],
     "--all-targets",
     "--",
     "-D",

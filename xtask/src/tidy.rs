@@ -14,6 +14,7 @@ const RULES: &[Rule] = &[
     ("edges between crates", edges),
     ("the graph in the README", readme_graph),
     ("the published scheme stays out of the product", literal),
+    ("one libp2p", one_libp2p),
     ("file sizes", sizes),
     ("module docs", module_docs),
     ("names that say nothing", names),
@@ -153,6 +154,24 @@ fn literal(_: &Tree) -> Result<Vec<String>> {
         .lines()
         .filter(|line| line.contains("literal"))
         .map(|line| format!("{line}: a crate of the product enables the published scheme"))
+        .collect())
+}
+
+/// Two copies of libp2p in one binary would each have their own types and their own network:
+/// the peers' must be the consensus engine's.
+fn one_libp2p(_: &Tree) -> Result<Vec<String>> {
+    const CRATES: [&str; 4] = ["libp2p", "libp2p-core", "libp2p-identity", "libp2p-swarm"];
+    let lock: toml::Table = fs::read_to_string(run::root().join("Cargo.lock"))?.parse()?;
+    let locked = lock.get("package").and_then(toml::Value::as_array);
+    let copies = |of: &str| {
+        let named = |package: &&toml::Value| package["name"].as_str() == Some(of);
+        locked.map_or(0, |packages| packages.iter().filter(named).count())
+    };
+    Ok(CRATES
+        .iter()
+        .map(|name| (name, copies(name)))
+        .filter(|(_, copies)| *copies != 1)
+        .map(|(name, copies)| format!("Cargo.lock: {copies} copies of {name}, not one"))
         .collect())
 }
 

@@ -76,7 +76,9 @@ struct Entry {
     not_before: Instant,
     fault: DialFault,
     round_trip: Option<Duration>,
+    /// Turns for requests to it, and for requests of it.
     asks: Arc<Semaphore>,
+    answers: Arc<Semaphore>,
 }
 
 struct Connection {
@@ -107,6 +109,7 @@ impl Book {
             fault: DialFault::NoAddress,
             round_trip: None,
             asks: Arc::new(Semaphore::new(asks)),
+            answers: Arc::new(Semaphore::new(asks)),
         })
     }
 
@@ -249,6 +252,11 @@ impl Book {
     pub(super) fn asks(&mut self, peer: PeerId, now: Instant) -> Option<Arc<Semaphore>> {
         self.entries.get(&peer)?;
         Some(self.entry(peer, now).asks.clone())
+    }
+
+    /// What bounds the requests of one peer that are worked on.
+    pub(super) fn answers(&mut self, peer: PeerId, now: Instant) -> Arc<Semaphore> {
+        self.entry(peer, now).answers.clone()
     }
 
     /// What is known of each peer; its traffic is known elsewhere.

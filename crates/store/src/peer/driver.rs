@@ -326,11 +326,13 @@ impl Driver {
         }
     }
 
-    /// Has a request answered on a thread that may block. A panic there answers nothing.
+    /// Has a request answered on a thread that may block. A panic there answers nothing. One
+    /// peer cannot take all threads.
     fn answer(&mut self, peer: PeerId, request: Vec<u8>, channel: ResponseChannel<Vec<u8>>) {
         let (exchange, turns) = (self.exchange.clone(), self.answer_turns.clone());
+        let of_peer = self.shared.book().answers(peer, Instant::now());
         self.answering.spawn(async move {
-            let turn = turns.acquire().await;
+            let turn = (of_peer.acquire().await, turns.acquire().await);
             let answer = task::spawn_blocking(move || exchange.answer(&peer, request)).await;
             drop(turn);
             let fits = |answer: &Vec<u8>| answer.len() <= ask::MAX_ASK;

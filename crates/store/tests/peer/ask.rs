@@ -1,7 +1,10 @@
 //! Connections, who is admitted, swarm keys, requests and answers.
 
 use crate::harness::{node, settings, until};
-use std::sync::atomic::Ordering;
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
 use store::peer::{
     AddressError, AskError, DialFault, Limits, MAX_ASK, PeerKey, PeerNode, PeerStatus, StartError,
     SwarmKey,
@@ -49,6 +52,31 @@ async fn more_requests_than_turns_all_get_answers() {
     let asks = (0..40).map(|_| one.peer.ask(two.peer.id(), b"slow".to_vec()));
     for answer in libp2p::futures::future::join_all(asks).await {
         assert_eq!(answer, Ok(b"slow.".to_vec()));
+    }
+}
+
+/// A peer that asks more at once than it may, for slow answers, keeps nobody else waiting.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_peer_does_not_take_all_threads() {
+    let mut greedy = settings(1);
+    greedy.limits.asks_per_peer = 8; // as many as the other side has threads
+    let (one, two, three) = (node(greedy), node(settings(2)), node(settings(3)));
+    one.knows(&two);
+    three.knows(&two);
+    let ask = |from: &crate::harness::Node, what: &[u8]| {
+        let (asked, what) = (two.peer.id(), what.to_vec());
+        let from = from.peer.clone();
+        async move { from.ask(asked, what).await }
+    };
+    assert!(ask(&one, b"hello").await.is_ok());
+    assert!(ask(&three, b"hello").await.is_ok());
+    let slow: Vec<_> = (0..8).map(|_| tokio::spawn(ask(&one, b"slower"))).collect();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let begun = Instant::now();
+    assert!(ask(&three, b"hello").await.is_ok());
+    assert!(begun.elapsed() < Duration::from_millis(1500));
+    for answer in slow {
+        assert_eq!(answer.await.unwrap(), Ok(b"slower.".to_vec()));
     }
 }
 

@@ -40,8 +40,10 @@ impl Exchange for Echo {
             return None;
         }
         assert_ne!(request, b"panic");
-        if request == b"slow" {
-            std::thread::sleep(Duration::from_millis(300));
+        match &request[..] {
+            b"slow" => std::thread::sleep(Duration::from_millis(300)),
+            b"slower" => std::thread::sleep(Duration::from_secs(3)),
+            _ => {}
         }
         request.push(b'.');
         Some(request)
@@ -49,7 +51,7 @@ impl Exchange for Echo {
 }
 
 pub(crate) struct Node {
-    pub(crate) peer: PeerNode,
+    pub(crate) peer: Arc<PeerNode>,
     pub(crate) policy: Arc<Open>,
     pub(crate) store: Arc<dyn BlockStore>,
     _folder: Option<tempfile::TempDir>,
@@ -77,7 +79,7 @@ pub(crate) fn node_of(settings: PeerSettings, store: Arc<dyn BlockStore>) -> Nod
     let exchange = Arc::new(Echo);
     let peer = PeerNode::start(settings, store.clone(), policy.clone(), exchange).unwrap();
     Node {
-        peer,
+        peer: Arc::new(peer),
         policy,
         store,
         _folder: None,
