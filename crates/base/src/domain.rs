@@ -29,6 +29,8 @@ pub const FAILURE: &str = "failure";
 pub const TICKET: &str = "ticket";
 /// A validator's signature of a block.
 pub const BLOCK: &str = "block";
+/// What guardians approve when an account is recovered.
+pub const RECOVERY: &str = "recovery";
 /// Salt of a scope.
 pub const SCOPE_SALT: &str = "scope-salt";
 /// External data of the signed manifest (COSE).

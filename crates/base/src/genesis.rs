@@ -80,6 +80,19 @@ pub struct Policy {
     pub hint_limit: u64,
     /// Most grants ever under one scope key.
     pub grants_per_scope: u32,
+    /// Shortest delay of a recovery, milliseconds; absent: [`Policy::RECOVERY_DELAY`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_delay: Option<u64>,
+}
+
+impl Policy {
+    /// Shortest delay of a recovery where the policy names none: three days.
+    pub const RECOVERY_DELAY: u64 = 3 * Millis::DAY;
+
+    /// Shortest delay of a recovery, milliseconds.
+    pub fn shortest_recovery(&self) -> u64 {
+        self.recovery_delay.unwrap_or(Self::RECOVERY_DELAY)
+    }
 }
 
 /// Credits by cause.
@@ -118,6 +131,7 @@ impl Default for Policy {
             emergency_hours: 24,
             hint_limit: 3_276_800,
             grants_per_scope: 1_024,
+            recovery_delay: None,
         }
     }
 }

@@ -7,6 +7,7 @@
 mod account;
 mod care;
 mod record;
+mod recovery;
 mod sharing;
 
 pub use account::{
@@ -18,6 +19,10 @@ pub use care::{
 };
 pub use record::{
     Accept, Bag, Erase, Modify, PartKey, Publish, Reject, RejectCode, Rewrap, RotateScope,
+};
+pub use recovery::{
+    Approval, CompleteRecovery, Guard, GuardianSet, MAX_GUARDIANS, Member, Object, Recover,
+    RecoveryClaim, Unguard,
 };
 pub use sharing::{
     Ask, Authorize, Commitment, Deny, GrantUse, Query, Request, Review, Revoke, SignedAsk, Terms,
@@ -134,4 +139,14 @@ actions! {
     Resolve,
     /// A voucher given to a hospital.
     Redeem,
+    /// Who may recover a patient's account.
+    Guard,
+    /// Ends that.
+    Unguard,
+    /// A new operation key that guardians put forward.
+    Recover,
+    /// The patient's objection to it.
+    Object,
+    /// The new operation key takes effect.
+    CompleteRecovery,
 }

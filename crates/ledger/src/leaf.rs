@@ -92,6 +92,16 @@ failures! {
     // delegation
     NoDelegation = "there is no such delegation in force for this account",
     PowerMissing = "the delegation does not cover this operation",
+    // guardians and recovery
+    ShortDelay = "the delay is shorter than the policy allows",
+    NoGuardians = "the account has no such guardians in force",
+    RecoveryPending = "a recovery of the account waits; object to it first",
+    WrongGuardians = "the guardians are not those that the account committed to",
+    TooFewGuardians = "fewer guardians approve than must",
+    BadApproval = "a guardian's approval is not for this recovery",
+    NoRecovery = "no such recovery of the account waits",
+    ObjectionLate = "the recovery's delay has passed",
+    RecoveryEarly = "the recovery's delay has not passed yet",
     // consortium
     NotValidator = "the account is no validator",
     UnknownProposal = "there is no such proposal",

@@ -95,9 +95,9 @@ pub use state::{
     Fault, List, StateHash,
     entry::{
         Account, BagState, Balance, Change, CreditEntry, CreditReason, Delegation, DisputeState,
-        EmergencyState, Grant, Institution, KeyPeriod, Proposal, ProposalStatus, QueryState,
-        Record, RequestState, RequestStatus, Reservation, ReviewState, ScopeState, Standing,
-        StateInfo, StateStatus, Totals, Voucher, VoucherUse,
+        EmergencyState, Grant, Guardianship, Institution, KeyPeriod, Proposal, ProposalStatus,
+        QueryState, Record, Recovery, RecoveryStatus, RequestState, RequestStatus, Reservation,
+        ReviewState, ScopeState, Standing, StateInfo, StateStatus, Totals, Voucher, VoucherUse,
     },
 };
 pub use storage::{

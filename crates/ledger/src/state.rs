@@ -23,4 +23,4 @@ pub use stored::Stored;
 pub(crate) use genesis::{check_genesis, policy_is_sound, write_genesis};
 pub(crate) use index::{IndexEntry, list_key};
 pub(crate) use overlay::{Changes, operation_key};
-pub(crate) use rule::{Stop, Work, admit, opening_key};
+pub(crate) use rule::{MAX_DELAY, Stop, Work, admit, opening_key};

@@ -21,7 +21,7 @@ use crate::{
     desk::{Desk, LookError, SendError, Sent},
     identity::{BadSecrets, HpkeSecret, PatientSecrets, RecordSecret, secret},
     journal::{self, Plan},
-    letter::{GuardianLetter, Letter, LetterError},
+    letter::{DelegateLetter, Letter, LetterError},
     node::NodeError,
     vault::{Table, VaultError},
     wallet::{KnownScope, Wallet},
@@ -159,14 +159,14 @@ pub fn attest(desk: &Desk<'_>, patient: AccountId) -> Result<Sent, AccountError>
 /// What a delegate gets: secrets and keys, but no place to put new ones.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Guardianship {
+struct Delegated {
     secrets: ByteBuf,
     scopes: Vec<KnownScope>,
     records: Vec<(base::RecordId, crate::wallet::KnownRecord)>,
     hospitals: Vec<AccountId>,
 }
 
-secret! { Guardianship { secrets } }
+secret! { Delegated { secrets } }
 
 /// Lets `delegate` act for the wallet's patient, until `expires`. Who may accept or
 /// authorise gets what that needs, sealed to it: trust it like yourself. A call that was cut
@@ -193,7 +193,7 @@ pub fn delegate(
     let mut head = Zeroizing::new(Vec::new());
     if needs_keys {
         let scopes: Vec<(Vec<u8>, KnownScope)> = crate::vault::load_all(desk.vault, Table::Scopes)?;
-        *head = base::codec::encode(&Guardianship {
+        *head = base::codec::encode(&Delegated {
             secrets: ByteBuf::from(wallet.secrets.to_bytes().to_vec()),
             scopes: scopes.into_iter().map(|(_, known)| known).collect(),
             records: wallet.records()?,
@@ -208,7 +208,7 @@ pub fn delegate(
     journal::send(desk, wanted, action, |delegation| {
         let mut plan = Plan::default();
         if needs_keys {
-            let letter = Letter::Guardian(GuardianLetter {
+            let letter = Letter::Delegate(DelegateLetter {
                 delegation,
                 patient: wallet.patient,
                 head: ByteBuf::from(head.to_vec()),
@@ -225,18 +225,18 @@ pub fn delegate(
 ///
 /// # Errors
 /// [`AccountError`].
-pub fn receive_guardian(
+pub fn receive_delegation(
     desk: &Desk<'_>,
-    letter: &GuardianLetter,
+    letter: &DelegateLetter,
 ) -> Result<PatientSecrets, AccountError> {
-    let guardianship: Guardianship = base::codec::decode(&letter.head).map_err(|_| BadSecrets)?;
-    let secrets = PatientSecrets::from_bytes(&guardianship.secrets)?;
+    let delegated: Delegated = base::codec::decode(&letter.head).map_err(|_| BadSecrets)?;
+    let secrets = PatientSecrets::from_bytes(&delegated.secrets)?;
     let account = desk.account(letter.patient)?;
     let pkh = Digest(*secrets.master.public_params().pkh());
     if account.patient.map(|keys| keys.pkh) != Some(pkh) {
         return Err(BadSecrets.into());
     }
-    for known in &guardianship.scopes {
+    for known in &delegated.scopes {
         let bytes = Zeroizing::new(base::codec::encode(known));
         desk.vault.put(
             Table::Scopes,
@@ -244,10 +244,10 @@ pub fn receive_guardian(
             &bytes,
         )?;
     }
-    for (record, known) in &guardianship.records {
+    for (record, known) in &delegated.records {
         crate::vault::save(desk.vault, Table::Parts, &record.0, known)?;
     }
-    for hospital in &guardianship.hospitals {
+    for hospital in &delegated.hospitals {
         crate::vault::save(desk.vault, Table::Hospitals, &hospital.0, &Millis(0))?;
     }
     Ok(secrets)

@@ -29,6 +29,7 @@ use crate::{
     desk::SendError,
     identity::{BagKeys, SecretBytes, random, secret},
     node::NodeError,
+    recovery::guard::NamedGuardians,
     vault::{self, Table, VaultError},
     wallet::{KnownScope, Wallet},
 };
@@ -60,6 +61,14 @@ impl Phrase {
         let entropy = <[u8; 32]>::try_from(entropy.as_slice())
             .map_err(|_| PhraseError("it has 24 words".into()))?;
         Ok(Self(Zeroizing::new(entropy)))
+    }
+
+    pub(crate) fn from_entropy(entropy: &[u8; 32]) -> Self {
+        Self(Zeroizing::new(*entropy))
+    }
+
+    pub(crate) fn entropy(&self) -> &[u8; 32] {
+        &self.0
     }
 
     /// The words.
@@ -115,6 +124,8 @@ pub(crate) enum BagEntry {
     },
     /// An operation key that was to replace the one before; the ledger says whether it did.
     Operation(NextKey),
+    /// Guardians whom she named; the ledger says which set is in force.
+    Guardians { set: Digest, named: NamedGuardians },
 }
 
 /// The secret half of an operation key that the phrase does not give.
@@ -215,6 +226,9 @@ impl BagEntry {
             Self::Hospital { hospital, listed } => {
                 let since = listed.map(|since| Zeroizing::new(codec::encode(&since)));
                 Some((Table::Hospitals, hospital.0, since))
+            }
+            Self::Guardians { set, named } => {
+                Some((Table::Guardians, set.0, bytes(codec::encode(named))))
             }
             Self::Operation(_) => None,
         }

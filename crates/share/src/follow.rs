@@ -17,6 +17,7 @@ use thiserror::Error;
 use crate::{
     desk::{Desk, LookError},
     node::NodeError,
+    recovery::watch::Watch,
     vault::{self, Table, VaultError},
 };
 
@@ -61,20 +62,19 @@ pub fn advance(desk: &Desk<'_>) -> Result<VerifiedHead, FollowError> {
     }
     let seen = append(desk, &mut mark.range, &head)?;
     mark.head = Some(head.clone().into_head());
-    let mut entries = vec![(Table::Watermark, MARK.to_vec(), codec::encode(&mark))];
+    let mut entries = seen.watch.changes();
+    let put = |table, key: Vec<u8>, value| (table, key, Some(value));
+    entries.push(put(Table::Watermark, MARK.to_vec(), codec::encode(&mark)));
+    let height = codec::encode(&head.header.height);
     for grant in seen.revoked {
-        entries.push((
-            Table::Revoked,
-            grant.0.to_bytes(),
-            codec::encode(&head.header.height),
-        ));
+        entries.push(put(Table::Revoked, grant.0.to_bytes(), height.clone()));
     }
     for (account, keys) in seen.keys {
-        entries.push((Table::Keys, account.0.to_vec(), codec::encode(&keys)));
+        entries.push(put(Table::Keys, account.0.to_vec(), codec::encode(&keys)));
     }
     let changes: Vec<vault::Change<'_>> = entries
         .iter()
-        .map(|(table, key, value)| (*table, key.as_slice(), Some(value.as_slice())))
+        .map(|(table, key, value)| (*table, key.as_slice(), value.as_deref()))
         .collect();
     desk.vault.apply(&changes)?;
     Ok(head)
@@ -162,10 +162,10 @@ fn extends(desk: &Desk<'_>, mark: &Watermark, head: &VerifiedHead) -> Result<boo
 }
 
 /// What the leaves between two heads bring.
-#[derive(Default)]
 struct Seen {
     revoked: Vec<OperationId>,
     keys: BTreeMap<AccountId, Keys>,
+    watch: Watch,
 }
 
 /// The keys of an account as its own operations set them, oldest first.
@@ -267,7 +267,11 @@ fn append(
     range: &mut CompactRange,
     head: &VerifiedHead,
 ) -> Result<Seen, FollowError> {
-    let mut seen = Seen::default();
+    let mut seen = Seen {
+        revoked: Vec::new(),
+        keys: BTreeMap::new(),
+        watch: Watch::new(desk)?,
+    };
     while range.size() < head.header.tree_size {
         let left = head.header.tree_size - range.size();
         let limit = u32::try_from(left).unwrap_or(u32::MAX).min(BATCH);
@@ -290,6 +294,7 @@ fn append(
 
 impl Seen {
     fn note(&mut self, desk: &Desk<'_>, signed: &SignedOperation) -> Result<(), VaultError> {
+        self.watch.note(desk, signed)?;
         let operation = &signed.body;
         let logged = |key: &[u8], compromised_after| LoggedKey {
             key: Digest::of(key),
@@ -312,13 +317,7 @@ impl Seen {
                 self.keys.insert(operation.account, keys);
             }
             Action::RotateKey(rotate) => {
-                let account = operation.account;
-                if let Entry::Vacant(place) = self.keys.entry(account) {
-                    place.insert(
-                        vault::load(desk.vault, Table::Keys, &account.0)?.unwrap_or_default(),
-                    );
-                }
-                let keys = self.keys.entry(account).or_default();
+                let keys = self.keys_of(desk, operation.account)?;
                 let logged = |key| logged(key, rotate.compromised_after);
                 match &rotate.new {
                     NewKey::Operation(key, _) => keys.operation.push(logged(&key.0)),
@@ -327,9 +326,23 @@ impl Seen {
                     NewKey::Peer(_) => {}
                 }
             }
+            Action::CompleteRecovery(complete) => {
+                let keys = self.keys_of(desk, complete.account)?;
+                keys.operation.push(logged(&complete.key.0, None));
+            }
             _ => {}
         }
         Ok(())
+    }
+
+    /// The keys of an account so far.
+    fn keys_of(&mut self, desk: &Desk<'_>, account: AccountId) -> Result<&mut Keys, VaultError> {
+        Ok(match self.keys.entry(account) {
+            Entry::Occupied(place) => place.into_mut(),
+            Entry::Vacant(place) => {
+                place.insert(vault::load(desk.vault, Table::Keys, &account.0)?.unwrap_or_default())
+            }
+        })
     }
 }
 

@@ -22,6 +22,7 @@ use base::{
 use crate::{
     body::padme,
     identity::{HpkeSecret, Kem, secret},
+    recovery::letters::{ApprovalLetter, ClaimLetter, ReleaseLetter, ShareLetter},
 };
 
 /// Everything that one party may tell another.
@@ -43,7 +44,16 @@ pub enum Letter {
     /// Anyone to an arbiter: evidence of a dispute.
     Evidence(EvidenceLetter),
     /// Patient to her delegate: what acting for her needs.
-    Guardian(GuardianLetter),
+    #[serde(rename = "guardian")]
+    Delegate(DelegateLetter),
+    /// Owner to guardian: a share of her phrase.
+    Share(ShareLetter),
+    /// A device to a guardian: please approve.
+    Claim(ClaimLetter),
+    /// Guardian to device: approved.
+    Approval(ApprovalLetter),
+    /// Guardian to device, under its one-time key: the share.
+    Release(ReleaseLetter),
 }
 
 /// What a requester wants, in full. The `Request` commits to it.
@@ -245,10 +255,10 @@ pub struct AuditFile {
     pub capsule: Cid,
 }
 
-/// See [`Letter::Guardian`].
+/// See [`Letter::Delegate`].
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct GuardianLetter {
+pub struct DelegateLetter {
     /// The `Delegate` operation.
     pub delegation: OperationId,
     /// The patient.
@@ -260,7 +270,7 @@ pub struct GuardianLetter {
 secret! {
     GrantedScope { key }
     AgentKey { rk, noise }
-    GuardianLetter { head }
+    DelegateLetter { head }
 }
 
 impl Letter {

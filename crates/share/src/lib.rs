@@ -10,7 +10,8 @@
 //! * requester: [`request`]; patient: [`authorize`], or deny, and [`revoke`];
 //! * agent: [`reencrypt`] takes its packet in and answers asks, log before release;
 //! * requester: [`mod@open`], [`review`];
-//! * patient: [`rotate`], [`bag`] (backup and restore), [`dispute`], [`erase`].
+//! * patient: [`rotate`], [`bag`] (backup and restore), [`dispute`], [`erase`];
+//! * patient and guardians: [`recovery`].
 //!
 //! The crate refuses to know about HTTP, JSON, command lines, clocks and randomness: time
 //! and random bytes are arguments. Every refusal is a typed error beside its verb.
@@ -39,6 +40,7 @@ pub mod post;
 pub mod prekey;
 pub mod publish;
 pub mod record;
+pub mod recovery;
 pub mod reencrypt;
 pub mod request;
 pub mod review;

@@ -10,8 +10,8 @@ use thiserror::Error;
 
 use base::{AccountId, Cid, Digest, OperationId, RecordId, ScopeId, Signed, SignedOperation};
 use ledger::{
-    Account, BagState, ConsistencyProof, Grant, Head, InclusionProof, Institution, Leaf,
-    QueryState, Receipt, Record, Refusal, RequestState, ScopeState, StateInfo,
+    Account, BagState, ConsistencyProof, Grant, Guardianship, Head, InclusionProof, Institution,
+    Leaf, QueryState, Receipt, Record, Recovery, Refusal, RequestState, ScopeState, StateInfo,
 };
 
 use crate::prekey::Prekey;
@@ -111,6 +111,18 @@ pub trait Node: Send + Sync {
     /// # Errors
     /// [`NodeError`].
     fn bag(&self, patient: AccountId) -> Result<Option<BagState>, NodeError>;
+
+    /// Who may recover an account.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    fn guardianship(&self, account: AccountId) -> Result<Option<Guardianship>, NodeError>;
+
+    /// A recovery.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    fn recovery(&self, recovery: OperationId) -> Result<Option<Recovery>, NodeError>;
 
     /// A query.
     ///

@@ -145,9 +145,14 @@ enum Kind {
 }
 
 impl Kind {
-    /// Packets come under one-time keys only, everything else under the account's key.
+    /// Packets and shares that come back are under one-time keys only, everything else under
+    /// the account's key.
     fn may_carry(&self, letter: &Letter) -> bool {
-        matches!(self, Self::OneTime) == matches!(letter, Letter::Grant(_) | Letter::Agent(_))
+        let one_time = matches!(
+            letter,
+            Letter::Grant(_) | Letter::Agent(_) | Letter::Release(_)
+        );
+        matches!(self, Self::OneTime) == one_time
     }
 }
 

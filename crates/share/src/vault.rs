@@ -133,6 +133,8 @@ tables! {
     Erased = "erased",
     /// Patient: version and pages of the key bag.
     Bag = "bag",
+    /// Patient: digest of a set of guardians -> whom she named in it.
+    Guardians = "guardians",
     /// Patient: request id -> what was asked.
     Asked = "asked",
     /// Patient: grant ‖ sid ‖ agent -> what an arbiter needs to audit the agent.
@@ -165,6 +167,18 @@ tables! {
     Revoked = "revoked",
     /// Anyone: account -> the keys that its own operations gave it, with their heights.
     Keys = "keys",
+    /// Guardian: owner -> the share that it keeps for her.
+    Shares = "shares",
+    /// Guardian: claim -> a recovery that it is asked to approve.
+    Claims = "claims",
+    /// Anyone: account -> its newest recovery in the log; own, guarded or claimed accounts.
+    Recoveries = "recoveries",
+    /// Device: the account that it recovers, and the new key.
+    Recovery = "recovery",
+    /// Device: place -> a guardian's approval.
+    Approvals = "approvals",
+    /// Device: place -> a share that came back.
+    Returned = "returned",
     /// Anyone: subject -> evidence of a dispute, with its salt.
     Evidence = "evidence",
 }

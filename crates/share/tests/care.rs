@@ -234,7 +234,7 @@ fn a_delegate_acts_for_her() {
     let powers = vec![Power::Accept, Power::Authorize, Power::Protect];
     let until = world.now().plus(30 * Millis::DAY);
     let sent = account::delegate(&wallet, cast.stranger.id(), powers, until, &mut rng()).unwrap();
-    let Letter::Guardian(letter) = world.one_letter(&cast.stranger).letter else {
+    let Letter::Delegate(letter) = world.one_letter(&cast.stranger).letter else {
         panic!()
     };
     assert_eq!(
@@ -251,7 +251,7 @@ fn a_delegate_acts_for_her() {
         phrase: None,
     };
     guardian.party.delegation = Some(letter.delegation);
-    let secrets = account::receive_guardian(&world.desk(&guardian), &letter).unwrap();
+    let secrets = account::receive_delegation(&world.desk(&guardian), &letter).unwrap();
     let acting = Wallet::new(world.desk(&guardian), &secrets, cast.patient.id());
 
     // accepts under a scope whose key exists, and makes none

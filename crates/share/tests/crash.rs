@@ -6,6 +6,7 @@ mod world;
 
 use std::{
     io::Read,
+    rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -17,14 +18,18 @@ use base::{
     operation::Power,
 };
 use ledger::{
-    Account, BagState, ConsistencyProof, Grant, Head, InclusionProof, Institution, Leaf,
-    QueryState, Receipt, Record, RequestState, ScopeState, StateInfo,
+    Account, BagState, ConsistencyProof, Grant, Guardianship, Head, InclusionProof, Institution,
+    Leaf, QueryState, Receipt, Record, Recovery, RequestState, ScopeState, StateInfo,
 };
 use share::{
     Desk, Node, NodeError, Table, Vault, VaultError, account, authorize, erase, journal,
     letter::Letter,
-    open, outbox,
+    open, outbox, post,
     prekey::Prekey,
+    recovery::{
+        claim, code, guard,
+        keep::{self, KeepError},
+    },
     request,
     vault::{Change, Entries},
     wallet::Wallet,
@@ -130,6 +135,8 @@ node! {
         institution_of(account: AccountId) -> Option<Institution>;
         scope(patient: AccountId, sid: ScopeId) -> Option<ScopeState>;
         bag(patient: AccountId) -> Option<BagState>;
+        guardianship(account: AccountId) -> Option<Guardianship>;
+        recovery(recovery: OperationId) -> Option<Recovery>;
         query(query: OperationId) -> Option<QueryState>;
         queries_of(grant: OperationId) -> Vec<QueryState>;
         operation(operation: OperationId) -> Option<(u64, Leaf)>;
@@ -169,40 +176,69 @@ fn at_every_step(
     for done in [false, true] {
         for at in (0..).step_by(step) {
             let cast = make();
-            let person = who(&cast);
-            let fuse = Fuse {
-                left: Arc::new(AtomicUsize::new(at)),
-                done,
-            };
-            let dying = Dying {
-                node: cast.world.client(person),
-                vault: &person.vault,
-                fuse: fuse.clone(),
-            };
-            let desk = Desk {
-                party: &person.party,
-                node: &dying,
-                vault: &dying,
-                validators: &cast.world.validators,
-            };
-            verb(&cast, desk);
-            let survived = fuse.left.load(Ordering::SeqCst) != usize::MAX;
-            if !survived {
-                assert!(verb(&cast, cast.world.desk(person)), "again after {at}");
-            }
-            let desk = cast.world.desk(person);
-            journal::settle(&desk).unwrap();
-            outbox::flush(&desk).unwrap();
-            for table in [Table::Journal, Table::Outbox] {
-                assert!(person.vault.list(table).unwrap().is_empty(), "{table:?}");
-            }
-            check(&cast, &format!("step {at}, done: {done}"));
-            if survived {
-                assert!(at > 1, "the verb has steps");
+            if one_death(at, done, &cast, who(&cast), &verb, &check) {
                 break;
             }
         }
     }
+}
+
+/// The same for somebody who is not of the cast.
+fn at_every_step_of(
+    step: usize,
+    make: impl Fn() -> Cast,
+    who: impl Fn(&Cast) -> Rc<Person>,
+    verb: impl Fn(&Cast, Desk<'_>) -> bool,
+    check: impl Fn(&Cast, &str),
+) {
+    for done in [false, true] {
+        for at in (0..).step_by(step) {
+            let cast = make();
+            if one_death(at, done, &cast, &who(&cast), &verb, &check) {
+                break;
+            }
+        }
+    }
+}
+
+/// Whether `verb` had no step `at` to die at.
+fn one_death(
+    at: usize,
+    done: bool,
+    cast: &Cast,
+    person: &Person,
+    verb: &impl Fn(&Cast, Desk<'_>) -> bool,
+    check: &impl Fn(&Cast, &str),
+) -> bool {
+    let fuse = Fuse {
+        left: Arc::new(AtomicUsize::new(at)),
+        done,
+    };
+    let dying = Dying {
+        node: cast.world.client(person),
+        vault: &person.vault,
+        fuse: fuse.clone(),
+    };
+    let desk = Desk {
+        party: &person.party,
+        node: &dying,
+        vault: &dying,
+        validators: &cast.world.validators,
+    };
+    verb(cast, desk);
+    let survived = fuse.left.load(Ordering::SeqCst) != usize::MAX;
+    if !survived {
+        assert!(verb(cast, cast.world.desk(person)), "again after {at}");
+    }
+    let desk = cast.world.desk(person);
+    journal::settle(&desk).unwrap();
+    outbox::flush(&desk).unwrap();
+    for table in [Table::Journal, Table::Outbox] {
+        assert!(person.vault.list(table).unwrap().is_empty(), "{table:?}");
+    }
+    check(cast, &format!("step {at}, done: {done}"));
+    assert!(!survived || at > 1, "the verb has steps");
+    survived
 }
 
 /// Requests that the last step cut off from their caller may be there twice: whole.
@@ -263,13 +299,13 @@ fn a_delegation_survives_its_patient() {
             let letters = cast.world.post(&cast.stranger);
             assert!((1..=2).contains(&letters.len()), "{at}");
             for received in letters {
-                let Letter::Guardian(letter) = received.letter else {
+                let Letter::Delegate(letter) = received.letter else {
                     panic!("{at}")
                 };
                 let desk = cast.world.desk(&cast.stranger);
                 let head = share::follow::advance(&desk).unwrap();
                 desk.proven(&head, letter.delegation).unwrap();
-                account::receive_guardian(&desk, &letter).unwrap();
+                account::receive_delegation(&desk, &letter).unwrap();
             }
         },
     );
@@ -351,6 +387,157 @@ fn an_erasure_survives_its_patient() {
                 3,
                 "{at}"
             );
+        },
+    );
+}
+
+/// A call that the last step cut off from its caller may be there twice: then the first
+/// shares are of no use, and the second ones are whole.
+#[test]
+fn named_guardians_survive_their_patient() {
+    at_every_step(
+        2,
+        Cast::new,
+        |cast| &cast.patient,
+        |cast, desk| {
+            let secrets = cast.patient.secrets.as_ref().unwrap();
+            let wallet = Wallet::new(desk, secrets, cast.patient.id());
+            let phrase = cast.patient.phrase.as_ref().unwrap();
+            guard::guard(&wallet, phrase, &cast.guards(2), &mut rng()).is_ok()
+        },
+        |cast, at| {
+            let world = &cast.world;
+            let stands = world.view().guardianship(cast.patient.id());
+            let stands = stands.unwrap().unwrap();
+            for guardian in cast.guardians() {
+                let desk = world.desk(guardian);
+                for received in world.post(guardian) {
+                    let Letter::Share(share) = received.letter else {
+                        panic!("{at}")
+                    };
+                    match keep::receive(&desk, &share) {
+                        Ok(()) => assert_eq!(Some(share.guard), stands.guard, "{at}"),
+                        Err(KeepError::Replaced) => {
+                            assert_ne!(Some(share.guard), stands.guard, "{at}");
+                        }
+                        Err(error) => panic!("{at}: {error}"),
+                    }
+                }
+                assert_eq!(keep::shares(&desk).unwrap().len(), 1, "{at}");
+            }
+            let hers = world.desk(&cast.patient);
+            assert!(guard::named(&hers, stands.set).unwrap().is_some(), "{at}");
+            // two of them do bring her back
+            let [hospital, friend, _] = cast.guardians();
+            let device = cast.device();
+            cast.logged(&device, &[hospital, friend]);
+            world.pass(world::DELAY + Millis::HOUR);
+            claim::complete(&world.desk(&device), world.now()).unwrap();
+            cast.released(hospital, &device);
+            cast.released(friend, &device);
+            claim::phrase(&world.desk(&device)).unwrap();
+        },
+    );
+}
+
+/// The device dies anywhere between its first letter and the new key.
+#[test]
+fn a_recovery_survives_its_device() {
+    let device = std::cell::RefCell::new(None::<Rc<Person>>);
+    let current = || Rc::clone(device.borrow().as_ref().unwrap());
+    at_every_step_of(
+        2,
+        || {
+            let cast = Cast::new();
+            cast.guarded(2);
+            *device.borrow_mut() = Some(Rc::new(cast.device()));
+            cast
+        },
+        |_| current(),
+        |cast, desk| {
+            let [hospital, friend, _] = cast.guardians();
+            let ids = [hospital.id(), friend.id()];
+            let Ok(claim) = claim::begin(&desk, cast.patient.id(), &ids, &mut rng()) else {
+                return false;
+            };
+            // what it still has to send goes out with its next round
+            if outbox::flush(&desk).is_err() {
+                return false;
+            }
+            for guardian in [hospital, friend] {
+                let guards = cast.world.desk(guardian);
+                for received in cast.world.post(guardian) {
+                    if let Letter::Claim(letter) = received.letter {
+                        keep::asked(&guards, &letter, cast.world.now()).unwrap();
+                    }
+                }
+                let now = cast.world.now();
+                match keep::approve(&guards, &code(&claim), now, &mut rng()) {
+                    Ok(_) | Err(KeepError::Stale) => {}
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            let Ok((letters, _)) = post::collect(&desk, cast.world.now()) else {
+                return false;
+            };
+            for received in letters {
+                if let Letter::Approval(letter) = &received.letter
+                    && (claim::receive_approval(&desk, letter).is_err()
+                        || desk.node.delete_letter(received.name).is_err())
+                {
+                    return false;
+                }
+            }
+            claim::log(&desk).is_ok()
+        },
+        |cast, at| {
+            let world = &cast.world;
+            let [hospital, friend, _] = cast.guardians();
+            let stands = world.view().guardianship(cast.patient.id());
+            assert_eq!(stands.unwrap().unwrap().attempts, 1, "{at}: logged once");
+            world.pass(world::DELAY + Millis::HOUR);
+            let device = current();
+            claim::complete(&world.desk(&device), world.now()).unwrap();
+            world.post(&device);
+            cast.released(hospital, &device);
+            cast.released(friend, &device);
+            claim::phrase(&world.desk(&device)).unwrap();
+        },
+    );
+}
+
+#[test]
+fn a_share_survives_its_guardian() {
+    let device = std::cell::RefCell::new(None::<Rc<Person>>);
+    let current = || Rc::clone(device.borrow().as_ref().unwrap());
+    at_every_step(
+        1,
+        || {
+            let cast = Cast::new();
+            cast.guarded(2);
+            let [hospital, friend, _] = cast.guardians();
+            let fresh = cast.device();
+            cast.logged(&fresh, &[hospital, friend]);
+            cast.world.pass(world::DELAY + Millis::HOUR);
+            claim::complete(&cast.world.desk(&fresh), cast.world.now()).unwrap();
+            *device.borrow_mut() = Some(Rc::new(fresh));
+            cast
+        },
+        |cast| cast.guardians()[1],
+        |cast, desk| {
+            keep::release(&desk, cast.world.now(), &mut rng()).is_ok()
+                && outbox::flush(&desk).is_ok()
+        },
+        |cast, at| {
+            let desk = cast.world.desk(cast.guardians()[1]);
+            assert!(keep::claims(&desk).unwrap().is_empty(), "{at}");
+            let device = current();
+            let letters = cast.world.post(&device);
+            assert_eq!(letters.len(), 1, "{at}");
+            let Letter::Release(letter) = &letters[0].letter else {
+                panic!("{at}")
+            };
+            claim::receive_share(&cast.world.desk(&device), letter).unwrap();
         },
     );
 }

@@ -5,6 +5,7 @@ mod account;
 mod care;
 mod credit;
 mod record;
+mod recovery;
 mod sharing;
 
 pub use account::{
@@ -16,6 +17,7 @@ pub use credit::{
     Balance, CreditEntry, CreditReason, EarnedDay, MintedDay, ReviewCounts, Standing, Totals,
 };
 pub use record::{Record, ScopeState, StateInfo, StateStatus};
+pub use recovery::{Guardianship, Recovery, RecoveryStatus};
 pub use sharing::{
     CapsuleUse, Grant, OneTimeKeyUse, QueryState, RequestState, RequestStatus, Reservation,
     ReviewState,
@@ -92,6 +94,8 @@ entries! {
     MintedDay = 25, (AccountId, AccountId, u64), (querier, hospital, day) =>
         join(&[&querier.0, &hospital.0, &day.to_be_bytes()]);
     Standing = 26, AccountId, id => id.0.to_vec();
+    Guardianship = 27, AccountId, id => id.0.to_vec();
+    Recovery = 28, OperationId, id => operation(id);
 }
 
 fn operation(id: &OperationId) -> Vec<u8> {

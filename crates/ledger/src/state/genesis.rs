@@ -9,7 +9,7 @@ use base::{
 use std::collections::HashSet;
 
 use super::{
-    Memory, Overlay, StateHash,
+    MAX_DELAY, Memory, Overlay, StateHash,
     entry::{Account, Institution, KeyPeriod},
     overlay::Changes,
 };
@@ -106,5 +106,6 @@ pub(crate) fn policy_is_sound(policy: &Policy) -> bool {
         && policy.tiers.len() <= 255
         && policy.half_life_days > 0
         && policy.emergency_hours > 0
+        && (1..=MAX_DELAY).contains(&policy.shortest_recovery())
         && tariffs.iter().all(|tariff| *tariff <= MAX_TARIFF)
 }

@@ -23,7 +23,7 @@ pub enum List {
     QueriesOfGrant(OperationId),
     /// Successful queries by an agent or querier.
     Queries(AccountId),
-    /// A patient's notices: successful queries and emergencies.
+    /// A patient's notices: successful queries, emergencies, recoveries.
     Notices(AccountId),
     /// Delegations of a patient or to a delegate.
     Delegations(AccountId),

@@ -8,10 +8,12 @@ mod consortium;
 mod grant;
 mod query;
 mod record;
+mod recovery;
 mod review;
 mod scope;
 
 pub(crate) use admission::{admit, opening_key};
+pub(crate) use recovery::MAX_DELAY;
 
 use base::{
     AccountId, Action, Millis, Operation, OperationId,
@@ -174,6 +176,11 @@ impl Work<'_, '_> {
             Action::Emergency(action) => care::emergency(self, action),
             Action::Dispute(action) => care::dispute(self, action),
             Action::Redeem(action) => care::redeem(self, action),
+            Action::Guard(action) => recovery::guard(self, action),
+            Action::Unguard(action) => recovery::unguard(self, action),
+            Action::Recover(action) => recovery::recover(self, action),
+            Action::Object(action) => recovery::object(self, action),
+            Action::CompleteRecovery(action) => recovery::complete(self, action),
         }
     }
 
@@ -261,7 +268,7 @@ fn power_of(action: &Action) -> Option<Power> {
     match action {
         Action::Accept(_) | Action::Reject(_) => Some(Power::Accept),
         Action::Authorize(_) | Action::Deny(_) => Some(Power::Authorize),
-        Action::Revoke(_) | Action::Dispute(_) => Some(Power::Protect),
+        Action::Revoke(_) | Action::Dispute(_) | Action::Object(_) => Some(Power::Protect),
         _ => None,
     }
 }
@@ -269,7 +276,12 @@ fn power_of(action: &Action) -> Option<Power> {
 /// Whose actions are whose. Protocol page: only a role's holder may send its operations.
 fn may_send(role: Role, action: &Action) -> bool {
     match action {
-        Action::Register(_) | Action::RotateKey(_) | Action::Dispute(_) | Action::Redeem(_) => true,
+        Action::Register(_)
+        | Action::RotateKey(_)
+        | Action::Dispute(_)
+        | Action::Redeem(_)
+        | Action::Recover(_)
+        | Action::CompleteRecovery(_) => true,
         Action::Join(_) => role != Role::Patient,
         Action::Attest(_) | Action::Request(_) | Action::Review(_) => {
             matches!(role, Role::Hospital | Role::Requester)
@@ -289,6 +301,9 @@ fn may_send(role: Role, action: &Action) -> bool {
         | Action::Bag(_)
         | Action::Authorize(_)
         | Action::Deny(_)
-        | Action::Revoke(_) => role == Role::Patient,
+        | Action::Revoke(_)
+        | Action::Guard(_)
+        | Action::Unguard(_)
+        | Action::Object(_) => role == Role::Patient,
     }
 }

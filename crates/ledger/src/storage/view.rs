@@ -16,7 +16,11 @@ use crate::{
     leaf::Leaf,
     log::{self, ConsistencyProof, InclusionProof},
     receipt::Receipt,
-    state::{Fault, Read, StateHash, Stored, entry::QueryState, operation_key},
+    state::{
+        Fault, Read, StateHash, Stored,
+        entry::{QueryState, Recovery},
+        operation_key,
+    },
 };
 
 /// Most items in one answer.
@@ -69,6 +73,8 @@ pub enum Notice {
         /// Block time.
         time: Millis,
     },
+    /// Guardians put a new operation key forward.
+    Recovery(Box<Recovery>),
 }
 
 /// The ledger at one block.

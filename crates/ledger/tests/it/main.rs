@@ -14,6 +14,7 @@ mod log;
 mod properties;
 mod queries;
 mod records;
+mod recovery;
 mod replay;
 mod signatures;
 mod world;

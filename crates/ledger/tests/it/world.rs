@@ -15,9 +15,12 @@ use tempfile::TempDir;
 
 pub const START: u64 = 1_795_305_600_000; // 2026-11-22
 
+#[path = "world/guards.rs"]
+mod guards;
 #[path = "world/names.rs"]
 mod names;
 
+pub use guards::*;
 pub use names::*;
 
 /// `nodes` validators; `founders` are institutions from the start, with groups.

@@ -473,10 +473,10 @@ fn take(context: &Context) -> Result<()> {
     }
     let (letters, _) = post::collect(&desk, system::now())?;
     for received in letters {
-        let Letter::Guardian(letter) = &received.letter else {
+        let Letter::Delegate(letter) = &received.letter else {
             continue;
         };
-        let secrets = account::receive_guardian(&desk, letter)?;
+        let secrets = account::receive_delegation(&desk, letter)?;
         Identity::take_ward(
             &entered.session.vault,
             letter.patient,

@@ -220,7 +220,7 @@ fn take_in(
             ))
         }),
         // These wait for a person: `delegate take`, `dispute examine`.
-        Letter::Guardian(_) | Letter::Evidence(_) => return (Done::No, None),
+        Letter::Delegate(_) | Letter::Evidence(_) => return (Done::No, None),
     };
     match outcome {
         Ok(event) => (Done::Yes, Some(event)),
@@ -266,7 +266,7 @@ fn kind(letter: &Letter) -> &'static str {
         Letter::Answer(_) => "answer",
         Letter::Failure(_) => "failure",
         Letter::Evidence(_) => "evidence",
-        Letter::Guardian(_) => "guardian",
+        Letter::Delegate(_) => "delegation",
     }
 }
 

@@ -138,7 +138,7 @@ fn put(
                 scopes.insert(*sid);
             }
             BagEntry::Operation(key) => keys.extend(key.operation()),
-            BagEntry::Grant(_) | BagEntry::Hospital { .. } => {}
+            BagEntry::Grant(_) | BagEntry::Hospital { .. } | BagEntry::Guardians { .. } => {}
         }
     }
     Ok(())

@@ -77,6 +77,8 @@ pub struct Lies {
     pub bag: Option<ledger::BagState>,
     pub account: Option<ledger::Account>,
     pub state: Option<ledger::StateInfo>,
+    /// Nobody guards anybody.
+    pub no_guardians: bool,
     /// Leaves are replaced by the first one after this many calls.
     pub leaves_after: Option<usize>,
 }
@@ -350,10 +352,13 @@ impl World {
     }
 }
 
+mod guards;
 mod memory;
 mod node;
 mod steps;
 
+#[allow(unused_imports)]
+pub use guards::DELAY;
 #[allow(unused_imports)]
 pub use memory::MemoryVault;
 #[allow(unused_imports)]

@@ -5,8 +5,8 @@ use std::{io::Read, sync::atomic::Ordering};
 use base::{AccountId, Cid, Digest, OperationId, RecordId, ScopeId, Signed, SignedOperation};
 use consensus::{Sequencer as _, SubmitError};
 use ledger::{
-    Account, BagState, ConsistencyProof, Grant, Head, InclusionProof, Leaf, Page, QueryState,
-    Receipt, Record, RequestState, ScopeState, StateInfo,
+    Account, BagState, ConsistencyProof, Grant, Guardianship, Head, InclusionProof, Leaf, Page,
+    QueryState, Receipt, Record, Recovery, RequestState, ScopeState, StateInfo,
 };
 use share::{Node, NodeError, prekey::Prekey};
 use store::{BlockStore as _, GetError, unixfs};
@@ -125,6 +125,15 @@ impl Node for Client<'_> {
             return Ok(Some(lie));
         }
         self.world.view().bag(patient).map_err(fault)
+    }
+    fn guardianship(&self, account: AccountId) -> Result<Option<Guardianship>, NodeError> {
+        if self.world.lies.lock().unwrap().no_guardians {
+            return Ok(None);
+        }
+        self.world.view().guardianship(account).map_err(fault)
+    }
+    fn recovery(&self, recovery: OperationId) -> Result<Option<Recovery>, NodeError> {
+        self.world.view().recovery(recovery).map_err(fault)
     }
     fn query(&self, query: OperationId) -> Result<Option<QueryState>, NodeError> {
         self.world.view().query(query).map_err(fault)

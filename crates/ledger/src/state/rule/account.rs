@@ -165,7 +165,7 @@ fn rotate_record_key(
 }
 
 /// The last key ends at `until`, a new one starts at `height`.
-fn push_key<K: PartialEq>(
+pub(super) fn push_key<K: PartialEq>(
     keys: &mut Vec<KeyPeriod<K>>,
     key: K,
     height: u64,

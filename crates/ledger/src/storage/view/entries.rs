@@ -11,8 +11,8 @@ use crate::{
         Fault, Overlay,
         entry::{
             Account, BagState, Balance, CreditEntry, Delegation, DisputeState, EmergencyState,
-            Entry, Grant, Institution, Proposal, QueryState, Record, RequestState, ScopeState,
-            Sequence, Standing, StateInfo, Totals, Voucher,
+            Entry, Grant, Guardianship, Institution, Proposal, QueryState, Record, Recovery,
+            RequestState, ScopeState, Sequence, Standing, StateInfo, Totals, Voucher,
         },
     },
 };
@@ -63,6 +63,10 @@ lookups! {
     voucher(id: VoucherId) -> Voucher = id;
     /// A line of an account's credit journal; lines are numbered from 0.
     credit(account: AccountId, number: u64) -> CreditEntry = (account, number);
+    /// Who may recover an account.
+    guardianship(account: AccountId) -> Guardianship = account;
+    /// A recovery.
+    recovery(id: OperationId) -> Recovery = id;
     /// What a ranking says of an account, before decay.
     standing(account: AccountId) -> Standing = account;
 }

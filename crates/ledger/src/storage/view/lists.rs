@@ -102,7 +102,7 @@ impl View {
         })
     }
 
-    /// What a patient is told: every successful query and emergency.
+    /// What a patient is told: every successful query, emergency and recovery.
     ///
     /// # Errors
     /// [`Fault`].
@@ -175,6 +175,9 @@ impl View {
     fn notice(&self, id: OperationId) -> Result<Option<Notice>, Fault> {
         if let Some(query) = self.query(id)? {
             return Ok(Some(Notice::Query(Box::new(query))));
+        }
+        if let Some(recovery) = self.recovery(id)? {
+            return Ok(Some(Notice::Recovery(Box::new(recovery))));
         }
         let Some((index, leaf)) = self.operation(id)? else {
             return Ok(None);
