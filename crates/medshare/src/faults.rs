@@ -18,6 +18,7 @@ use share::{
     prekey::PrekeyError,
     publish::PublishError,
     record::RecordError,
+    recovery::{claim::ClaimError, guard::GuardError, keep::KeepError},
     reencrypt::{PacketError, ReencryptError},
     request::RequestError,
     review::ReviewError,
@@ -121,6 +122,20 @@ faults! {
     RotateError: Accept Part Extract Send Look Node Vault; else Refused.
     EraseError: Bag Send Node Vault; else Invalid.
     TidyError: Node Vault; else Storage.
+    GuardError: Bag Send Look Node Vault;
+        [GuardError::OtherPhrase => Passphrase]
+        [GuardError::NotDistinct | GuardError::Threshold { .. } => Usage]
+        else Invalid.
+    KeepError: Follow Look Node Vault;
+        [KeepError::NoShare(_) | KeepError::NoSuchCode => NotFound]
+        [KeepError::NotThisShare => Invalid]
+        else Refused.
+    ClaimError: Follow Send Look Node Vault;
+        [ClaimError::NotBegun | ClaimError::NoGuardians(_) => NotFound]
+        [ClaimError::TooFew { .. } | ClaimError::NotLogged | ClaimError::NotDue(_) => Pending]
+        [ClaimError::OtherAccount(_) | ClaimError::Objected(_) | ClaimError::Replaced(_)
+            => Refused]
+        else Invalid.
     PostError: Node Vault; else Invalid.
 }
 

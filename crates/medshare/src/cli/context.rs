@@ -173,7 +173,27 @@ impl Unlocked {
     /// account has another operation key by now.
     pub fn enter(&self, patience: Duration) -> Result<Entered> {
         let entered = self.enter_as_is(patience)?;
+        entered.session.identity.not_recovering()?;
         entered.check_key()?;
+        Ok(entered)
+    }
+
+    /// Takes a home into which an account is being recovered, as the device that it still
+    /// is.
+    ///
+    /// # Errors
+    /// As [`Unlocked::enter`]; [`Exit::Home`] for a home that is complete.
+    pub fn enter_recovering(&self, patience: Duration) -> Result<Entered> {
+        let entered = self.enter_as_is(patience)?;
+        if entered.session.identity.recovering.is_none() {
+            return Err(Fault::new(
+                Exit::Home,
+                format!(
+                    "{} is a complete home; nothing is being recovered into it",
+                    self.home.folder().display()
+                ),
+            ));
+        }
         Ok(entered)
     }
 
@@ -182,10 +202,23 @@ impl Unlocked {
     /// # Errors
     /// As [`Unlocked::enter`].
     pub fn enter_as_is(&self, patience: Duration) -> Result<Entered> {
-        let session = self.home.enter(&self.keys, patience)?;
+        self.entered(self.home.enter(&self.keys, patience)?)
+    }
+
+    /// The same home, still taken, as `identity`.
+    ///
+    /// # Errors
+    /// As [`Unlocked::enter`].
+    pub fn enter_again(&self, entered: Entered, identity: Identity) -> Result<Entered> {
+        let mut session = entered.session;
+        session.identity = identity;
+        self.entered(session)
+    }
+
+    fn entered(&self, session: Session) -> Result<Entered> {
         let credentials = Credentials {
             chain: self.home.facts.chain,
-            account: self.home.facts.account,
+            account: session.identity.account(),
             secret: session.identity.party.operation.clone(),
         };
         let node = HttpNode::new(self.address.clone(), self.timeout, Some(credentials))?;

@@ -1,7 +1,7 @@
 //! `medshare init`: makes a home, once, whole or not at all.
 
 use base::{
-    AccountId, ChainId,
+    AccountId, ChainId, Millis,
     genesis::{Genesis, Institution, Policy, Validator},
     operation::Role,
 };
@@ -11,7 +11,7 @@ use share::{bag::Phrase, node::Node as _};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-use super::{account::read_text, context::Context, output::usage};
+use super::{account::read_text, context::Context, output::usage, party::parse_span};
 use crate::{
     config::{Config, KeysConfig},
     exit::{Exit, Fault, Result},
@@ -41,6 +41,10 @@ pub struct InitArgs {
     /// An institution from the start: ACCOUNT or ACCOUNT:GROUP (role node; repeatable)
     #[arg(long, value_name = "ACCOUNT", value_parser = institution)]
     institution: Vec<Institution>,
+    /// Shortest time in which a patient can object to a recovery (role node)
+    /// [default: 3d]
+    #[arg(long, value_name = "SPAN", value_parser = parse_span)]
+    recovery_delay: Option<u64>,
     /// The ledger's id, as the consortium gave it; another one is refused
     #[arg(long, value_name = "ID")]
     chain: Option<ChainId>,
@@ -141,10 +145,19 @@ fn check(args: &InitArgs, role: Role) -> Result<()> {
         if args.recover.is_some() {
             return Err(usage("--recover is for homes that join a ledger"));
         }
+        let year = 365 * Millis::DAY;
+        if args
+            .recovery_delay
+            .is_some_and(|delay| !(1..=year).contains(&delay))
+        {
+            return Err(usage("--recovery-delay takes 1s to 365d"));
+        }
     } else if role == Role::Patient && args.recover.is_some() {
         return Err(usage(
             "a patient's home is recovered by `medshare wallet restore`",
         ));
+    } else if args.recovery_delay.is_some() {
+        return Err(usage("--recovery-delay is for --role node"));
     } else if !args.institution.is_empty() {
         return Err(usage("--institution is for --role node"));
     }
@@ -193,7 +206,10 @@ fn new_ledger(args: &InitArgs, phrase: &Phrase) -> (Genesis, Identity) {
             hpke_key: draft.party.hpke.public(),
         }],
         institutions: args.institution.clone(),
-        policy: Policy::default(),
+        policy: Policy {
+            recovery_delay: args.recovery_delay,
+            ..Policy::default()
+        },
     };
     let mut identity = draft;
     identity.party.chain = genesis.chain();

@@ -11,6 +11,7 @@ pub mod config;
 pub mod contact;
 pub mod credit;
 pub mod grant;
+pub mod guardian;
 pub mod init;
 pub mod ledger;
 pub mod node;
@@ -105,6 +106,9 @@ pub enum Command {
     /// Let another account act for a patient
     #[command(subcommand)]
     Delegate(care::DelegateCommand),
+    /// Guard others' accounts: keep a share, approve, deny
+    #[command(subcommand)]
+    Guardian(guardian::GuardianCommand),
     /// Medical records
     #[command(subcommand)]
     Record(record::RecordCommand),
@@ -174,6 +178,7 @@ fn run(cli: Cli, output: &mut Output) -> Result<()> {
         Command::Account(command) => account::run(command, &context),
         Command::Institution(command) => account::run_institution(command, &context),
         Command::Delegate(command) => care::run_delegate(command, &context),
+        Command::Guardian(command) => guardian::run(command, &context),
         Command::Record(command) => record::run(command, &context),
         Command::Request(command) => request::run(command, &context),
         Command::Grant(command) => grant::run(command, &context),

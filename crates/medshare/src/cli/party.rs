@@ -4,8 +4,12 @@
 use base::{AccountId, Digest, Epoch, Millis, operation::Role};
 use serde_json::{Value, json};
 use share::{
-    Desk, dispute, follow, journal, letter::Letter, open, outbox, post, prekey, reencrypt, request,
-    revoke, wallet::Wallet,
+    Desk, dispute, follow, journal,
+    letter::Letter,
+    open, outbox, post, prekey,
+    recovery::{claim, keep, watch},
+    reencrypt, request, revoke,
+    wallet::Wallet,
 };
 
 use super::{context::Entered, output::Output};
@@ -80,6 +84,7 @@ pub fn round(entered: &Entered) -> Result<Vec<Event>> {
             }),
         ));
     }
+    events.extend(recovery_of_own(entered, &desk)?);
     let (letters, dead) = post::collect(&desk, system::now())?;
     for name in dead {
         desk.node.delete_letter(name)?;
@@ -113,6 +118,7 @@ pub fn round(entered: &Entered) -> Result<Vec<Event>> {
             json!({"letter": name.to_string()}),
         ));
     }
+    events.extend(released_shares(&desk));
     let gone = revoke::tidy(&desk, system::now())?;
     if gone > 0 {
         events.push(Event::new(
@@ -132,6 +138,72 @@ pub fn round(entered: &Entered) -> Result<Vec<Event>> {
         }
     }
     Ok(events)
+}
+
+/// Somebody recovers the account that this home is for: said in every round, until it ends.
+fn recovery_of_own(entered: &Entered, desk: &Desk<'_>) -> Result<Option<Event>> {
+    let owner = acting_for(entered);
+    let pending = match entered.session.identity.ward {
+        // The log is followed for the home's own account; for a ward the node is asked.
+        Some(_) => desk.node.guardianship(owner)?.and_then(|told| told.pending),
+        None => watch::watched(desk, owner)?
+            .filter(|seen| seen.waits())
+            .map(|seen| seen.recover),
+    };
+    let Some(recovery) = pending else {
+        return Ok(None);
+    };
+    let told = desk.node.recovery(recovery)?;
+    let due = told.as_ref().map(|told| told.due.to_string());
+    let guardians: Vec<String> = told
+        .iter()
+        .flat_map(|told| &told.guardians)
+        .map(ToString::to_string)
+        .collect();
+    Ok(Some(Event::new(
+        "recovery-pending",
+        format!(
+            "WARNING: guardians put a NEW KEY for account {owner} forward. If you did not ask \
+             for it, object at once: `medshare wallet object {recovery}`. It takes effect at {}",
+            due.as_deref()
+                .unwrap_or("a time that the node does not tell"),
+        ),
+        json!({
+            "recovery": recovery.to_string(),
+            "account": owner.to_string(),
+            "due": due,
+            "guardians": guardians,
+        }),
+    )))
+}
+
+/// A guardian gives out the shares whose time has come.
+fn released_shares(desk: &Desk<'_>) -> Vec<Event> {
+    match keep::release(desk, system::now(), &mut OsRng) {
+        Ok(released) => released
+            .into_iter()
+            .map(|released| {
+                let (owner, device) = (released.owner.to_string(), released.device.to_string());
+                Event::new(
+                    "share-released",
+                    format!("the share of {owner} was given to its owner's device"),
+                    json!({"owner": owner, "device": device}),
+                )
+            })
+            .collect(),
+        Err(error) => {
+            let fault = Fault::from(error);
+            vec![Event::new(
+                "share-waits",
+                format!("a share was not given out: {fault}"),
+                json!({
+                    "code": fault.exit as u8,
+                    "name": fault.exit.name(),
+                    "message": fault.message,
+                }),
+            )]
+        }
+    }
 }
 
 /// Whether a letter may leave the mailbox.
@@ -219,6 +291,49 @@ fn take_in(
                 json!({"grant": grant, "agent": agent, "query": failure.body.answer.query.to_string(), "lied": lied}),
             ))
         }),
+        Letter::Share(share) => keep::receive(desk, share)
+            .map(|()| {
+                let owner = share.owner.to_string();
+                Event::new(
+                    "share-received",
+                    format!("this account is a guardian of {owner} now"),
+                    json!({"owner": owner, "threshold": share.set.threshold}),
+                )
+            })
+            .map_err(refused),
+        Letter::Claim(letter) => keep::asked(desk, letter, system::now())
+            .map(|id| {
+                let owner = letter.claim.account.to_string();
+                Event::new(
+                    "recovery-asked",
+                    format!(
+                        "somebody asks to recover {owner}; approve only with the code that the \
+                         owner reads to you: `medshare guardian approve CODE`"
+                    ),
+                    json!({"claim": id.to_string(), "owner": owner}),
+                )
+            })
+            .map_err(refused),
+        Letter::Approval(letter) => claim::receive_approval(desk, letter)
+            .map(|guardian| {
+                let guardian = guardian.to_string();
+                Event::new(
+                    "approval-received",
+                    format!("{guardian} approves the recovery"),
+                    json!({"guardian": guardian}),
+                )
+            })
+            .map_err(refused),
+        Letter::Release(letter) => claim::receive_share(desk, letter)
+            .map(|guardian| {
+                let guardian = guardian.to_string();
+                Event::new(
+                    "share-returned",
+                    format!("the share of {guardian} is here"),
+                    json!({"guardian": guardian}),
+                )
+            })
+            .map_err(refused),
         // These wait for a person: `delegate take`, `dispute examine`.
         Letter::Delegate(_) | Letter::Evidence(_) => return (Done::No, None),
     };
@@ -267,6 +382,10 @@ fn kind(letter: &Letter) -> &'static str {
         Letter::Failure(_) => "failure",
         Letter::Evidence(_) => "evidence",
         Letter::Delegate(_) => "delegation",
+        Letter::Share(_) => "share",
+        Letter::Claim(_) => "claim",
+        Letter::Approval(_) => "approval",
+        Letter::Release(_) => "released share",
     }
 }
 

@@ -1,31 +1,27 @@
 //! `medshare wallet`: the patient's own device.
 
+mod guards;
+mod recover;
+mod restore;
+
 use base::{AccountId, OperationId, operation::Role};
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use ledger::Notice;
 use qrcode::{EcLevel, QrCode, render::unicode};
 use serde_json::json;
-use share::{
-    Node as _, accept,
-    bag::{self, Phrase},
-    card::Card,
-};
-use std::{path::PathBuf, time::Duration};
-use zeroize::Zeroizing;
+use share::{Node as _, accept, bag, card::Card};
+use std::time::Duration;
 
 use super::{
-    account::read_text,
     agent::watch,
     contact,
     context::{Context, Entered},
-    init,
+    operation::parse_id,
     party::{Event, round},
     show,
 };
 use crate::{
     exit::{Exit, Fault, Result},
-    files,
-    home::{Home, Plan, identity::Identity, keys::Keys},
     system::{self, OsRng},
 };
 
@@ -69,7 +65,30 @@ it opens nothing. It is good for ten minutes. --for puts the hospital on the lis
     #[command(after_help = "\
 Example:
   medshare wallet restore --phrase-file phrase.txt --home ~/wallet --node unix:/run/m.sock")]
-    Restore(RestoreArgs),
+    Restore(restore::RestoreArgs),
+    /// Name guardians who together can bring this account back, in place of those before
+    #[command(after_help = "\
+Example:
+  medshare wallet guard --guardian 9b2e… --guardian 77aa… --guardian 4f1c… --threshold 2 \\
+      --delay 7d --phrase-file phrase.txt --home ~/wallet
+
+Each guardian keeps a share of the backup phrase; fewer than the threshold learn nothing,
+the threshold together can do everything. Choose people who do not act together.")]
+    Guard(guards::GuardArgs),
+    /// Print whom this patient named as guardians, and how it stands
+    Guardians,
+    /// End that: nobody can recover this account any more
+    Unguard,
+    /// Object to a recovery that this patient did not ask for
+    #[command(after_help = "Example:\n  medshare wallet object --home ~/wallet")]
+    Object {
+        /// The recovery [default: the one that waits]
+        #[arg(value_parser = parse_id)]
+        recovery: Option<OperationId>,
+    },
+    /// Start again on an empty home with the help of guardians
+    #[command(subcommand)]
+    Recover(recover::RecoverCommand),
 }
 
 /// Verbs of the list.
@@ -87,17 +106,6 @@ pub enum HospitalCommand {
     },
     /// Print the list
     List,
-}
-
-/// What `restore` takes.
-#[derive(Args, Debug)]
-pub struct RestoreArgs {
-    /// File with the 24 words, or - for standard input
-    #[arg(long, value_name = "FILE")]
-    phrase_file: PathBuf,
-    /// scrypt work factor of the new keys.age
-    #[arg(long, value_name = "1..22", value_parser = clap::value_parser!(u8).range(1..=22))]
-    work_factor: Option<u8>,
 }
 
 /// Runs the verb.
@@ -129,7 +137,12 @@ pub fn run(command: WalletCommand, context: &Context) -> Result<()> {
                 format!("key bag version {version} is at the node; the phrase opens it"),
             )
         }
-        WalletCommand::Restore(args) => restore(&args, context),
+        WalletCommand::Restore(args) => restore::run(&args, context),
+        WalletCommand::Guard(args) => guards::guard(&args, context),
+        WalletCommand::Guardians => guards::list(context),
+        WalletCommand::Unguard => guards::unguard(context),
+        WalletCommand::Object { recovery } => guards::object(recovery, context),
+        WalletCommand::Recover(command) => recover::run(command, context),
     }
 }
 
@@ -357,6 +370,7 @@ fn log(context: &Context) -> Result<()> {
                     show::word(code)
                 ),
             ),
+            Notice::Recovery(recovery) => guards::notice(recovery),
         },
     )
 }
@@ -368,88 +382,4 @@ fn emergency_json(
     time: String,
 ) -> serde_json::Value {
     json!({"kind": "emergency", "id": id.to_string(), "hospital": hospital.to_string(), "code": code, "time": time})
-}
-
-/// Makes the home beside its place, fills it, and moves it there: whole or not at all.
-fn restore(args: &RestoreArgs, context: &Context) -> Result<()> {
-    let phrase = Phrase::parse(&Zeroizing::new(read_text(&args.phrase_file, 4096)?))?;
-    let address = context.address()?;
-    let genesis = context.anonymous_node()?.genesis()?;
-    let passphrase = context.passphrase.choose()?;
-    let work_factor = args.work_factor.unwrap_or(context.config.keys.work_factor);
-    Home::check_free(&context.home)?;
-    let parent = files::folder(&context.home);
-    files::make_private_folder(parent)?;
-    let beside = files::private_draft(parent, ".medshare-restore-")?;
-    let draft = beside.path().join("home");
-    let keys = Keys::new(Role::Patient);
-    let empty = Identity::bare(genesis.chain(), &phrase);
-    let home = Home::create(
-        &draft,
-        &Plan {
-            genesis: &genesis,
-            keys: &keys,
-            identity: &empty,
-            config: &init::config_text(Some(&address.to_string()), work_factor),
-            passphrase: &passphrase,
-            work_factor,
-        },
-    )?;
-    let mut drafted = context.clone();
-    drafted.home = draft.clone();
-    let unlocked = drafted.unlock_with(&home, keys)?;
-    let (number, newest, tainted) = {
-        let entered = unlocked.enter_as_is(context.patience)?;
-        let restored = bag::restore(&entered.desk(), phrase.bag())?;
-        let identity = Identity::restored(
-            genesis.chain(),
-            &phrase,
-            restored.operation,
-            restored.hpke,
-            restored.secrets,
-        );
-        identity.save(&entered.session.vault)?;
-        (restored.number, restored.newest, restored.tainted)
-    };
-    let (learnt, hospitals) = {
-        let entered = unlocked.enter(context.patience)?;
-        (learn_again(&entered)?, entered.wallet()?.hospitals()?.len())
-    };
-    drop(unlocked);
-    Home::place(&draft, &context.home)?;
-    let account = home.facts.account.to_string();
-    let mut text = format!("restored         {account}\nkey bag          version {number}");
-    if let Some(newest) = newest {
-        text.push_str(&format!(
-            "\nWARNING          the ledger names version {newest}: this bag is older"
-        ));
-    }
-    let known = learnt
-        .iter()
-        .filter(|event| event.json["event"] == "learnt")
-        .count();
-    text.push_str(&format!(
-        "\nrecords          {known} accepted\nhospitals        {hospitals} on the list"
-    ));
-    for event in learnt
-        .iter()
-        .filter(|event| event.json["event"] != "learnt")
-    {
-        text.push_str(&format!("\nWARNING          {}", event.text));
-    }
-    for sid in &tainted {
-        text.push_str(&format!("\nrotate first     {sid}"));
-    }
-    context.output.data(
-        &json!({
-            "account": account,
-            "bag": number,
-            "newest": newest,
-            "records": known,
-            "hospitals": hospitals,
-            "unreadable": learnt.len() - known,
-            "tainted": tainted.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        }),
-        text,
-    )
 }

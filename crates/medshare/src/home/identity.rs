@@ -27,6 +27,9 @@ pub struct Identity {
     pub patient: Option<PatientSecrets>,
     /// The patient that this home acts for, if it is a delegate's.
     pub ward: Option<AccountId>,
+    /// The account that is recovered into this home: until that is done, the party is the
+    /// device's own.
+    pub recovering: Option<AccountId>,
 }
 
 impl std::fmt::Debug for Identity {
@@ -49,16 +52,36 @@ impl Identity {
             party,
             patient,
             ward: None,
+            recovering: None,
         }
     }
 
     /// A patient's keys before her key bag is fetched: only the phrase's.
     pub fn bare(chain: ChainId, phrase: &Phrase) -> Self {
+        Self::only(chain, phrase.operation())
+    }
+
+    /// The account's current operation key alone, for a bag whose phrase is another one's.
+    pub fn recovered(chain: ChainId, owner: AccountId, operation: OperationSecret) -> Self {
+        let mut identity = Self::only(chain, operation);
+        identity.party.account = owner;
+        identity
+    }
+
+    /// Fresh keys for a device on which `owner` starts again.
+    pub fn device(chain: ChainId, owner: AccountId) -> Self {
+        let mut identity = Self::only(chain, OperationSecret::new(system::random32()));
+        identity.recovering = Some(owner);
+        identity
+    }
+
+    fn only(chain: ChainId, operation: OperationSecret) -> Self {
         let hpke = HpkeSecret::generate(&mut OsRng);
         Self {
-            party: Party::new(chain, phrase.operation(), hpke),
+            party: Party::new(chain, operation, hpke),
             patient: None,
             ward: None,
+            recovering: None,
         }
     }
 
@@ -77,12 +100,18 @@ impl Identity {
             party,
             patient: Some(secrets),
             ward: None,
+            recovering: None,
         }
     }
 
     /// The account.
     pub fn account(&self) -> AccountId {
         self.party.account
+    }
+
+    /// The account whose home this is, or will be.
+    pub fn home_of(&self) -> AccountId {
+        self.recovering.unwrap_or(self.party.account)
     }
 
     /// The patient whose wallet this is: the account itself, or its ward.
@@ -95,9 +124,26 @@ impl Identity {
     /// # Errors
     /// [`Exit::Role`] in another role's home.
     pub fn patient(&self) -> Result<&PatientSecrets> {
+        self.not_recovering()?;
         self.patient
             .as_ref()
             .ok_or_else(|| Fault::new(Exit::Role, "this takes a patient's home"))
+    }
+
+    /// Refuses a home that is not its owner's yet.
+    ///
+    /// # Errors
+    /// [`Exit::Pending`].
+    pub fn not_recovering(&self) -> Result<()> {
+        match self.recovering {
+            None => Ok(()),
+            Some(owner) => Err(Fault::new(
+                Exit::Pending,
+                format!(
+                    "{owner} is being recovered into this home; `medshare wallet recover finish` goes on with it"
+                ),
+            )),
+        }
     }
 
     /// Writes every key into the vault in one step.
@@ -105,6 +151,14 @@ impl Identity {
     /// # Errors
     /// [`Exit::Storage`].
     pub fn save(&self, vault: &LocalVault) -> Result<()> {
+        self.save_in_place_of(vault, &[])
+    }
+
+    /// The same, and deletes what a device's account left, in one step.
+    ///
+    /// # Errors
+    /// [`Exit::Storage`].
+    pub fn save_in_place_of(&self, vault: &LocalVault, traces: &[(Table, Vec<u8>)]) -> Result<()> {
         let mut entries: Vec<(&[u8], Zeroizing<Vec<u8>>)> = vec![
             (OPERATION, copy(self.party.operation.as_secret())),
             (HPKE, copy(self.party.hpke.as_secret())),
@@ -115,10 +169,19 @@ impl Identity {
         if let Some(patient) = &self.patient {
             entries.push((PATIENT, patient.to_bytes()));
         }
-        let changes: Vec<_> = entries
+        let mut changes: Vec<_> = entries
             .iter()
             .map(|(name, value)| (TABLE, *name, Some(value.as_slice())))
             .collect();
+        let recovering = self.recovering.map(|owner| owner.0);
+        changes.push((
+            TABLE,
+            RECOVERING,
+            recovering.as_ref().map(|owner| &owner[..]),
+        ));
+        for (table, key) in traces {
+            changes.push((table.name(), key, None));
+        }
         vault.write_all(&changes)
     }
 
@@ -141,10 +204,16 @@ impl Identity {
                 (Some(ward.delegation), Some(ward.patient))
             }
         };
+        let operation = OperationSecret::new(needed(OPERATION)?);
+        let recovering = bytes(RECOVERING)?.map(AccountId);
+        let account = match recovering {
+            Some(_) => AccountId::of(&operation.public()),
+            None => account,
+        };
         let party = Party {
             chain,
             account,
-            operation: OperationSecret::new(needed(OPERATION)?),
+            operation,
             hpke: HpkeSecret::new(needed(HPKE)?),
             record: bytes(RECORD)?.map(RecordSecret::new),
             delegation,
@@ -157,6 +226,7 @@ impl Identity {
             party,
             patient,
             ward,
+            recovering,
         })
     }
 
@@ -279,3 +349,4 @@ const HPKE: &[u8] = b"hpke";
 const RECORD: &[u8] = b"record";
 const PATIENT: &[u8] = b"patient";
 const WARD: &[u8] = b"ward";
+const RECOVERING: &[u8] = b"recovering";

@@ -120,7 +120,7 @@ impl Home {
         let facts = Facts {
             version: 1,
             role: plan.keys.role,
-            account: plan.identity.account(),
+            account: plan.identity.home_of(),
             chain: plan.genesis.chain(),
             work_factor: plan.work_factor,
         };

@@ -196,6 +196,7 @@ pub(super) async fn of_account(
         }
         "institution" => read(interface, move |view| view.institution_of(id)).await,
         "bag" => read(interface, move |view| view.bag(id)).await,
+        "guardianship" => read(interface, move |view| view.guardianship(id)).await,
         "balance" => read(interface, move |view| view.balance(id).map(Some)).await,
         "standing" => read(interface, move |view| view.standing(id)).await,
         "vouchers" => read(interface, move |view| view.vouchers_of(id).map(Some)).await,
@@ -294,6 +295,11 @@ pub(super) async fn dispute(State(interface): Shared, Path(id): Path<String>) ->
 pub(super) async fn proposal(State(interface): Shared, Path(id): Path<String>) -> Handled {
     let id = parse(&id)?;
     read(interface, move |view| view.proposal(id)).await
+}
+
+pub(super) async fn recovery(State(interface): Shared, Path(id): Path<String>) -> Handled {
+    let id = parse(&id)?;
+    read(interface, move |view| view.recovery(id)).await
 }
 
 pub(super) async fn delegation(State(interface): Shared, Path(id): Path<String>) -> Handled {

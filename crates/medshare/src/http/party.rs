@@ -5,8 +5,8 @@ use base::{
 };
 use hyper::Method;
 use ledger::{
-    Account, BagState, ConsistencyProof, Grant, Head, InclusionProof, Institution, Leaf,
-    QueryState, Receipt, Record, RequestState, ScopeState, StateInfo,
+    Account, BagState, ConsistencyProof, Grant, Guardianship, Head, InclusionProof, Institution,
+    Leaf, QueryState, Receipt, Record, Recovery, RequestState, ScopeState, StateInfo,
 };
 use share::{
     node::{Node, NodeError},
@@ -82,6 +82,14 @@ impl Node for HttpNode {
 
     fn bag(&self, patient: AccountId) -> Result<Option<BagState>> {
         self.find(&format!("/v1/accounts/{patient}/bag"))
+    }
+
+    fn guardianship(&self, account: AccountId) -> Result<Option<Guardianship>> {
+        self.find(&format!("/v1/accounts/{account}/guardianship"))
+    }
+
+    fn recovery(&self, recovery: OperationId) -> Result<Option<Recovery>> {
+        self.find(&format!("/v1/recoveries/{recovery}"))
     }
 
     fn query(&self, query: OperationId) -> Result<Option<QueryState>> {

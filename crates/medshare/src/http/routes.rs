@@ -39,6 +39,7 @@ pub fn router(interface: Arc<Interface>) -> Router {
         .route("/v1/proposals", get(ledger::lists))
         .route("/v1/proposals/{id}", get(ledger::proposal))
         .route("/v1/delegations/{id}", get(ledger::delegation))
+        .route("/v1/recoveries/{id}", get(ledger::recovery))
         .route("/v1/institutions", get(ledger::lists))
         .route("/v1/ranking", get(ledger::lists))
         .route("/v1/totals", get(ledger::lists))

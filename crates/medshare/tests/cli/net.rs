@@ -22,6 +22,11 @@ pub(crate) struct Net {
 impl Net {
     /// Makes a ledger and runs its node.
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same with more arguments for the node's `init`.
+    pub(crate) fn start_with(more: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("pass"), PASSPHRASE).unwrap();
         let mut net = Self {
@@ -32,7 +37,7 @@ impl Net {
             dir,
             node: None,
         };
-        net.run(&[
+        let init = [
             "init",
             "--role",
             "node",
@@ -40,8 +45,8 @@ impl Net {
             "node",
             "--work-factor",
             "2",
-        ])
-        .ok();
+        ];
+        net.run(&[&init[..], more].concat()).ok();
         net.run_node();
         net
     }
@@ -138,9 +143,11 @@ impl Net {
         Running::new(command.stdout(Stdio::piped()).stderr(Stdio::null()))
     }
 
-    /// Makes a home and registers its account; gives the account.
+    /// Makes a home and registers its account; gives the account. The backup phrase is in
+    /// `HOME.phrase`.
     pub(crate) fn party(&self, home: &str, role: &str) -> String {
         let made = self.json(&["init", "--role", role, "--home", home, "--work-factor", "2"]);
+        self.write(&format!("{home}.phrase"), made["phrase"].as_str().unwrap());
         self.run(&["account", "register", "--home", home]).ok();
         made["account"].as_str().unwrap().to_owned()
     }
@@ -168,7 +175,10 @@ pub(crate) struct Cast {
 
 impl Cast {
     pub(crate) fn gather() -> Self {
-        let net = Net::start();
+        Self::gather_on(Net::start())
+    }
+
+    pub(crate) fn gather_on(net: Net) -> Self {
         let hospital = net.party("hospital", "hospital");
         let second = net.party("second", "hospital");
         let patient = net.party("anna", "patient");

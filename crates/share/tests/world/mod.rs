@@ -56,6 +56,8 @@ pub struct World {
     pub bags: Mutex<BTreeMap<Digest, Vec<u8>>>,
     /// The mailbox cannot be reached.
     pub mail_down: AtomicBool,
+    /// Key bags cannot be stored.
+    pub bags_down: AtomicBool,
     /// Accounts whose mailbox takes nothing more.
     pub full: Mutex<BTreeSet<AccountId>>,
     /// The answer to operations of this name is lost after they took effect.
@@ -269,6 +271,7 @@ impl World {
             prekeys: Mutex::default(),
             bags: Mutex::default(),
             mail_down: AtomicBool::default(),
+            bags_down: AtomicBool::default(),
             full: Mutex::default(),
             lost: Mutex::default(),
             collects: AtomicBool::default(),

@@ -275,6 +275,9 @@ impl Node for Client<'_> {
             .len())
     }
     fn put_bag(&self, locator: Digest, head: &[u8]) -> Result<(), NodeError> {
+        if self.world.bags_down.load(Ordering::SeqCst) {
+            return Err(NodeError::Storage("no room for key bags".into()));
+        }
         self.world
             .bags
             .lock()
