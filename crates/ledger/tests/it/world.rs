@@ -20,6 +20,7 @@ mod guards;
 #[path = "world/names.rs"]
 mod names;
 
+#[allow(unused_imports)]
 pub use guards::*;
 pub use names::*;
 

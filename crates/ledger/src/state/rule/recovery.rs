@@ -5,6 +5,8 @@ use base::{
     operation::{Approval, CompleteRecovery, Guard, MAX_GUARDIANS, Object, Recover, Role, Unguard},
 };
 
+use std::sync::Arc;
+
 use super::{Stop, Work, account::push_key, ensure};
 use crate::{
     leaf::Failure,
@@ -128,7 +130,7 @@ fn members(action: &Recover) -> Result<Vec<AccountId>, Stop> {
 }
 
 fn approves(work: &Work<'_, '_>, approval: &Approval, preimage: &[u8]) -> Result<(), Stop> {
-    let guardian = work.get::<Account>(&approval.member.guardian)?;
+    let guardian = work.find::<Account>(&approval.member.guardian)?;
     let key = guardian.and_then(|guardian| guardian.operation_key());
     let signs = key.is_some_and(|key| key.verify(preimage, &approval.signature).is_ok());
     ensure(signs, Failure::BadApproval)
@@ -147,7 +149,7 @@ pub(super) fn complete(work: &mut Work<'_, '_>, action: &CompleteRecovery) -> Re
     let (mut guardianship, recovery) = waiting(work, action.account, action.recovery)?;
     ensure(action.key == recovery.key, Failure::BadShape)?;
     ensure(work.now() >= recovery.due, Failure::RecoveryEarly)?;
-    let mut account = work.account(action.account)?;
+    let mut account = Arc::unwrap_or_clone(work.account(action.account)?);
     let height = work.block.height;
     // What the key before signed up to this height stands; nothing after it does.
     push_key(&mut account.operation_keys, recovery.key, height, height)?;
