@@ -5,11 +5,12 @@
 //! left becomes a node, so that all leaves lie at one depth, until one node stands alone.
 
 use super::{
-    Leaves, Profile,
+    Profile,
+    ahead::{self, Ahead, Leaf},
     node::{self, Link},
 };
 use crate::Sink;
-use base::cid::{self, Cid};
+use base::cid::Cid;
 use std::{
     convert::Infallible,
     io::{self, Read},
@@ -18,11 +19,14 @@ use std::{
 
 /// Takes a file's bytes in any portions and gives its blocks to a [`Sink`], children first.
 ///
-/// Memory: one chunk and, for each level of the tree, the links of one node.
+/// Memory: five chunks and, for each level of the tree, the links of one node.
 pub struct Builder<S> {
     profile: Profile,
     sink: S,
     chunk: Vec<u8>,
+    ahead: Ahead,
+    /// Chunks to fill again.
+    spare: Vec<Vec<u8>>,
     levels: Vec<Vec<Child>>,
     size: u64,
 }
@@ -64,6 +68,8 @@ impl<S: Sink> Builder<S> {
             profile,
             sink,
             chunk: Vec::new(),
+            ahead: Ahead::new(profile.leaves),
+            spare: Vec::new(),
             levels: Vec::new(),
             size: 0,
         }
@@ -79,15 +85,10 @@ impl<S: Sink> Builder<S> {
             // A chunk is given on when a further byte arrives: a file of one chunk is a
             // leaf that knows it is the whole file.
             if self.chunk.len() == full {
-                self.leaf()?;
-            }
-            if self.chunk.is_empty() && bytes.len() > full {
-                let (chunk, rest) = bytes.split_at(full);
-                self.leaf_of(chunk)?; // straight from the caller's bytes
-                bytes = rest;
-                continue;
+                self.cut()?;
             }
             let (now, rest) = bytes.split_at(bytes.len().min(full - self.chunk.len()));
+            self.chunk.reserve_exact(full - self.chunk.len());
             self.chunk.extend_from_slice(now);
             bytes = rest;
         }
@@ -99,10 +100,13 @@ impl<S: Sink> Builder<S> {
     /// # Errors
     /// The sink's.
     pub fn finish(mut self) -> Result<Built, S::Error> {
-        if self.levels.is_empty() {
+        if self.levels.is_empty() && self.ahead.is_empty() {
             return self.single();
         }
-        self.leaf()?;
+        self.cut()?;
+        while let Some(leaf) = self.ahead.next() {
+            self.take(leaf)?;
+        }
         let mut level = 0;
         while level + 1 < self.levels.len() || self.levels[level].len() > 1 {
             if !self.levels[level].is_empty() {
@@ -119,42 +123,41 @@ impl<S: Sink> Builder<S> {
     }
 
     fn single(mut self) -> Result<Built, S::Error> {
-        let size = self.chunk.len() as u64;
-        let (cid, total) = match self.profile.leaves {
-            Leaves::Raw => {
-                let cid = cid::of_block(cid::RAW, &self.chunk);
-                self.sink.put(&cid, &self.chunk)?;
-                (cid, size)
-            }
-            Leaves::Wrapped => self.node(
-                &[],
-                &node::encode_file(node::FILE_TYPE, &self.chunk, size, &[]),
-            )?,
-        };
-        Ok(Built { cid, size, total })
+        let leaf = ahead::leaf(self.profile.leaves, mem::take(&mut self.chunk));
+        self.sink.put(&leaf.cid, &leaf.bytes)?;
+        Ok(Built {
+            cid: leaf.cid,
+            size: leaf.size,
+            total: leaf.bytes.len() as u64,
+        })
     }
 
-    fn leaf(&mut self) -> Result<(), S::Error> {
-        let chunk = mem::take(&mut self.chunk);
-        self.leaf_of(&chunk)?;
-        self.chunk = chunk;
-        self.chunk.clear();
+    /// Gives the chunk on, and begins another.
+    fn cut(&mut self) -> Result<(), S::Error> {
+        let next = self.spare.pop().unwrap_or_default();
+        self.give_on(next)
+    }
+
+    /// Gives the chunk on, and goes on with `next`.
+    fn give_on(&mut self, next: Vec<u8>) -> Result<(), S::Error> {
+        self.ahead.push(mem::replace(&mut self.chunk, next));
+        while let Some(leaf) = self.ahead.ready() {
+            self.take(leaf)?;
+        }
         Ok(())
     }
 
-    fn leaf_of(&mut self, chunk: &[u8]) -> Result<(), S::Error> {
-        let size = chunk.len() as u64;
-        let (cid, total) = match self.profile.leaves {
-            Leaves::Raw => {
-                let cid = cid::of_block(cid::RAW, chunk);
-                self.sink.put(&cid, chunk)?;
-                (cid, size)
-            }
-            Leaves::Wrapped => {
-                self.node(&[], &node::encode_file(node::FILE_TYPE, chunk, size, &[]))?
-            }
-        };
+    fn take(&mut self, leaf: Leaf) -> Result<(), S::Error> {
+        let Leaf {
+            cid,
+            mut bytes,
+            size,
+        } = leaf;
+        self.sink.put(&cid, &bytes)?;
         self.size += size;
+        let total = bytes.len() as u64;
+        bytes.clear();
+        self.spare.push(bytes);
         let link = Link { cid, total };
         self.push(0, Child { link, size })
     }
@@ -186,12 +189,7 @@ impl<S: Sink> Builder<S> {
     /// Gives one dag-pb node to the sink; its CID and the bytes of its whole tree.
     fn node(&mut self, links: &[Link], message: &[u8]) -> Result<(Cid, u64), S::Error> {
         let bytes = node::encode(links, message);
-        let cid = cid::of_block(cid::DAG_PB, &bytes);
-        let cid = match self.profile.leaves {
-            Leaves::Raw => cid,
-            // Of dag-pb with SHA2-256 every CID has the form of version 0.
-            Leaves::Wrapped => Cid::new_v0(*cid.hash()).unwrap_or(cid),
-        };
+        let cid = self.profile.leaves.name(&bytes);
         self.sink.put(&cid, &bytes)?;
         let below: u64 = links.iter().map(|link| link.total).sum();
         Ok((cid, below + bytes.len() as u64))
@@ -207,13 +205,25 @@ where
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let mut builder = Builder::new(profile, sink);
-    let mut portion = vec![0; 64 << 10];
     loop {
-        match source.read(&mut portion) {
-            Ok(0) => return builder.finish().map_err(io::Error::other),
-            Ok(count) => builder.write(&portion[..count]).map_err(io::Error::other)?,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+        if builder.chunk.len() == profile.chunk {
+            // Given on once there is more: into the next chunk it is read.
+            let mut next = builder.spare.pop().unwrap_or_default();
+            fill(&mut source, &mut next, profile.chunk)?;
+            if next.is_empty() {
+                break;
+            }
+            builder.give_on(next).map_err(io::Error::other)?;
+        } else if fill(&mut source, &mut builder.chunk, profile.chunk)? == 0 {
+            break;
         }
     }
+    builder.finish().map_err(io::Error::other)
+}
+
+/// Reads until the chunk is full or the source at its end; how much was read.
+fn fill(source: &mut impl Read, chunk: &mut Vec<u8>, full: usize) -> io::Result<usize> {
+    let room = full - chunk.len();
+    chunk.reserve_exact(room);
+    source.by_ref().take(room as u64).read_to_end(chunk)
 }

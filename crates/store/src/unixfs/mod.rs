@@ -14,12 +14,15 @@
 //! whole nodes without checking declared sizes against actual ones. Directories, symbolic
 //! links and HAMT shards are refused by name: a medical record has none.
 
+mod ahead;
 mod builder;
 pub mod node;
 mod reader;
 
 pub use builder::{Builder, Built, HashOnly, add};
 pub use reader::Reader;
+
+use base::cid::{self, Cid};
 
 /// How a file becomes a tree.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,6 +42,18 @@ pub(crate) enum Leaves {
     Raw,
     /// dag-pb nodes around the bytes; version 0.
     Wrapped,
+}
+
+impl Leaves {
+    /// The name of a dag-pb node in a tree with such leaves.
+    fn name(self, node: &[u8]) -> Cid {
+        let cid = cid::of_block(cid::DAG_PB, node);
+        match self {
+            Self::Raw => cid,
+            // Of dag-pb with SHA2-256 every CID has the form of version 0.
+            Self::Wrapped => Cid::new_v0(*cid.hash()).unwrap_or(cid),
+        }
+    }
 }
 
 impl Profile {
