@@ -74,7 +74,7 @@ pub trait BlockStore: Send + Sync {
     /// this returns. Storing a block again is no error and repairs a damaged copy.
     ///
     /// # Errors
-    /// [`PutError`]; then nothing of the block is in the store that was not before.
+    /// [`PutError`]; then the block is whole in the store or absent.
     fn put(&self, cid: &Cid, bytes: &[u8]) -> Result<(), PutError>;
 
     /// A batch: many blocks, made durable together by [`Batch::commit`]. Dropping it
@@ -108,7 +108,8 @@ pub trait BlockStore: Send + Sync {
     /// When the store cannot be asked.
     fn roots_of(&self, cid: &Cid) -> Result<Vec<Cid>, GetError>;
 
-    /// Removes the block, pinned or not: erasure. `false` if there was none.
+    /// Removes the block, pinned or not: erasure. `false` if there was none. Pinned roots
+    /// that reach it do not miss it: nothing brings it back but who stores it again.
     ///
     /// # Errors
     /// When the block may still be there.
@@ -119,14 +120,16 @@ pub trait BlockStore: Send + Sync {
     /// to belong to the root. Returns the pins it has now. Durable when this returns.
     ///
     /// # Errors
-    /// When the pin may not be durable; the count is then what it was.
+    /// [`PutError`]; whether the pin counts all the same, [`pins`](Self::pins) tells once
+    /// the store works again.
     fn pin(&self, root: &Cid) -> Result<u64, PutError>;
 
     /// Takes one pin from `root` and returns the pins it has left. With the last one go
     /// the blocks that no other pinned root reaches: they are deleted when this returns.
     ///
     /// # Errors
-    /// [`PutError::NotPinned`] if it had none.
+    /// [`PutError::NotPinned`] if it had none. After any other, [`pins`](Self::pins) tells
+    /// once the store works again whether the pin is gone.
     fn unpin(&self, root: &Cid) -> Result<u64, PutError>;
 
     /// Every pinned root with its number of pins, in the order of their bytes.

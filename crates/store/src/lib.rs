@@ -46,6 +46,7 @@ pub mod links;
 #[cfg(feature = "peers")]
 pub mod peer;
 mod protobuf;
+pub mod scrub;
 pub mod unixfs;
 mod varint;
 pub mod walk;

@@ -68,10 +68,21 @@ pub fn operation(genesis: &Genesis, patient: &str, sequence: u64) -> SignedOpera
 
 /// Block number `n` of some thousand bytes, and its name.
 pub fn content(number: u64) -> (Cid, Vec<u8>) {
+    debug_assert!(number < BUNDLES);
     let mut random = Random::new(number);
     let length = 1 + random.below(3_000) as usize;
     let bytes: Vec<u8> = (0..length).map(|_| random.next() as u8).collect();
     (cid::of_block(cid::RAW, &bytes), bytes)
+}
+
+/// Blocks from this number on are objects that link to others.
+pub const BUNDLES: u64 = 1 << 40;
+
+/// Object number `n`, its name, and the blocks that it links to.
+pub fn bundle(number: u64, of: [u64; 3]) -> (Cid, Vec<u8>, [Cid; 3]) {
+    let members = of.map(|number| content(number).0);
+    let bytes = base::codec::encode(&(number, "a bundle of three blocks", members));
+    (cid::of_object(&bytes), bytes, members)
 }
 
 #[derive(Default)]
@@ -83,6 +94,10 @@ pub struct Book {
     /// The group that was under way last: all of it is there or nothing.
     pub group: BTreeSet<Cid>,
     pub blocks: BTreeMap<Cid, Fate>,
+    /// What objects link to.
+    pub links: BTreeMap<Cid, [Cid; 3]>,
+    /// Blocks of which a write may have failed and left bytes behind.
+    pub doubtful: BTreeSet<Cid>,
     /// The counts that a root may have.
     pub pins: BTreeMap<Cid, Vec<u64>>,
 }
@@ -96,11 +111,43 @@ pub enum Fate {
 }
 
 impl Book {
-    pub fn count(&self, root: &Cid) -> Option<u64> {
+    /// Pins of all roots that reach the block; `None` if that is not certain.
+    pub fn count(&self, cid: &Cid) -> Option<u64> {
+        let own = self.pins_of(cid)?;
+        self.links
+            .iter()
+            .filter(|(_, links)| links.contains(cid))
+            .try_fold(own, |sum, (root, _)| match self.pins_of(root)? {
+                0 => Some(sum),
+                _ if self.blocks.get(root) != Some(&Fate::There) => None,
+                count => Some(sum + count),
+            })
+    }
+
+    fn pins_of(&self, root: &Cid) -> Option<u64> {
         match self.pins.get(root).map(Vec::as_slice) {
             None => Some(0),
             Some([count]) => Some(*count),
             Some(_) => None,
+        }
+    }
+
+    /// What `root` links to, and itself.
+    pub fn reach(&self, root: &Cid) -> Vec<Cid> {
+        let links = self.links.get(root).into_iter().flatten();
+        links.chain([root]).copied().collect()
+    }
+
+    /// What may be gone now is, or is not.
+    pub fn doubt(&mut self, cids: &[Cid]) {
+        for cid in cids {
+            let is_kept = self.count(cid).is_some_and(|count| count > 0);
+            if let Some(fate) = self.blocks.get_mut(cid)
+                && *fate == Fate::There
+                && !is_kept
+            {
+                *fate = Fate::Unsure;
+            }
         }
     }
 

@@ -161,6 +161,18 @@ impl SimDisk {
         self.state().failures.clear();
     }
 
+    /// The bytes of the files right in a folder.
+    pub fn files(&self, folder: &Path) -> Vec<Vec<u8>> {
+        let state = self.state();
+        let here = state.names.iter();
+        here.filter(|(path, _)| path.parent() == Some(folder))
+            .filter_map(|(_, node)| match node {
+                Node::File(file) => Some(state.files[*file].live.clone()),
+                Node::Folder => None,
+            })
+            .collect()
+    }
+
     /// The process was killed: all that was written reads as before, synced or not.
     pub fn revive(&self) {
         let mut state = self.state();

@@ -1,13 +1,13 @@
 //! A node without its process: ledger and store on a simulated disk, and the things that
 //! are done to them, each entered in the book before and after.
 
-use base::{AccountId, Millis, genesis::Genesis};
+use base::{AccountId, Cid, Millis, genesis::Genesis};
 use ledger::{CommitError, Ledger, OpenOptions, check_batch};
 use std::{path::Path, sync::Arc, time::Duration};
 use store::{Absent, BlockStore, Embedded};
 
 use crate::{
-    book::{Book, Fate, content, genesis, operation, secret},
+    book::{BUNDLES, Book, Fate, bundle, content, genesis, operation, secret},
     disk::{SimDevice, SimDisk},
     random::Random,
 };
@@ -17,6 +17,8 @@ const FOLDER: &str = "/srv/node";
 const LEDGER: &str = "/srv/ledger.redb";
 const PATIENTS: u64 = 6;
 const CONTENTS: u64 = 24;
+/// Objects of three blocks each.
+const OBJECTS: u64 = 4;
 
 pub struct Life {
     pub disk: SimDisk,
@@ -73,6 +75,31 @@ impl Life {
         self.learn(node).unwrap();
     }
 
+    /// Of what is gone no byte is left on the disk, as it lies there.
+    pub fn check_destroyed(&self) {
+        const ENOUGH: usize = 64;
+        let packs = self.disk.files(&Path::new(FOLDER).join("store/packs"));
+        let gone = self.book.blocks.iter();
+        let gone = gone
+            .filter(|(_, fate)| **fate == Fate::Gone)
+            .map(|(cid, _)| cid);
+        for number in 0..CONTENTS {
+            let (cid, bytes) = content(number);
+            if !gone.clone().any(|gone| *gone == cid)
+                || self.book.doubtful.contains(&cid)
+                || bytes.len() < ENOUGH
+            {
+                continue;
+            }
+            for pack in &packs {
+                let mut windows = pack.windows(ENOUGH);
+                let found =
+                    windows.any(|window| window[0] == bytes[0] && window == &bytes[..ENOUGH]);
+                assert!(!found, "{cid} is gone and its bytes are not");
+            }
+        }
+    }
+
     /// The sequence numbers, as the ledger has them.
     fn learn(&mut self, node: &Node) -> Done {
         let view = node.ledger.view().map_err(said)?;
@@ -87,10 +114,13 @@ impl Life {
     pub fn act(&mut self, node: &Node, random: &mut Random) -> Done {
         match random.below(14) {
             0..=5 => self.commit(node, random),
-            6 | 7 => self.put(node, &[random.below(CONTENTS)]),
+            6 | 7 => {
+                let block = self.pick(random);
+                self.put(node, &[block])
+            }
             8 => {
-                let numbers = [(); 3].map(|()| random.below(CONTENTS));
-                self.put(node, &numbers)
+                let blocks = [(); 3].map(|()| self.pick(random));
+                self.put(node, &blocks)
             }
             9 | 10 => self.pin(node, random),
             11 => self.unpin(node, random),
@@ -146,31 +176,44 @@ impl Life {
         }
     }
 
-    fn put(&mut self, node: &Node, numbers: &[u64]) -> Done {
-        let contents: Vec<_> = numbers.iter().map(|number| content(*number)).collect();
-        for (cid, _) in &contents {
+    /// Any block, sometimes one that links to others.
+    fn pick(&mut self, random: &mut Random) -> (Cid, Vec<u8>) {
+        let number = random.below(CONTENTS + OBJECTS);
+        if number < CONTENTS {
+            return content(number);
+        }
+        let of = [0, 7, 14].map(|step| (number * 5 + step) % CONTENTS);
+        let (cid, bytes, links) = bundle(BUNDLES + number, of);
+        self.book.links.insert(cid, links);
+        (cid, bytes)
+    }
+
+    fn put(&mut self, node: &Node, contents: &[(Cid, Vec<u8>)]) -> Done {
+        for (cid, _) in contents {
+            self.book.doubtful.insert(*cid);
             let fate = self.book.blocks.entry(*cid).or_insert(Fate::Unsure);
             if *fate == Fate::Gone {
                 *fate = Fate::Unsure;
             }
         }
-        if let [(cid, bytes)] = contents.as_slice() {
+        if let [(cid, bytes)] = contents {
             node.store.put(cid, bytes).map_err(said)?;
         } else {
             let mut batch = node.store.batch();
-            for (cid, bytes) in &contents {
+            for (cid, bytes) in contents {
                 batch.put(cid, bytes).map_err(said)?;
             }
             batch.commit().map_err(said)?;
         }
         for (cid, _) in contents {
-            self.book.blocks.insert(cid, Fate::There);
+            self.book.doubtful.remove(cid);
+            self.book.blocks.insert(*cid, Fate::There);
         }
         Ok(())
     }
 
     fn pin(&mut self, node: &Node, random: &mut Random) -> Done {
-        let (root, _) = content(random.below(CONTENTS));
+        let (root, _) = self.pick(random);
         let allowed = self.book.pins.entry(root).or_insert_with(|| vec![0]);
         allowed.push(allowed.iter().max().unwrap() + 1);
         let count = node.store.pin(&root).map_err(said)?;
@@ -188,20 +231,31 @@ impl Life {
         let allowed = self.book.pins.get_mut(&root).unwrap();
         let least = *allowed.iter().min().unwrap();
         allowed.push(least.saturating_sub(1));
-        // With the last pin goes the block.
-        if allowed.contains(&0)
-            && let Some(fate) = self.book.blocks.get_mut(&root)
-        {
-            *fate = Fate::Unsure;
-        }
+        // With the last pin go the blocks that nobody has stored again since.
+        let reach = self.book.reach(&root);
+        let fates = reach.iter().map(|cid| self.book.blocks.get(cid).copied());
+        let fates: Vec<_> = fates.collect();
+        self.book.doubt(&reach);
         let count = node.store.unpin(&root).map_err(said)?;
+        let allowed = self.book.pins.get_mut(&root).unwrap();
         assert!(allowed.contains(&count));
         *allowed = vec![count];
+        for (cid, fate) in reach.iter().zip(fates) {
+            let is_here = node.store.has(cid).map_err(said)?;
+            if let Some(fate) = fate {
+                let now = if is_here { fate } else { Fate::Gone };
+                self.book.blocks.insert(*cid, now);
+            }
+            if fate == Some(Fate::There) && !is_here {
+                let count = self.book.count(cid);
+                assert!(count.is_none_or(|count| count == 0), "{cid} was pinned");
+            }
+        }
         Ok(())
     }
 
     fn delete(&mut self, node: &Node, random: &mut Random) -> Done {
-        let (cid, _) = content(random.below(CONTENTS));
+        let (cid, _) = self.pick(random);
         if self.book.count(&cid) != Some(0) || !self.book.blocks.contains_key(&cid) {
             return Ok(());
         }

@@ -1,88 +1,133 @@
-//! Blocks on their way in: written under `tmp`, synced, renamed, folders synced.
+//! Blocks on their way in.
 
-use super::{Embedded, layout};
+use super::{
+    Embedded,
+    commit::{Refused, Request},
+    key::Key,
+    record::Place,
+    writer::{Writer, Written},
+};
 use crate::{
     Batch, MAX_BLOCK, PutError,
     block::{self, Mismatch},
 };
 use base::cid::Cid;
 use std::{
-    collections::{BTreeSet, HashSet},
-    io,
-    path::{Path, PathBuf},
-    sync::PoisonError,
-    thread,
+    collections::HashMap,
+    io, mem,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// A batch of [`Embedded`]; [`DiskBatch::finish`] is its commit.
 pub(super) struct DiskBatch<'a> {
     store: &'a Embedded,
-    /// Where each new block lies now, and where it belongs.
-    waiting: Vec<(PathBuf, PathBuf)>,
-    /// The blocks taken so far.
-    taken: HashSet<PathBuf>,
-    /// The folders whose names are to be made durable.
-    folders: BTreeSet<PathBuf>,
+    writer: Writer,
+    /// The blocks taken and not yet in the index's table.
+    taken: HashMap<Key, Taken>,
+    /// This batch's number in the index's table, once it has anything there.
+    spilled: Option<u64>,
+}
+
+#[derive(Clone, Copy)]
+enum Taken {
+    Written(Place),
+    /// It is in the store, and is not forgotten while this batch holds it.
+    Held,
 }
 
 impl<'a> DiskBatch<'a> {
     pub(super) fn new(store: &'a Embedded) -> Self {
         Self {
             store,
-            waiting: Vec::new(),
-            taken: HashSet::new(),
-            folders: BTreeSet::new(),
+            writer: Writer::new(&store.packs),
+            taken: HashMap::new(),
+            spilled: None,
         }
     }
 
-    /// Makes every block readable and durable. Syncing after all is written lets the disk
-    /// work while later blocks arrive; syncing several at once lets one journal commit
-    /// serve them all.
-    pub(super) fn finish(mut self) -> Result<(), PutError> {
-        let disk = &*self.store.disk;
-        let files: Vec<&Path> = self.waiting.iter().map(|(tmp, _)| &**tmp).collect();
-        together(&files, |tmp| disk.sync_file(tmp))?;
-        {
-            let sweep = &self.store.sweep;
-            let _guard = sweep.read().unwrap_or_else(PoisonError::into_inner);
-            while let Some((tmp, path)) = self.waiting.last() {
-                disk.rename(tmp, path)?;
-                self.waiting.pop();
-            }
+    fn is_taken(&self, key: &Key) -> io::Result<bool> {
+        if self.taken.contains_key(key) {
+            return Ok(true);
         }
-        let folders: Vec<&Path> = self.folders.iter().map(|folder| &**folder).collect();
-        together(&folders, |folder| disk.sync_dir(folder))?;
+        let Some(batch) = self.spilled else {
+            return Ok(false);
+        };
+        let pending = self.store.index.read(|view| view.pending(batch, key))?;
+        Ok(pending.is_some())
+    }
+
+    /// Gives memory back: what was taken goes into a table of the index, under this
+    /// batch's number, and is no block before the batch is complete.
+    fn spill(&mut self) -> io::Result<()> {
+        let batch = *self
+            .spilled
+            .get_or_insert_with(|| NEXT.fetch_add(1, Ordering::Relaxed));
+        let now = super::now();
+        let (taken, writer) = (&self.taken, &self.writer);
+        self.store.index.change(|rows| {
+            for (key, taken) in taken {
+                match taken {
+                    Taken::Written(place) => {
+                        if let Some(place) = writer.settled(place) {
+                            rows.add_pending(batch, key, &place)?;
+                        }
+                    }
+                    Taken::Held => {
+                        // From now on its time protects it.
+                        if let Some(row) = rows.block(key)? {
+                            rows.stamp(key, &row, row.awaited.and(now))?;
+                        }
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        self.taken.retain(|key, taken| match taken {
+            Taken::Written(place) => writer.settled(place).is_none(),
+            Taken::Held => {
+                self.store.held.release(key);
+                false
+            }
+        });
         Ok(())
     }
-}
 
-/// Does `sync` to every path, several at once. Returns when all are done, with an error if
-/// there was one.
-fn together(paths: &[&Path], sync: impl Fn(&Path) -> io::Result<()> + Sync) -> io::Result<()> {
-    let some = &|paths: &[&Path]| paths.iter().try_for_each(|path| sync(path));
-    let mut shares = paths.chunks(paths.len().div_ceil(AT_ONCE).max(1));
-    let own = shares.next().unwrap_or_default();
-    thread::scope(|scope| {
-        let others: Vec<_> = shares
-            .map(|share| {
-                let spawned = thread::Builder::new().spawn_scoped(scope, move || some(share));
-                spawned.map_err(|_| some(share)) // no thread to be had: done here
-            })
-            .collect();
-        others.into_iter().fold(some(own), |done, other| {
-            let other = match other {
-                Ok(thread) => thread
-                    .join()
-                    .unwrap_or_else(|_| Err(io::Error::other("a thread of the store panicked"))),
-                Err(done) => done,
-            };
-            done.and(other)
-        })
-    })
-}
+    fn release(&mut self) {
+        for (key, taken) in self.taken.drain() {
+            if matches!(taken, Taken::Held) {
+                self.store.held.release(&key);
+            }
+        }
+    }
 
-/// Syncs that run at once.
-const AT_ONCE: usize = 8;
+    /// Makes every block readable and durable.
+    pub(super) fn finish(mut self) -> Result<(), Refused> {
+        let writer = mem::replace(&mut self.writer, Writer::new(&self.store.packs));
+        let written = writer.finish(&self.store.shared).map_err(Refused::Io)?;
+        let mut request = Request {
+            spilled: self.spilled,
+            ..Request::default()
+        };
+        for (key, taken) in &self.taken {
+            match taken {
+                Taken::Held => request.held.push(*key),
+                Taken::Written(place) => request.stored.push((*key, written.place(place))),
+            }
+        }
+        if let Written::Shared(pack, _) = &written {
+            request.shared = Some(Arc::clone(pack));
+        }
+        let committed = self.store.commit(request);
+        let own = written.release();
+        if committed.is_err() {
+            self.store.abandon(&own);
+        }
+        committed
+    }
+}
 
 impl Batch for DiskBatch<'_> {
     fn put(&mut self, cid: &Cid, bytes: &[u8]) -> Result<(), PutError> {
@@ -94,40 +139,45 @@ impl Batch for DiskBatch<'_> {
     }
 
     fn put_hashed(&mut self, cid: &Cid, bytes: &[u8]) -> Result<(), PutError> {
-        let path = self
-            .store
-            .layout
-            .block(cid)
-            .ok_or(PutError::Unsupported(*cid))?;
+        let key = Key::of(cid).ok_or(PutError::Unsupported(*cid))?;
         if bytes.len() > MAX_BLOCK {
             return Err(PutError::TooLarge {
                 cid: *cid,
                 bytes: bytes.len(),
             });
         }
-        if self.taken.contains(&path) {
+        if self.is_taken(&key)? {
             return Ok(());
         }
-        if !self.store.refresh(&path, bytes)? {
-            let tmp = self.store.layout.temporary();
-            // In the list before it exists: a file written in part is removed with it.
-            self.waiting.push((tmp.clone(), path.clone()));
-            self.store.disk.create(&tmp, bytes)?;
+        let taken = if self.store.hold(&key, bytes)? {
+            Taken::Held
+        } else {
+            Taken::Written(self.writer.add(&key, bytes)?)
+        };
+        self.taken.insert(key, taken);
+        if self.taken.len() >= IN_MEMORY {
+            self.spill()?;
         }
-        self.folders.insert(layout::parent(&path).to_owned());
-        self.taken.insert(path);
         Ok(())
     }
 
     fn commit(self: Box<Self>) -> Result<(), PutError> {
-        self.finish()
+        Ok(self.finish()?)
     }
 }
 
 impl Drop for DiskBatch<'_> {
     fn drop(&mut self) {
-        for (tmp, _) in &self.waiting {
-            let _ = self.store.disk.remove(tmp); // swept at the next start otherwise
+        self.release();
+        if let Some(batch) = self.spilled {
+            // At the next start otherwise.
+            let _ = self.store.index.note(|rows| rows.drop_pending(batch));
         }
     }
 }
+
+/// Numbers of batches; they mean something only while the process runs.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+/// Blocks of one batch whose places are kept in memory: some 8 MiB.
+const IN_MEMORY: usize = 64 << 10;

@@ -1,142 +1,146 @@
-//! Collection: mark what the pinned roots reach, then delete the rest.
+//! Collection: what came up and was never pinned goes after a while.
 
-use super::{Embedded, layout, pins::Pins};
-use crate::{
-    Absent, BlockStore as _, Collected, GcError, GetError, PutError, block, links, walk::Walk,
+use super::{
+    Embedded,
+    index::{Awaited, Rows, fault},
+    key::Key,
+    now,
 };
-use base::cid::{self, Cid};
-use std::{
-    collections::HashSet,
-    io,
-    path::Path,
-    sync::PoisonError,
-    time::{Duration, SystemTime},
-};
+use crate::{Absent, Collected, GcError, GetError};
+use redb::ReadableTable as _;
+use std::{io, time::Duration};
 
-/// Digests of blocks; those of two codecs under one digest are kept or deleted together.
-pub(super) type Marked = HashSet<[u8; 32]>;
-
-/// [`BlockStore::gc`](crate::BlockStore::gc) of the embedded store.
-pub(super) fn collect(
-    store: &Embedded,
-    grace: Duration,
-    absent: Absent,
-) -> Result<Collected, GcError> {
-    let pins = store.pins(); // held to the end: no root is pinned meanwhile
-    let mut collected = Collected::default();
-    let mut marked = Marked::new();
-    for root in pins.roots() {
-        mark(store, root, absent, &mut marked, &mut collected)?;
-    }
-    let before = SystemTime::now().checked_sub(grace);
-    let _guard = store.sweep.write().unwrap_or_else(PoisonError::into_inner);
-    for shard in store.layout.shards() {
-        sweep(store, &shard, &marked, before, &mut collected)?;
-    }
-    Ok(collected)
+/// One stretch of a collection.
+struct Stretch {
+    deleted: u64,
+    bytes: u64,
+    /// Where the next one begins; `None` if this was the last.
+    next: Option<(u64, Key)>,
 }
 
-/// Digests of what `root` reaches, as far as it is here.
-pub(super) fn reached(store: &Embedded, root: &Cid) -> Result<Marked, GetError> {
-    let mut marked = Marked::new();
-    let collected = &mut Collected::default();
-    mark(store, root, Absent::Allowed, &mut marked, collected)?;
-    Ok(marked)
-}
-
-/// Deletes what only `root`, which has lost its last pin, reaches.
-pub(super) fn release(store: &Embedded, pins: &Pins, root: &Cid) -> Result<(), PutError> {
-    let unreadable = |error: GetError| PutError::Io(io::Error::other(error));
-    let mut kept = Marked::new();
-    for other in pins.roots() {
-        let collected = &mut Collected::default();
-        mark(store, other, Absent::Allowed, &mut kept, collected).map_err(unreadable)?;
-    }
-    for found in Walk::new(store, *root) {
-        if let Ok((cid, _)) = found
-            && block::digest(&cid).is_some_and(|digest| !kept.contains(&digest))
-        {
-            store.delete(&cid)?;
-        }
-    }
-    Ok(())
-}
-
-fn mark(
-    store: &Embedded,
-    root: &Cid,
-    absent: Absent,
-    marked: &mut Marked,
-    collected: &mut Collected,
-) -> Result<(), GetError> {
-    let mut waiting = vec![*root];
-    while let Some(cid) = waiting.pop() {
-        if let Some(digest) = block::digest(&cid)
-            && !marked.insert(digest)
-        {
-            continue;
-        }
-        // A raw block has no links: that it is there is all there is to know.
-        let found = if cid.codec() == cid::RAW {
-            match store.has(&cid) {
-                Ok(true) => Ok(Vec::new()),
-                Ok(false) => Err(GetError::Missing(cid)),
-                Err(error) => Err(error),
-            }
-        } else {
-            store.get(&cid)
+impl Embedded {
+    pub(super) fn collect(&self, grace: Duration, absent: Absent) -> Result<Collected, GcError> {
+        let failed = |source| GcError::Io {
+            path: self.layout.folder().to_owned(),
+            source,
         };
-        match found {
-            Ok(bytes) => {
-                collected.pinned += 1;
-                waiting.extend(links(&cid, &bytes)?);
-            }
-            Err(GetError::Missing(_) | GetError::Unsupported(_)) if absent == Absent::Allowed => {
-                collected.absent += 1;
-            }
-            Err(error) => return Err(error),
+        if absent == Absent::Refused
+            && let Some(fault) = self.first_fault().map_err(failed)?
+        {
+            return Err(fault.into());
         }
+        let now = now();
+        let grace = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+        let mut collected = Collected::default();
+        let mut next = Some((1, Key::FIRST)); // no block has time 0 in the table
+        while let Some(from) = next {
+            let held = self.held.lock();
+            let stretch = self
+                .index
+                .change(|rows| rows.collect(from, now, grace, &|key: &Key| held.contains_key(key)));
+            drop(held);
+            let stretch = stretch.map_err(failed)?;
+            collected.deleted += stretch.deleted;
+            collected.bytes += stretch.bytes;
+            next = stretch.next;
+        }
+        self.destroy().map_err(failed)?;
+        self.close_gaps().map_err(failed)?;
+        self.rewrite_sparse().map_err(failed)?;
+        self.count(&mut collected).map_err(failed)?;
+        Ok(collected)
     }
-    Ok(())
+
+    /// The first block that a root misses, if there is one.
+    fn first_fault(&self) -> io::Result<Option<GetError>> {
+        self.index.read(|view| {
+            let Some(key) = view.wanted(&Key::FIRST, 1)?.pop() else {
+                return Ok(None);
+            };
+            let cid = key.cid();
+            Ok(Some(match view.block(&key)? {
+                Some(_) => GetError::Damaged(cid),
+                None => GetError::Missing(cid),
+            }))
+        })
+    }
+
+    fn count(&self, collected: &mut Collected) -> io::Result<()> {
+        self.index.read(|view| {
+            collected.recent = view.unpinned()?;
+            collected.pinned = view.blocks()?.saturating_sub(collected.recent);
+            let mut after = Key::FIRST;
+            loop {
+                let wanted = view.wanted(&after, AT_ONCE)?;
+                for key in &wanted {
+                    collected.absent += u64::from(view.block(key)?.is_none());
+                }
+                match wanted.last() {
+                    Some(last) => after = *last,
+                    None => return Ok(()),
+                }
+            }
+        })
+    }
 }
 
-fn sweep(
-    store: &Embedded,
-    shard: &Path,
-    marked: &Marked,
-    before: Option<SystemTime>,
-    collected: &mut Collected,
-) -> Result<(), GcError> {
-    let disk = &*store.disk;
-    let paths = match disk.list(shard) {
-        Ok(paths) => paths,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(source) => return Err(failed(shard, source)),
-    };
-    for path in paths {
-        // A file that is no block of ours is not ours to delete.
-        let Some(cid) = layout::parse(&path) else {
-            continue;
+impl Rows<'_> {
+    /// Some of the blocks that somebody is still to pin, from one on: those whose time is
+    /// over are deleted or, if a root reaches them, nobody is awaited any more. A time that is still to
+    /// come is of a clock that was set back since, and becomes now.
+    fn collect(
+        &mut self,
+        from: (u64, Key),
+        now: u64,
+        grace: u64,
+        is_held: &dyn Fn(&Key) -> bool,
+    ) -> io::Result<Stretch> {
+        let mut stretch = Stretch {
+            deleted: 0,
+            bytes: 0,
+            next: None,
         };
-        if block::digest(&cid).is_some_and(|digest| marked.contains(&digest)) {
-            continue;
+        let mut some = Vec::with_capacity(AT_ONCE);
+        for row in self.loose.range((from.0, &from.1.0)..).map_err(fault)? {
+            let at = row.map_err(fault)?.0;
+            let (time, key) = at.value();
+            if some.len() == AT_ONCE {
+                stretch.next = Some((time, Key(*key)));
+                break;
+            }
+            if time <= now.saturating_sub(grace) || time > now {
+                some.push(Key(*key));
+            } else {
+                // What lies between is recent: on to what is yet to come.
+                stretch.next = Some((now + 1, Key::FIRST));
+                break;
+            }
         }
-        let facts = disk.facts(&path).map_err(|source| failed(&path, source))?;
-        if before.is_none_or(|before| facts.modified > before) {
-            collected.recent += 1;
-            continue;
+        for key in some {
+            let Some(row) = self.block(&key)? else {
+                continue;
+            };
+            if self.is_kept(&key)? {
+                self.stamp(&key, &row, Awaited::NOBODY)?;
+            } else if row.awaited.time > now || is_held(&key) {
+                let time = now;
+                self.stamp(
+                    &key,
+                    &row,
+                    Awaited {
+                        time,
+                        ..row.awaited
+                    },
+                )?;
+            } else {
+                self.remove(&key, &row)?;
+                stretch.deleted += 1;
+                stretch.bytes += u64::from(row.place.length);
+            }
         }
-        disk.remove(&path).map_err(|source| failed(&path, source))?;
-        collected.deleted += 1;
-        collected.bytes += facts.length;
+        Ok(stretch)
     }
-    // Also if nothing was: a collection before may have died before this.
-    disk.sync_dir(shard).map_err(|source| failed(shard, source))
 }
 
-fn failed(path: &Path, source: io::Error) -> GcError {
-    GcError::Io {
-        path: path.to_owned(),
-        source,
-    }
-}
+/// Blocks that one change of the index is about.
+const AT_ONCE: usize = 1024;

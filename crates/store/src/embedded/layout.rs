@@ -1,30 +1,29 @@
 //! Names of files and folders, how a new store is laid out, and how a foreign folder is
 //! told from one of ours.
 
-use super::OpenError;
-use crate::{block, disk::Disk};
-use base::cid::Cid;
+use super::{OpenError, index::Index, packs};
+use crate::disk::Disk;
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
 };
 
 /// Holds the lock; its bytes mean nothing.
 pub(super) const LOCK: &str = "lock";
 const FORMAT: &str = "format";
-const BLOCKS: &str = "blocks";
-const PINS: &str = "pins";
-const TMP: &str = "tmp";
-const FORMAT_LINE: &[u8] = b"medshare-store 1\n";
+const INDEX: &str = "index.redb";
+const PACKS: &str = "packs";
+/// Files on their way to their names.
+const NEW_FORMAT: &str = "format.new";
+const NEW_INDEX: &str = "index.new";
+const OURS: [&str; 5] = [LOCK, INDEX, PACKS, NEW_FORMAT, NEW_INDEX];
+const FORMAT_LINE: &[u8] = b"medshare-store 2\n";
 
 /// The paths of one store.
 pub(super) struct Layout {
     folder: PathBuf,
-    blocks: PathBuf,
-    pins: PathBuf,
-    tmp: PathBuf,
-    next: AtomicU64,
+    packs: PathBuf,
+    index: PathBuf,
 }
 
 impl Layout {
@@ -40,11 +39,14 @@ impl Layout {
                 reason,
             })
         };
-        match disk.read(&folder.join(FORMAT), 64) {
+        match read_short(disk, &folder.join(FORMAT)) {
             Ok(line) if line == FORMAT_LINE => return Ok(()),
             Ok(line) => {
                 let line = String::from_utf8_lossy(&line);
-                return foreign(format!("its format is {:?}", line.trim_end()));
+                return foreign(format!(
+                    "its format is {:?}, this program knows \"medshare-store 2\"",
+                    line.trim_end()
+                ));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
@@ -53,24 +55,20 @@ impl Layout {
             Err(source) => return Err(io(source)),
         }
         for path in disk.list(folder).map_err(io)? {
-            let ours = path
-                .file_name()
-                .is_some_and(|name| [LOCK, BLOCKS, PINS, TMP].iter().any(|our| name == *our));
-            if !ours {
+            let name = path.file_name();
+            if !name.is_some_and(|name| OURS.iter().any(|our| name == *our)) {
                 return foreign(format!("it has no format file, but {}", path.display()));
             }
         }
         Ok(())
     }
 
-    /// Lays out a new store or finds an old one; empties `tmp`.
+    /// Lays out a new store or finds an old one.
     pub(super) fn open(disk: &dyn Disk, folder: &Path) -> Result<Self, OpenError> {
         let layout = Self {
             folder: folder.to_owned(),
-            blocks: folder.join(BLOCKS),
-            pins: folder.join(PINS),
-            tmp: folder.join(TMP),
-            next: AtomicU64::new(0),
+            packs: folder.join(PACKS),
+            index: folder.join(INDEX),
         };
         let io = |source| OpenError::Io {
             folder: folder.to_owned(),
@@ -83,70 +81,72 @@ impl Layout {
     }
 
     fn lay_out(&self, disk: &dyn Disk) -> io::Result<()> {
-        disk.create_dir(&self.tmp)?;
-        for left_over in disk.list(&self.tmp)? {
-            disk.remove(&left_over)?;
-        }
-        let format = self.folder.join(FORMAT);
-        match disk.facts(&format) {
+        match disk.open(&self.folder.join(FORMAT)) {
             Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.begin(disk, &format)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.begin(disk)?,
             Err(error) => return Err(error),
         }
         // Also of a store that is found: who laid it out may have died before this.
         disk.sync_dir(outside(&self.folder))
     }
 
-    /// The folders, then the file that says that they are there. Should its name be lost,
-    /// this is done again and changes nothing.
-    fn begin(&self, disk: &dyn Disk, format: &Path) -> io::Result<()> {
-        disk.create_dir(&self.pins)?;
-        for shard in 0..=255u8 {
-            disk.create_dir(&self.blocks.join(format!("{shard:02x}")))?;
+    /// Packs and index, then the file that says that they are there. Should its name be
+    /// lost, this is done again and changes nothing.
+    fn begin(&self, disk: &dyn Disk) -> io::Result<()> {
+        disk.create_dir(&self.packs)?;
+        match disk.open(&self.index) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let new = self.folder.join(NEW_INDEX);
+                forget(disk, &new)?;
+                Index::create(disk, &new)?;
+                disk.rename(&new, &self.index)?;
+            }
+            Err(error) => return Err(error),
         }
-        disk.sync_dir(&self.blocks)?;
         disk.sync_dir(&self.folder)?; // the format file must not survive them
-        let tmp = self.temporary();
-        disk.create(&tmp, FORMAT_LINE)?;
-        disk.sync_file(&tmp)?;
-        disk.rename(&tmp, format)
+        let new = self.folder.join(NEW_FORMAT);
+        forget(disk, &new)?;
+        let file = disk.create(&new)?;
+        file.write_at(0, FORMAT_LINE)?;
+        file.sync_data()?;
+        disk.rename(&new, &self.folder.join(FORMAT))
     }
 
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Where a block lies, or `None` for a CID of a kind that is not kept.
-    pub(super) fn block(&self, cid: &Cid) -> Option<PathBuf> {
-        let last = block::digest(cid)?[31];
-        let mut path = self.blocks.join(format!("{last:02x}"));
-        path.push(name(cid));
-        Some(path)
+    pub(super) fn index(&self) -> &Path {
+        &self.index
     }
 
-    /// The folders that blocks lie in.
-    pub(super) fn shards(&self) -> impl Iterator<Item = PathBuf> {
-        (0..=255u8).map(|shard| self.blocks.join(format!("{shard:02x}")))
+    pub(super) fn packs(&self) -> &Path {
+        &self.packs
     }
 
-    pub(super) fn pins(&self) -> &Path {
-        &self.pins
-    }
-
-    pub(super) fn pin(&self, root: &Cid) -> PathBuf {
-        self.pins.join(name(root))
-    }
-
-    /// A path that no file has.
-    pub(super) fn temporary(&self) -> PathBuf {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        self.tmp.join(number.to_string())
+    /// The numbers of the packs whose files are there. Other files are left alone.
+    pub(super) fn pack_files(&self, disk: &dyn Disk) -> io::Result<Vec<u64>> {
+        let paths = disk.list(&self.packs)?;
+        Ok(paths.iter().filter_map(|path| packs::parse(path)).collect())
     }
 }
 
-/// The folder of a path made by [`Layout`].
-pub(super) fn parent(path: &Path) -> &Path {
-    path.parent().unwrap_or(path)
+/// Removes a file, if it is there.
+fn forget(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    match disk.remove(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Reads a file of at most 64 bytes.
+fn read_short(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
+    let file = disk.open(path)?;
+    match file.length()? {
+        length @ 0..=64 => file.read_vec(0, length as usize),
+        _ => Err(io::ErrorKind::FileTooLarge.into()),
+    }
 }
 
 /// The folder that holds a store's.
@@ -156,16 +156,4 @@ fn outside(folder: &Path) -> &Path {
         Some(parent) => parent,
         None => folder,
     }
-}
-
-/// The CID that a file name spells in our way.
-pub(super) fn parse(path: &Path) -> Option<Cid> {
-    let text = path.file_name()?.to_str()?;
-    let cid = Cid::try_from(text).ok()?;
-    (block::digest(&cid).is_some() && name(&cid) == text).then_some(cid)
-}
-
-/// Version 1 in base 32: the one name of a block, whichever form its CID came in.
-fn name(cid: &Cid) -> String {
-    Cid::new_v1(cid.codec(), *cid.hash()).to_string()
 }

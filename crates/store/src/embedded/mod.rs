@@ -1,24 +1,44 @@
-//! The store on this machine's disk: one file a block, one file a pin.
+//! The store on this machine's disk: blocks in packs, one index.
 //!
 //! ```text
-//! format           "medshare-store 1"
-//! lock             held by the one process that has the store open
-//! blocks/7f/bafk…  a block, under the last byte of its digest and its version 1 CID
-//! pins/bafy…       "1 <pins>": version of the line, number of pins of this root
-//! tmp/             files on their way; emptied when the store is opened
+//! format          "medshare-store 2"
+//! lock            held by the one process that has the store open
+//! index.redb      where each block lies, who keeps it, what is to be destroyed
+//! packs/….pack    blocks, one after the other
 //! ```
-//! A file gets its name under `blocks` or `pins` only after its bytes are durable, in one
-//! rename, and the folder is synced before the call returns: a crash or a full disk leaves
-//! a block whole or absent. [`BlockStore::gc`] and [`BlockStore::pin`] exclude each other.
+//! A batch is written from front to end: a big one into packs of its own, a small one into
+//! the pack that all share. One sync makes it durable, then one change of the index makes
+//! it known, so that a crash or a full disk leaves a block whole or absent. Threads that
+//! commit at once are served by the same sync and the same change.
 
 mod batch;
 mod collect;
+mod commit;
+mod erase;
+mod held;
+mod index;
+mod key;
 mod layout;
-mod pins;
+mod packs;
+mod reach;
+mod record;
+mod scrub;
+mod shared;
+mod writer;
 
-use self::{batch::DiskBatch, layout::Layout, pins::Pins};
+use self::{
+    batch::DiskBatch,
+    commit::{Committer, Refused},
+    erase::Chores,
+    held::Held,
+    index::Index,
+    key::Key,
+    layout::Layout,
+    packs::Packs,
+    shared::Shared,
+};
 use crate::{
-    Absent, Batch, BlockStore, Collected, GcError, GetError, MAX_BLOCK, PutError, Source,
+    Absent, Batch, BlockStore, Collected, GcError, GetError, PutError, Source,
     block::{self, Mismatch},
     disk::{Disk, OsDisk},
 };
@@ -28,19 +48,20 @@ use std::{
     fs::{File, TryLockError},
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
-    time::Duration,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use thiserror::Error;
 
 /// A store of blocks in a folder of this machine.
 pub struct Embedded {
-    disk: Arc<dyn Disk>,
     layout: Layout,
-    pins: Mutex<Pins>,
-    /// Held for writing while [`BlockStore::gc`] deletes, for reading while a block that
-    /// may be up for deletion is found to be there already.
-    sweep: RwLock<()>,
+    index: Index,
+    packs: Arc<Packs>,
+    shared: Shared,
+    committer: Committer,
+    held: Held,
+    chores: Chores,
     _lock: Option<File>,
 }
 
@@ -56,6 +77,14 @@ pub enum OpenError {
     Foreign {
         /// The folder.
         folder: PathBuf,
+        /// What was found.
+        reason: String,
+    },
+    /// The index is missing, or its bytes are not what was written.
+    #[error("the index {path} is damaged: {reason}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
         /// What was found.
         reason: String,
     },
@@ -99,44 +128,56 @@ impl Embedded {
     /// [`OpenError`]
     pub fn open_on(disk: Arc<dyn Disk>, folder: impl AsRef<Path>) -> Result<Self, OpenError> {
         let layout = Layout::open(&*disk, folder.as_ref())?;
-        let pins = Pins::load(&*disk, &layout)?;
-        Ok(Self {
-            disk,
+        let io = |source: io::Error| match source.kind() {
+            io::ErrorKind::InvalidData | io::ErrorKind::NotFound => OpenError::Damaged {
+                path: layout.index().to_owned(),
+                reason: source.to_string(),
+            },
+            _ => OpenError::Io {
+                folder: layout.folder().to_owned(),
+                source,
+            },
+        };
+        let index = Index::open(&disk, layout.index()).map_err(io)?;
+        index.note(|rows| rows.drop_all_pending()).map_err(io)?;
+        let files = layout.pack_files(&*disk).map_err(io)?;
+        let known = index.read(|view| view.packs()).map_err(io)?;
+        let last = files.iter().copied().max();
+        let last = last.max(known.last().map(|facts| facts.pack));
+        let next = last.map_or(1, |last| last.saturating_add(1));
+        let packs = Packs::new(disk, layout.packs().to_owned(), next);
+        let store = Self {
             layout,
-            pins: Mutex::new(pins),
-            sweep: RwLock::new(()),
+            index,
+            packs: Arc::new(packs),
+            shared: Shared::default(),
+            committer: Committer::default(),
+            held: Held::default(),
+            chores: Chores::default(),
             _lock: None,
-        })
+        };
+        store.survey(&files, &known);
+        // What was forgotten before a crash; what fails now is tried again by the next.
+        let _ = store.destroy().and_then(|()| store.close_gaps());
+        Ok(store)
     }
 
-    /// Gives a block that is here already a new time, so that it is safe from
-    /// [`BlockStore::gc`], and its name durability. `false` if it is not here, or damaged.
-    fn refresh(&self, path: &Path, bytes: &[u8]) -> Result<bool, PutError> {
-        let _guard = self.sweep.read().unwrap_or_else(PoisonError::into_inner);
-        match self.disk.facts(path) {
-            Ok(facts) if facts.length == bytes.len() as u64 => {}
-            Ok(_) => return Ok(false),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(error.into()),
-        }
-        // A copy that cannot be read is as good as damaged: it is written again.
-        if !matches!(self.disk.read(path, MAX_BLOCK), Ok(held) if held == bytes) {
-            return Ok(false);
-        }
-        self.disk.touch(path)?;
-        Ok(true)
-    }
-
-    fn pins(&self) -> MutexGuard<'_, Pins> {
-        self.pins.lock().unwrap_or_else(PoisonError::into_inner)
+    fn failed(cid: &Cid) -> impl Fn(io::Error) -> GetError {
+        let cid = *cid;
+        move |source| GetError::Io { cid, source }
     }
 }
 
 impl BlockStore for Embedded {
     fn put(&self, cid: &Cid, bytes: &[u8]) -> Result<(), PutError> {
-        let mut batch = DiskBatch::new(self);
-        batch.put(cid, bytes)?;
-        batch.finish()
+        loop {
+            let mut batch = DiskBatch::new(self);
+            batch.put(cid, bytes)?;
+            match batch.finish() {
+                Err(Refused::Erased(_)) => {} // while it was being stored again
+                done => return Ok(done?),
+            }
+        }
     }
 
     fn batch(&self) -> Box<dyn Batch + '_> {
@@ -144,79 +185,83 @@ impl BlockStore for Embedded {
     }
 
     fn get(&self, cid: &Cid) -> Result<Vec<u8>, GetError> {
-        let path = self.block_path(cid)?;
-        let bytes = self
-            .disk
-            .read(&path, MAX_BLOCK)
-            .map_err(|source| match source.kind() {
-                io::ErrorKind::NotFound => GetError::Missing(*cid),
-                io::ErrorKind::FileTooLarge => GetError::Damaged(*cid),
-                _ => GetError::Io { cid: *cid, source },
-            })?;
-        match block::check(cid, &bytes) {
-            Ok(()) => Ok(bytes),
-            Err(Mismatch::Hash) => Err(GetError::Damaged(*cid)),
-            Err(Mismatch::Unsupported) => Err(GetError::Unsupported(*cid)),
+        let key = Key::of(cid).ok_or(GetError::Unsupported(*cid))?;
+        let failed = Self::failed(cid);
+        let mut last = None;
+        loop {
+            let row = self.index.read(|view| view.block(&key)).map_err(&failed)?;
+            let place = row.ok_or(GetError::Missing(*cid))?.place;
+            if last == Some(place) {
+                return Err(GetError::Damaged(*cid));
+            }
+            match self.packs.read(&place) {
+                Ok(bytes) => match block::check(cid, &bytes) {
+                    Ok(()) => return Ok(bytes),
+                    Err(Mismatch::Hash) => {}
+                    Err(Mismatch::Unsupported) => return Err(GetError::Unsupported(*cid)),
+                },
+                Err(error) if packs::is_damage(&error) => {}
+                Err(source) => return Err(failed(source)),
+            }
+            // It may have been moved or erased since the look into the index.
+            last = Some(place);
         }
     }
 
     fn size(&self, cid: &Cid) -> Result<Option<u64>, GetError> {
-        match self.disk.facts(&self.block_path(cid)?) {
-            Ok(facts) => Ok(Some(facts.length)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(GetError::Io { cid: *cid, source }),
-        }
+        let key = Key::of(cid).ok_or(GetError::Unsupported(*cid))?;
+        let row = self.index.read(|view| view.block(&key));
+        let row = row.map_err(Self::failed(cid))?;
+        Ok(row.map(|row| row.place.length.into()))
     }
 
     fn roots_of(&self, cid: &Cid) -> Result<Vec<Cid>, GetError> {
-        self.block_path(cid)?;
-        let mut roots = Vec::new();
-        for root in Self::pins(self).roots() {
-            if collect::reached(self, root)?.contains(&block::digest(cid).unwrap_or_default()) {
-                roots.push(*root);
-            }
-        }
-        Ok(roots)
+        let key = Key::of(cid).ok_or(GetError::Unsupported(*cid))?;
+        let roots = self.index.read(|view| view.roots_of(&key));
+        let roots = roots.map_err(Self::failed(cid))?;
+        Ok(roots.iter().map(Key::cid).collect())
     }
 
     fn delete(&self, cid: &Cid) -> Result<bool, PutError> {
-        let path = self.layout.block(cid).ok_or(PutError::Unsupported(*cid))?;
-        let found = match self.disk.remove(&path) {
-            Ok(()) => true,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-            Err(error) => return Err(error.into()),
-        };
-        // Also if it was gone: who removed it may have died before this.
-        self.disk.sync_dir(layout::parent(&path))?;
-        Ok(found)
+        let key = Key::of(cid).ok_or(PutError::Unsupported(*cid))?;
+        let was_there = self.index.change(|rows| rows.erase(&key))?;
+        self.destroy()?;
+        Ok(was_there)
     }
 
     fn pin(&self, root: &Cid) -> Result<u64, PutError> {
-        block::digest(root).ok_or(PutError::Unsupported(*root))?;
-        self.pins().add(&*self.disk, &self.layout, root)
+        let key = Key::of(root).ok_or(PutError::Unsupported(*root))?;
+        Ok(self.index.change(|rows| {
+            let count = rows.pin(&key)?;
+            rows.follow(&|key, place| self.packs.block(key, place))?;
+            Ok(count)
+        })?)
     }
 
     fn unpin(&self, root: &Cid) -> Result<u64, PutError> {
-        let mut pins = Self::pins(self);
-        let left = pins.take(&*self.disk, &self.layout, root)?;
+        let key = Key::of(root).ok_or(PutError::NotPinned(*root))?;
+        let held = self.held.lock();
+        let left = self
+            .index
+            .change(|rows| rows.unpin(&key, now(), &|key| held.contains_key(key)))?;
+        drop(held);
+        let left = left.ok_or(PutError::NotPinned(*root))?;
         if left == 0 {
-            collect::release(self, &pins, root)?;
+            self.destroy()?;
         }
         Ok(left)
     }
 
     fn pins(&self) -> io::Result<Vec<(Cid, u64)>> {
-        Ok(Self::pins(self).list())
+        let pins = self.index.read(|view| view.pins())?;
+        Ok(pins
+            .iter()
+            .map(|(key, count)| (key.cid(), *count))
+            .collect())
     }
 
     fn gc(&self, grace: Duration, absent: Absent) -> Result<Collected, GcError> {
-        collect::collect(self, grace, absent)
-    }
-}
-
-impl Embedded {
-    fn block_path(&self, cid: &Cid) -> Result<PathBuf, GetError> {
-        self.layout.block(cid).ok_or(GetError::Unsupported(*cid))
+        self.collect(grace, absent)
     }
 }
 
@@ -232,4 +277,14 @@ impl fmt::Debug for Embedded {
             .field("folder", &self.layout.folder())
             .finish_non_exhaustive()
     }
+}
+
+/// Milliseconds since 1970, at least 1: 0 is no time.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since
+        .map_or(1, |since| {
+            since.as_millis().try_into().unwrap_or(u64::MAX - 1)
+        })
+        .max(1)
 }

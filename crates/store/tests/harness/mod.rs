@@ -2,6 +2,7 @@
 #![allow(
     dead_code,
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     missing_docs,
     unreachable_pub
@@ -12,10 +13,9 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     path::{Path, PathBuf},
-    sync::Mutex,
-    time::SystemTime,
+    sync::{Arc, Mutex, MutexGuard},
 };
-use store::disk::{Disk, FileFacts};
+use store::disk::{Disk, DiskFile};
 
 /// The generated file of `vectors/unixfs.py`.
 pub fn content(size: usize) -> Vec<u8> {
@@ -31,8 +31,8 @@ pub fn content(size: usize) -> Vec<u8> {
 }
 
 /// A disk in memory that fails when told to and forgets at a crash what was not synced.
-#[derive(Default)]
-pub struct FaultDisk(Mutex<State>);
+#[derive(Clone, Default)]
+pub struct FaultDisk(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
@@ -44,7 +44,7 @@ struct State {
     folders: BTreeSet<PathBuf>,
     next: u64,
     /// Operations that change something, so far.
-    pub operations: u64,
+    operations: u64,
     /// From this operation on, every one that needs room fails.
     full_from: Option<u64>,
     /// From this operation on, nothing answers.
@@ -52,20 +52,23 @@ struct State {
 }
 
 impl FaultDisk {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
     pub fn operations(&self) -> u64 {
-        self.0.lock().unwrap().operations
+        self.state().operations
     }
     pub fn full_from(&self, operation: Option<u64>) {
-        self.0.lock().unwrap().full_from = operation;
+        self.state().full_from = operation;
     }
     pub fn dead_from(&self, operation: Option<u64>) {
-        self.0.lock().unwrap().dead_from = operation;
+        self.state().dead_from = operation;
     }
 
     /// Power is lost and comes back. Of what was not synced, `keep` decides name by name
     /// and file by file what reached the disk all the same.
     pub fn crash(&self, mut keep: impl FnMut() -> bool) {
-        let mut state = self.0.lock().unwrap();
+        let mut state = self.state();
         let state = &mut *state;
         let changed: BTreeSet<_> = state
             .names
@@ -96,7 +99,7 @@ impl FaultDisk {
 
     /// Every name with its bytes.
     pub fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
-        let state = self.0.lock().unwrap();
+        let state = self.state();
         let bytes = |file: &u64| state.files[file].0.clone();
         state
             .names
@@ -105,15 +108,48 @@ impl FaultDisk {
             .collect()
     }
 
+    /// The packs of the store, with their bytes.
+    pub fn packs(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let files = self.files().into_iter();
+        files
+            .filter(|(path, _)| path.starts_with("/store/packs"))
+            .collect()
+    }
+
     /// Changes a file behind the store's back.
     pub fn damage(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
-        let mut state = self.0.lock().unwrap();
+        let mut state = self.state();
         let file = state.names[path];
         change(&mut state.files.get_mut(&file).unwrap().0);
+    }
+
+    /// Changes a block where it lies in a pack.
+    pub fn damage_block(&self, block: &[u8], change: impl FnOnce(&mut [u8])) {
+        let place = self.packs().into_iter().find_map(|(path, pack)| {
+            let mut windows = pack.windows(block.len());
+            let at = windows.position(|window| window == block)?;
+            Some((path, at))
+        });
+        let (path, at) = place.expect("the block is in a pack");
+        self.damage(&path, |bytes| change(&mut bytes[at..at + block.len()]));
+    }
+
+    fn handle(&self, number: u64) -> Box<dyn DiskFile> {
+        Box::new(FaultFile {
+            disk: self.clone(),
+            number,
+        })
     }
 }
 
 impl State {
+    fn alive(&self) -> io::Result<()> {
+        if self.dead_from.is_some_and(|from| self.operations >= from) {
+            return Err(io::Error::other("the power is out"));
+        }
+        Ok(())
+    }
+
     fn step(&mut self, needs_room: bool) -> io::Result<()> {
         let this = self.operations;
         self.operations += 1;
@@ -125,48 +161,34 @@ impl State {
         }
         Ok(())
     }
-
-    fn file(&mut self, path: &Path) -> io::Result<&mut (Vec<u8>, Option<Vec<u8>>)> {
-        let file = self.names.get(path).ok_or(io::ErrorKind::NotFound)?;
-        Ok(self.files.get_mut(file).unwrap())
-    }
 }
 
 impl Disk for FaultDisk {
-    fn create(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let mut state = self.0.lock().unwrap();
-        if state.dead_from.is_some_and(|from| state.operations >= from) {
-            return state.step(false);
-        }
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let mut state = self.state();
         if state.names.contains_key(path) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         if !state.folders.contains(path.parent().unwrap()) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        let room = state.step(true);
+        state.step(true)?;
         let number = state.next;
         state.next += 1;
-        let written = if room.is_ok() {
-            bytes
-        } else {
-            &bytes[..bytes.len() / 2]
-        };
-        state.files.insert(number, (written.to_owned(), None));
+        state.files.insert(number, (Vec::new(), None));
         state.names.insert(path.to_owned(), number);
-        room
+        Ok(self.handle(number))
     }
 
-    fn sync_file(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.0.lock().unwrap();
-        state.step(true)?;
-        let (bytes, synced) = state.file(path)?;
-        *synced = Some(bytes.clone());
-        Ok(())
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let state = self.state();
+        state.alive()?;
+        let number = *state.names.get(path).ok_or(io::ErrorKind::NotFound)?;
+        Ok(self.handle(number))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let mut state = self.0.lock().unwrap();
+        let mut state = self.state();
         state.step(false)?;
         let file = state.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
         state.names.insert(to.to_owned(), file);
@@ -174,14 +196,14 @@ impl Disk for FaultDisk {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.0.lock().unwrap();
+        let mut state = self.state();
         state.step(false)?;
         state.names.remove(path).ok_or(io::ErrorKind::NotFound)?;
         Ok(())
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.0.lock().unwrap();
+        let mut state = self.state();
         state.step(false)?;
         let state = &mut *state;
         state.durable.retain(|name, _| name.parent() != Some(path));
@@ -196,37 +218,14 @@ impl Disk for FaultDisk {
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.0.lock().unwrap();
+        let mut state = self.state();
         state.folders.extend(path.ancestors().map(Path::to_owned));
         Ok(())
     }
 
-    fn read(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
-        let mut state = self.0.lock().unwrap();
-        let bytes = state.file(path)?.0.clone();
-        if bytes.len() > limit {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        Ok(bytes)
-    }
-
-    fn facts(&self, path: &Path) -> io::Result<FileFacts> {
-        let mut state = self.0.lock().unwrap();
-        let length = state.file(path)?.0.len() as u64;
-        Ok(FileFacts {
-            length,
-            modified: SystemTime::UNIX_EPOCH,
-        })
-    }
-
-    fn touch(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.0.lock().unwrap();
-        state.step(false)?;
-        state.file(path).map(drop)
-    }
-
     fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
-        let state = self.0.lock().unwrap();
+        let state = self.state();
+        state.alive()?;
         if !state.folders.contains(path) {
             return Err(io::ErrorKind::NotFound.into());
         }
@@ -235,5 +234,78 @@ impl Disk for FaultDisk {
             .filter(|name| name.parent() == Some(path))
             .cloned()
             .collect())
+    }
+}
+
+struct FaultFile {
+    disk: FaultDisk,
+    number: u64,
+}
+
+impl FaultFile {
+    fn bytes<T>(&self, look: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        let mut state = self.disk.state();
+        look(&mut state.files.get_mut(&self.number).unwrap().0)
+    }
+}
+
+impl DiskFile for FaultFile {
+    fn length(&self) -> io::Result<u64> {
+        self.disk.state().alive()?;
+        Ok(self.bytes(|bytes| bytes.len() as u64))
+    }
+
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.disk.state().alive()?;
+        self.bytes(|bytes| {
+            let from = offset as usize;
+            let found = bytes
+                .get(from..from + out.len())
+                .ok_or(io::ErrorKind::UnexpectedEof)?;
+            out.copy_from_slice(found);
+            Ok(())
+        })
+    }
+
+    fn write_at(&self, offset: u64, new: &[u8]) -> io::Result<()> {
+        self.disk.state().alive()?;
+        let room = self.disk.state().step(true);
+        // Of a write that finds no room, a part is there.
+        let new = match room {
+            Ok(()) => new,
+            Err(_) => &new[..new.len() / 2],
+        };
+        self.bytes(|bytes| {
+            let end = offset as usize + new.len();
+            bytes.resize(bytes.len().max(end), 0);
+            bytes[offset as usize..end].copy_from_slice(new);
+        });
+        room
+    }
+
+    fn set_length(&self, length: u64) -> io::Result<()> {
+        let is_longer = self.bytes(|bytes| bytes.len() as u64) < length;
+        self.disk.state().step(is_longer)?;
+        self.bytes(|bytes| bytes.resize(length as usize, 0));
+        Ok(())
+    }
+
+    fn destroy(&self, offset: u64, length: u64) -> io::Result<()> {
+        self.disk.state().step(false)?;
+        self.bytes(|bytes| {
+            let end = bytes.len().min((offset + length) as usize);
+            bytes[(offset as usize).min(end)..end].fill(0);
+        });
+        Ok(())
+    }
+
+    fn complete(&self, _: u64, _: u64) {}
+
+    fn sync_data(&self) -> io::Result<()> {
+        let mut state = self.disk.state();
+        state.step(true)?;
+        let (bytes, synced) = state.files.get_mut(&self.number).unwrap();
+        *synced = Some(bytes.clone());
+        Ok(())
     }
 }

@@ -4,25 +4,39 @@ use super::{Change, Kind, Names, Node, SimDisk};
 use std::{
     io,
     path::{Path, PathBuf},
-    time::SystemTime,
 };
-use store::disk::{Disk, FileFacts};
+use store::disk::{Disk, DiskFile};
 
 impl Disk for SimDisk {
-    fn create(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let mut state = self.state();
         if state.dead {
             return Err(io::Error::other("the power is out"));
         }
         let file = state.new_file(path)?;
-        let bytes = bytes.to_vec();
-        state.change(file, Change::Write { offset: 0, bytes })
+        let cut = state.step()?;
+        let count = state.counts.changes;
+        if cut {
+            return Err(io::Error::other("the power went"));
+        }
+        if let Err(full) = state.failing(Kind::Room, count) {
+            state.names.remove(path);
+            return Err(full);
+        }
+        Ok(Box::new(SimFile {
+            disk: self.clone(),
+            file,
+        }))
     }
 
-    fn sync_file(&self, path: &Path) -> io::Result<()> {
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let mut state = self.state();
+        state.read()?;
         let file = state.file(path)?;
-        state.sync_file(file)
+        Ok(Box::new(SimFile {
+            disk: self.clone(),
+            file,
+        }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -90,37 +104,6 @@ impl Disk for SimDisk {
         Ok(())
     }
 
-    fn read(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
-        let mut state = self.state();
-        state.read()?;
-        let file = state.file(path)?;
-        let bytes = &state.files[file].live;
-        if bytes.len() > limit {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        Ok(bytes.clone())
-    }
-
-    fn facts(&self, path: &Path) -> io::Result<FileFacts> {
-        let state = self.state();
-        if state.dead {
-            return Err(io::Error::other("the power is out"));
-        }
-        let file = state.file(path)?;
-        Ok(FileFacts {
-            length: state.files[file].live.len() as u64,
-            modified: SystemTime::UNIX_EPOCH, // old: what is not pinned is collected
-        })
-    }
-
-    fn touch(&self, path: &Path) -> io::Result<()> {
-        let state = self.state();
-        if state.dead {
-            return Err(io::Error::other("the power is out"));
-        }
-        state.file(path).map(drop)
-    }
-
     fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
         let mut state = self.state();
         state.read()?;
@@ -128,6 +111,62 @@ impl Disk for SimDisk {
             return Err(io::ErrorKind::NotFound.into());
         }
         Ok(children(&state.names, path))
+    }
+}
+
+struct SimFile {
+    disk: SimDisk,
+    file: usize,
+}
+
+impl DiskFile for SimFile {
+    fn length(&self) -> io::Result<u64> {
+        let mut state = self.disk.state();
+        state.read()?;
+        Ok(state.files[self.file].live.len() as u64)
+    }
+
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let mut state = self.disk.state();
+        state.read()?;
+        let from = usize::try_from(offset).unwrap();
+        let found = state.files[self.file]
+            .live
+            .get(from..from + out.len())
+            .ok_or(io::ErrorKind::UnexpectedEof)?;
+        out.copy_from_slice(found);
+        Ok(())
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let change = Change::Write {
+            offset: usize::try_from(offset).unwrap(),
+            bytes: bytes.to_vec(),
+        };
+        self.disk.state().change(self.file, change)
+    }
+
+    fn set_length(&self, length: u64) -> io::Result<()> {
+        let length = usize::try_from(length).unwrap();
+        self.disk.state().change(self.file, Change::Length(length))
+    }
+
+    fn destroy(&self, offset: u64, length: u64) -> io::Result<()> {
+        let mut state = self.disk.state();
+        let end = (offset + length).min(state.files[self.file].live.len() as u64);
+        let zeros = vec![0; end.saturating_sub(offset) as usize];
+        let offset = usize::try_from(offset).unwrap();
+        let change = Change::Write {
+            offset,
+            bytes: zeros,
+        };
+        state.change(self.file, change)
+    }
+
+    fn complete(&self, _: u64, _: u64) {}
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.disk.state().sync_file(self.file)
     }
 }
 
