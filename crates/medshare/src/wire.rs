@@ -5,14 +5,7 @@
 use base::{genesis::Genesis, key::OperationSecret};
 use consensus::{Limits, Solo, StartError, SystemClock};
 use ledger::{CreateError, Ledger, OpenError, OpenOptions};
-use std::{
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::{path::Path, sync::Arc, time::Duration};
 use store::{Absent, BlockStore, Embedded};
 use tokio::sync::watch;
 
@@ -104,10 +97,8 @@ pub fn run_node(
         turns: Turns::new(requests, requests.min(MAX_STREAMS)),
         request_time: Duration::from_secs(parts.server.request_seconds.into()),
         file_limit: u64::from(parts.server.file_mebibytes) << 20,
-        // What lost its last pin before a crash is still there.
-        collect: AtomicBool::new(true),
     });
-    let collector = collect_blocks(Arc::clone(&interface), stop.clone());
+    let collector = collect_blocks(store, stop.clone());
     let served = serve_until(&stop, address, most, Arc::clone(&interface), |bound| {
         ready(bound, height)
     });
@@ -154,26 +145,14 @@ fn serve_until(
     })
 }
 
-/// Erasure: once something has lost its last pin, blocks that no pin reaches are deleted.
-/// A file that is on its way in is left alone for a while, so the round is repeated; what
-/// was sent up and never pinned goes in the end as well.
-fn collect_blocks(interface: Arc<Interface>, stop: Stop) -> std::thread::JoinHandle<()> {
+/// Deletes what was sent up and never pinned; what loses its last pin goes at once and is
+/// no business of this. A file that is on its way in is left alone for a while.
+fn collect_blocks(store: Arc<dyn BlockStore>, stop: Stop) -> std::thread::JoinHandle<()> {
     std::thread::spawn(move || {
-        let mut again = Instant::now() + COLLECT_ANYWAY;
         while !stop.wait(COLLECT_EVERY) {
-            let due = Instant::now() >= again;
-            if !interface.collect.swap(false, Ordering::AcqRel) && !due {
-                continue;
+            if let Err(error) = store.gc(COLLECT_GRACE, Absent::Allowed) {
+                crate::http::log_line(&format!("collecting blocks: {error}"));
             }
-            let pause = match interface.store.gc(COLLECT_GRACE, Absent::Allowed) {
-                Ok(collected) if collected.recent > 0 => COLLECT_GRACE,
-                Ok(_) => COLLECT_ANYWAY,
-                Err(error) => {
-                    crate::http::log_line(&format!("collecting blocks: {error}"));
-                    COLLECT_ANYWAY
-                }
-            };
-            again = Instant::now() + pause;
         }
     })
 }
@@ -228,7 +207,7 @@ fn open_store(path: &Path) -> Result<Embedded> {
     }
     Embedded::open(path).map_err(|error| match error {
         store::embedded::OpenError::InUse(_) => Fault::new(Exit::Busy, error),
-        store::embedded::OpenError::Foreign { .. } => {
+        store::embedded::OpenError::Foreign { .. } | store::embedded::OpenError::Damaged { .. } => {
             Fault::new(Exit::Home, format!("{error}; restore it from a backup"))
         }
         store::embedded::OpenError::Io { source, .. }
@@ -265,8 +244,6 @@ const DIAGNOSIS_CACHE: usize = 1 << 20;
 const BLOCKING_THREADS: usize = 512;
 /// Most threads that files being read may hold; the others are for requests.
 const MAX_STREAMS: usize = BLOCKING_THREADS / 4;
-const COLLECT_EVERY: Duration = Duration::from_secs(10);
-/// Longest time between two collections.
-const COLLECT_ANYWAY: Duration = Duration::from_secs(6 * 3600);
+const COLLECT_EVERY: Duration = Duration::from_secs(60);
 /// Longer than any upload between its blocks and its pin.
 const COLLECT_GRACE: Duration = Duration::from_secs(15 * 60);

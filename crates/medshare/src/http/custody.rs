@@ -6,7 +6,6 @@ use base::{AccountId, Cid, Digest, codec, operation::Role};
 use ledger::Page;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_bytes::ByteBuf;
-use std::sync::atomic::Ordering;
 
 use super::{
     admission::{Who, admitted, admitted_as, blocking, parse},
@@ -34,11 +33,8 @@ pub(super) async fn put_block(
         if newcomer && body.len() > NEWCOMER_BLOCK {
             return Err(Answer::not_found());
         }
+        // Pinned once the account is there, or collected.
         interface.store.put(&cid, &body)?;
-        if newcomer {
-            // Pinned once the account is there, or collected.
-            interface.collect.store(true, Ordering::Release);
-        }
         Ok(Answer::done())
     })
     .await
@@ -74,9 +70,8 @@ pub(super) async fn unpin(
         if interface
             .post
             .remove_pin(ticket.account, &root.to_bytes())?
-            && interface.store.unpin(&root)? == 0
         {
-            interface.collect.store(true, Ordering::Release);
+            interface.store.unpin(&root)?;
         }
         Ok(Answer::done())
     })

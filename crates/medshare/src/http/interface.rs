@@ -4,10 +4,7 @@ use axum::extract::State;
 use base::genesis::Genesis;
 use consensus::Sequencer;
 use ledger::{Fault, View};
-use std::{
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 use store::BlockStore;
 
 use super::{
@@ -48,9 +45,6 @@ pub struct Interface {
     pub request_time: Duration,
     /// Most bytes of one uploaded file.
     pub file_limit: u64,
-    /// Something lost its last pin, or came unpinned from a newcomer, since blocks were
-    /// last collected.
-    pub collect: AtomicBool,
 }
 
 impl std::fmt::Debug for Interface {
