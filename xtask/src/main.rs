@@ -6,15 +6,18 @@
 mod advisories;
 mod attacks;
 mod bench;
+mod components;
 mod constant_time;
 mod crash;
 mod fuzz;
+mod interop;
 mod licences;
 mod peers;
 mod run;
 mod setup;
 mod stages;
 mod statistics;
+mod tally;
 mod tidy;
 
 use std::process::ExitCode;
@@ -23,8 +26,9 @@ const HELP: &str = "\
 cargo xtask <chore>
 
   setup        look for what the tests need, install what can be installed
-  test         setup, fmt, tidy, licences, clippy, tests, doc tests, constant time, the demo
-               (what CI runs)
+  test         setup, fmt, tidy, licences, clippy, tests, doc tests, interop, constant time,
+               the demo (what CI runs)
+  interop ipfs [TEST]   our nodes and files beside a real Kubo and a real Helia
   tidy         the house rules: edges, sizes, module docs, names, domain tags
   licences     every dependency against the lists in deny.toml
   advisories   known vulnerabilities (needs the advisory database)
@@ -52,6 +56,7 @@ fn main() -> ExitCode {
         ["setup"] => setup::run().map(|_| ()),
         ["test"] => stages::run(),
         ["tidy"] => tidy::run(),
+        ["interop", rest @ ..] => interop::run(rest),
         ["licences"] => licences::run(),
         ["advisories"] => advisories::run(),
         ["attacks"] => attacks::run(),

@@ -1,16 +1,19 @@
 //! What the tests need beside Rust, and whether this machine has it.
 //!
-//! The foundation needs one program: Python 3, which runs the independent oracle of the
-//! re-encryption scheme. A missing component is named with its reason; its tests report
-//! that they did not run; with `CI=true` it is a failure.
+//! Programs of the system first, then the [components](crate::components) that are installed
+//! into a cache. A missing one is named with its reason; its tests report that they did not
+//! run; with `CI=true` it is a failure.
 
 use anyhow::{Result, bail};
-use std::process::{Command, Stdio};
+use std::{
+    collections::BTreeMap,
+    process::{Command, Stdio},
+};
 
-use crate::run;
+use crate::{components, run};
 
-/// One real component that some tests start.
-struct Component {
+/// One program of the system.
+struct Program {
     name: &'static str,
     needed_for: &'static str,
     probe: &'static [&'static str],
@@ -19,22 +22,22 @@ struct Component {
     package: Option<&'static str>,
 }
 
-const COMPONENTS: &[Component] = &[
-    Component {
+const PROGRAMS: &[Program] = &[
+    Program {
         name: "git",
         needed_for: "tidy (lists tracked files)",
         probe: &["git", "--version"],
         how: "install git with your package manager",
         package: None,
     },
-    Component {
+    Program {
         name: "python3",
         needed_for: "known-answer tests of ibpre from the independent oracle",
         probe: &["python3", "--version"],
         how: "install Python 3 with your package manager",
         package: None,
     },
-    Component {
+    Program {
         name: "C compiler",
         needed_for: "building aws-lc (AES-GCM, ML-DSA)",
         probe: &["cc", "--version"],
@@ -42,7 +45,7 @@ const COMPONENTS: &[Component] = &[
         package: None,
     },
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-    Component {
+    Program {
         name: "valgrind",
         needed_for: "constant time: secrets marked undefined",
         probe: &["valgrind", "--version"],
@@ -51,34 +54,43 @@ const COMPONENTS: &[Component] = &[
     },
 ];
 
-/// Looks for every component; returns the names of those that are missing.
-pub(crate) fn run() -> Result<Vec<&'static str>> {
-    let mut missing = Vec::new();
-    for component in COMPONENTS {
-        let installed = || component.package.is_some_and(install);
-        match version(component).or_else(|| installed().then(|| version(component))?) {
-            Some(version) => println!("{:12} {version}", component.name),
+/// Looks for everything and installs what can be installed; what is missing, with the reason.
+pub(crate) fn run() -> Result<BTreeMap<&'static str, String>> {
+    let mut missing = BTreeMap::new();
+    for program in PROGRAMS {
+        let installed = || program.package.is_some_and(install);
+        match version(program).or_else(|| installed().then(|| version(program))?) {
+            Some(version) => println!("{:12} {version}", program.name),
             None => {
-                println!(
-                    "{:12} MISSING, needed for {}; {}",
-                    component.name, component.needed_for, component.how
-                );
-                missing.push(component.name);
+                let reason = format!("for {}; {}", program.needed_for, program.how);
+                missing.insert(program.name, reason);
             }
         }
     }
+    for (name, needed_for) in components::all() {
+        match components::component(name) {
+            Ok(component) => println!("{name:12} {}", component.version),
+            Err(error) => {
+                missing.insert(name, format!("for {needed_for}; {error:#}"));
+            }
+        }
+    }
+    for (name, reason) in &missing {
+        println!("{name:12} MISSING, needed {reason}");
+    }
     if run::ci() && !missing.is_empty() {
-        bail!("missing in CI: {}", missing.join(", "));
+        let names: Vec<&str> = missing.keys().copied().collect();
+        bail!("missing in CI: {}", names.join(", "));
     }
     Ok(missing)
 }
 
-/// First line of what the component says of its version, if it is there.
-fn version(component: &Component) -> Option<String> {
-    let [program, arguments @ ..] = component.probe else {
+/// First line of what a program says of its version, if it is there.
+fn version(program: &Program) -> Option<String> {
+    let [command, arguments @ ..] = program.probe else {
         return None;
     };
-    let mut probe = Command::new(program);
+    let mut probe = Command::new(command);
     let done = probe.args(arguments).stderr(Stdio::null()).output().ok()?;
     let said = String::from_utf8_lossy(&done.stdout);
     let first = said.lines().next().unwrap_or_default().to_owned();
