@@ -1,6 +1,8 @@
 //! Benchmarks with their yardsticks: criterion measures, this prints each figure beside
 //! what it is held against and the target.
 
+mod ipfs;
+
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::{
@@ -165,6 +167,9 @@ struct Measured {
 
 /// Runs every benchmark (or those whose id contains the filter) and prints the table.
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
+    if let ["ipfs", rest @ ..] = arguments {
+        return ipfs::run(rest);
+    }
     let json = arguments.contains(&"--json");
     let filter: Vec<&str> = arguments
         .iter()

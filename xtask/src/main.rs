@@ -9,6 +9,7 @@ mod bench;
 mod components;
 mod constant_time;
 mod crash;
+mod document;
 mod fuzz;
 mod interop;
 mod licences;
@@ -38,6 +39,7 @@ cargo xtask <chore>
   fuzz [--seconds N | --runs N] [TARGET[/DECODER]]...   every decoder under libFuzzer,
                60 s a target by default
   bench [--json] [FILTER]   every figure beside its yardstick and target
+  bench ipfs [--rounds N]   our store and nodes beside a real Kubo, into docs/performance.md
   peers [--rounds N] [--core N] [PEER]   our scheme beside its peers, on one core, into
                docs/performance.md
   constant-time   every verb that claims it, on secrets that valgrind holds for undefined

@@ -2,7 +2,7 @@
 //! standard output for each result.
 //!
 //! ```text
-//! node add   --store DIR [--profile v1|v0] FILE      {"root", "bytes"}
+//! node add   --store DIR [--profile v1|v0] FILE      {"root", "bytes", "seconds", …}
 //! node serve --store DIR [NODE…]                     {"id", "listening"}, until stdin ends
 //! node fetch --store DIR [NODE…] --peer ADDRESS/p2p/ID… --root CID [--out FILE]
 //!                                                    {"blocks", "bytes", "seconds", …}
@@ -139,11 +139,18 @@ fn add_file(arguments: &Arguments) -> Outcome<()> {
     let file = arguments.alone.first().ok_or("no file is named")?;
     let store = Embedded::open(arguments.one("store")?)?;
     let store: &dyn store::BlockStore = &store;
+    let begun = Instant::now();
     let mut batch = store.batch();
     let built = add(profile, fs::File::open(file)?, &mut *batch)?;
     batch.commit()?;
     store.pin(&built.cid)?;
-    println!(r#"{{"root":"{}","bytes":{}}}"#, built.cid, built.size);
+    println!(
+        r#"{{"root":"{}","bytes":{},"seconds":{:.6},"peak_rss_kib":{}}}"#,
+        built.cid,
+        built.size,
+        begun.elapsed().as_secs_f64(),
+        peak_rss_kib(),
+    );
     Ok(())
 }
 

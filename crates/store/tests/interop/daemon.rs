@@ -58,7 +58,12 @@ pub struct Repository {
 impl Repository {
     /// With the settings of the page, but loopback and free ports.
     pub fn new() -> Self {
-        let repository = Self::initial();
+        Self::new_in(&std::env::temp_dir())
+    }
+
+    /// The same, in a folder of this one.
+    pub fn new_in(parent: &Path) -> Self {
+        let repository = Self::initial_in(parent);
         fs::write(repository.path().join("swarm.key"), SWARM_KEY).unwrap();
         for (name, value) in documented() {
             repository.set(&name, value);
@@ -70,7 +75,11 @@ impl Repository {
 
     /// As `ipfs init` makes it.
     pub fn initial() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::initial_in(&std::env::temp_dir())
+    }
+
+    fn initial_in(parent: &Path) -> Self {
+        let folder = tempfile::tempdir_in(parent).unwrap();
         let repository = Self { folder };
         repository.ipfs(&["init"]);
         repository

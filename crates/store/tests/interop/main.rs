@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod backend;
+mod bitswap;
 mod cids;
 mod daemon;
 mod faults;
+mod helia;
+mod node;
 mod settings;
 mod travel;
