@@ -30,7 +30,10 @@ const SIZE: usize = 256 << 20;
 
 fn main() {
     // `cargo test --benches` and criterion's flags mean nothing here.
-    let Some(rounds) = std::env::var("MEDSHARE_ROUNDS").ok().and_then(|text| text.parse().ok()) else {
+    let Some(rounds) = std::env::var("MEDSHARE_ROUNDS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+    else {
         println!("run by `cargo xtask bench ipfs`");
         return;
     };
@@ -65,7 +68,11 @@ impl Round {
         }
         let file = folder.join("file");
         write(&file, &bytes);
-        Self { folder, file, bytes }
+        Self {
+            folder,
+            file,
+            bytes,
+        }
     }
 }
 
@@ -91,7 +98,13 @@ fn figure(what: &str, who: &str, seconds: f64, before: Option<u64>, memory: Opti
 fn yardsticks(round: &Round) {
     let begin = Instant::now();
     write(&round.folder.join("copy"), &round.bytes);
-    figure("write", "one fsync", begin.elapsed().as_secs_f64(), None, None);
+    figure(
+        "write",
+        "one fsync",
+        begin.elapsed().as_secs_f64(),
+        None,
+        None,
+    );
     let begin = Instant::now();
     std::hint::black_box(Sha256::digest(&round.bytes));
     figure("hash", "SHA-256", begin.elapsed().as_secs_f64(), None, None);
@@ -104,7 +117,8 @@ struct Node(Child, BufReader<std::process::ChildStdout>);
 
 impl Node {
     fn start(words: &[&str]) -> Self {
-        let program = std::env::var_os("MEDSHARE_EXAMPLE_NODE").expect("set by cargo xtask bench ipfs");
+        let program =
+            std::env::var_os("MEDSHARE_EXAMPLE_NODE").expect("set by cargo xtask bench ipfs");
         let mut child = Command::new(program)
             .args(words)
             .stdin(Stdio::piped())
@@ -156,13 +170,33 @@ fn ours(round: &Round) {
     let root = added["root"].as_str().unwrap();
     let mut server = Node::start(&["serve", "--store", from, "--swarm-key", key, "--allow-any"]);
     let told = server.line();
-    let address = format!("{}/p2p/{}", told["listening"][0].as_str().unwrap(), told["id"].as_str().unwrap());
-    let words = ["fetch", "--store", to, "--swarm-key", key, "--peer", &address, "--root", root];
+    let address = format!(
+        "{}/p2p/{}",
+        told["listening"][0].as_str().unwrap(),
+        told["id"].as_str().unwrap()
+    );
+    let words = [
+        "fetch",
+        "--store",
+        to,
+        "--swarm-key",
+        key,
+        "--peer",
+        &address,
+        "--root",
+        root,
+    ];
     let mut client = Node::start(&words);
     let fetched = client.line();
     client.end();
     let seconds = fetched["seconds"].as_f64().unwrap();
-    figure("fetch", "ours", seconds, None, fetched["peak_rss_kib"].as_u64());
+    figure(
+        "fetch",
+        "ours",
+        seconds,
+        None,
+        fetched["peak_rss_kib"].as_u64(),
+    );
     let served = server.end().and_then(|told| told["peak_rss_kib"].as_u64());
     figure("serve", "ours", seconds, None, served);
 }
@@ -191,7 +225,10 @@ fn kubo_default(round: &Round) {
         .into_iter()
         .find(|(name, _)| name == "Datastore.Spec")
         .map(|(_, value)| value.to_string().replace("true", "false"));
-    repository.set("Datastore.Spec", serde_json::from_str(&default.unwrap()).unwrap());
+    repository.set(
+        "Datastore.Spec",
+        serde_json::from_str(&default.unwrap()).unwrap(),
+    );
     let kubo = repository.start();
     let before = memory(&kubo);
     let (seconds, _) = add(&kubo, round);
@@ -209,7 +246,10 @@ fn add(kubo: &Daemon, round: &Round) -> (f64, String) {
     let begin = Instant::now();
     let answer = post(kubo, words, Some(&round.file));
     let seconds = begin.elapsed().as_secs_f64();
-    let last = answer.lines().rfind(|line| line.contains("Hash")).expect("a CID");
+    let last = answer
+        .lines()
+        .rfind(|line| line.contains("Hash"))
+        .expect("a CID");
     let told: Value = serde_json::from_str(last).unwrap();
     (seconds, told["Hash"].as_str().unwrap().to_owned())
 }
@@ -249,6 +289,8 @@ fn post(kubo: &Daemon, call: &str, file: Option<&Path>) -> String {
 /// The most memory that a daemon has had.
 fn memory(kubo: &Daemon) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{}/status", kubo.pid())).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix(" kB")?.trim().parse().ok()
 }

@@ -292,6 +292,10 @@ impl Daemon {
     /// Stops it without ending it: it answers nothing.
     pub fn freeze(&self) {
         self.signal("STOP");
+        let status = format!("/proc/{}/status", self.pid);
+        while !fs::read_to_string(&status).unwrap().contains("State:\tT") {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     pub fn thaw(&self) {

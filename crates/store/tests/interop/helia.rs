@@ -51,7 +51,7 @@ fn fetches_from_us_and_only_what_it_may() {
     batch.commit().unwrap();
     let address = node.multiaddr();
 
-    let stranger = helia(&address, &record, &key, "10");
+    let stranger = helia(&address, &record, &key, "5");
     assert!(!stranger.status.success(), "a stranger gets nothing");
     node.admit_everybody();
     for root in [record, file] {
@@ -73,10 +73,10 @@ fn fetches_from_us_and_only_what_it_may() {
 
     let (withheld, _) = put_record(&*node.store, 1);
     node.withhold(withheld);
-    let refused = helia(&address, &withheld, &key, "10");
+    let refused = helia(&address, &withheld, &key, "5");
     assert!(!refused.status.success(), "withheld looks like absent");
     fs::write(&key, SWARM_KEY.replace("f701", "f702")).unwrap();
-    let foreign = helia(&address, &record, &key, "10");
+    let foreign = helia(&address, &record, &key, "5");
     assert!(
         !foreign.status.success(),
         "another swarm key is another world"
