@@ -24,6 +24,8 @@ pub struct Config {
     pub agent: WatchConfig,
     /// `node run`.
     pub server: ServerConfig,
+    /// Where `node run` keeps blocks.
+    pub store: StoreConfig,
     /// What is printed.
     pub output: OutputConfig,
 }
@@ -109,6 +111,36 @@ impl Default for ServerConfig {
     }
 }
 
+/// `[store]`
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct StoreConfig {
+    /// `embedded` or `kubo` (feature `kubo`). A node keeps the one it began with.
+    pub backend: Backend,
+    /// Kubo's RPC: `http://127.0.0.1:port` or `unix:/path`, this machine only.
+    pub kubo_api: String,
+}
+
+/// What keeps blocks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Backend {
+    /// The store in the node's folder.
+    #[default]
+    Embedded,
+    /// A Kubo that runs on this machine.
+    Kubo,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self {
+            backend: Backend::Embedded,
+            kubo_api: "http://127.0.0.1:5001".to_owned(),
+        }
+    }
+}
+
 /// `[output]`
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -162,6 +194,7 @@ impl Config {
         if let Some(listen) = &config.server.listen {
             check_address(text, name, "server", "listen", listen)?;
         }
+        check_address(text, name, "store", "kubo-api", &config.store.kubo_api)?;
         Ok(config)
     }
 
@@ -301,6 +334,13 @@ mod tests {
         assert!(
             address.starts_with("c.toml:2: node.address: \"foo\" is no node address"),
             "{address}"
+        );
+        let api = wrong("[store]\nkubo-api = \"http://192.0.2.1:5001\"\n");
+        assert!(api.starts_with("c.toml:2: store.kubo-api:"), "{api}");
+        let backend = wrong("[store]\nbackend = \"s3\"\n");
+        assert!(
+            backend.starts_with("c.toml:2: backend: unknown variant"),
+            "{backend}"
         );
         let syntax = wrong("[node\n");
         assert!(syntax.starts_with("c.toml:1:"), "{syntax}");

@@ -1,6 +1,8 @@
 //! Puts a node together: the only file that names concrete back-ends.
 //!
-//! Solo ledger on redb, embedded block store, post office on redb, behind `/v1`.
+//! Solo ledger on redb, block store embedded or in a Kubo, post office on redb, behind `/v1`.
+
+mod blocks;
 
 use base::{genesis::Genesis, key::OperationSecret};
 use consensus::{Limits, Solo, StartError, SystemClock};
@@ -10,7 +12,7 @@ use store::{Absent, BlockStore, Embedded};
 use tokio::sync::watch;
 
 use crate::{
-    config::ServerConfig,
+    config::{ServerConfig, StoreConfig},
     exit::{Exit, Fault, Result},
     files,
     home::database,
@@ -39,6 +41,8 @@ pub struct NodeParts<'a> {
     pub secret: OperationSecret,
     /// Limits.
     pub server: &'a ServerConfig,
+    /// Where blocks are kept.
+    pub store: &'a StoreConfig,
 }
 
 impl std::fmt::Debug for NodeParts<'_> {
@@ -61,7 +65,7 @@ pub fn run_node(
     let most = machine::connections()?;
     let stop = Stop::on_signals()?;
     let ledger = Arc::new(open_ledger(&parts)?);
-    let store: Arc<dyn BlockStore> = Arc::new(open_store(&parts.folder.join(BLOCKS))?);
+    let store = blocks::open(&parts)?;
     let post = Post::open(&parts.folder.join(POST), PostLimits::default())?;
     let limits = Limits {
         queue: parts.server.queue as usize,

@@ -56,6 +56,7 @@ pub fn run(command: NodeCommand, context: &Context) -> Result<()> {
         folder: &home.node_folder(),
         secret,
         server: &context.config.server,
+        store: &context.config.store,
     };
     let height = wire::run_node(parts, &address, |bound, height| {
         home.check_ledger(Some(height))?;
