@@ -2,15 +2,18 @@
 
 use super::{Decoder, Target, canonical};
 use base::{
-    Signed, codec,
-    genesis::Genesis,
-    operation::{Ask, Bag, Deny, Review, Revoke, RotateScope, Verdict},
+    OperationId, Signed, codec,
+    genesis::{Genesis, Policy},
+    operation::{
+        Ask, Bag, CompleteRecovery, Deny, Object, Review, Revoke, RotateScope, Unguard, Verdict,
+    },
 };
 use ledger::{
-    Account, BagState, Block, CompactRange, ConsistencyProof, Grant, Head, InclusionProof, Leaf,
-    Page, QueryState, Receipt, Record, RequestState, ScopeState, StateInfo,
+    Account, BagState, Block, CompactRange, ConsistencyProof, Failure, Grant, Guardianship, Head,
+    InclusionProof, Leaf, Page, QueryState, Receipt, Record, Recovery, RequestState, ScopeState,
+    StateInfo,
 };
-use world::{World, digest, id, parts, sid, want};
+use world::{Asked, Guards, World, digest, id, key_of, parts, sid, want};
 
 /// The ledger's tests have a world with a real ledger in it: the seeds are its words.
 #[path = "../../crates/ledger/tests/it/world.rs"]
@@ -80,6 +83,14 @@ pub const LEDGER: Target = Target {
         Decoder {
             name: "bag-state",
             run: canonical::<BagState>,
+        },
+        Decoder {
+            name: "guardianship",
+            run: canonical::<Guardianship>,
+        },
+        Decoder {
+            name: "recovery",
+            run: canonical::<Recovery>,
         },
     ],
     seeds,
@@ -151,6 +162,7 @@ pub(super) fn story() -> Story {
             next: sid("u"),
         },
     );
+    let recoveries = recover(&mut world);
     let view = world.view();
     let head = view.head().expect("a head");
     let size = head.header.tree_size;
@@ -207,12 +219,58 @@ pub(super) fn story() -> Story {
     answers.push(codec::encode(
         &view.bag(id("pat")).expect("reads").expect("is there"),
     ));
+    answers.push(codec::encode(
+        &view
+            .guardianship(id("pat"))
+            .expect("reads")
+            .expect("is there"),
+    ));
+    for recovery in recoveries {
+        answers.push(codec::encode(
+            &view.recovery(recovery).expect("reads").expect("is there"),
+        ));
+    }
     Story {
         genesis: world.genesis.clone(),
         leaves,
         ask,
         answers,
     }
+}
+
+/// Guardians put a key forward; she objects to the first and not to the second.
+fn recover(world: &mut World) -> [OperationId; 2] {
+    let guards = Guards {
+        names: vec!["mercy", "quinn", "am"],
+        threshold: 2,
+        delay: Policy::RECOVERY_DELAY,
+    };
+    let guard = world.ok("pat", guards.guard());
+    let asked = |attempt, key| Asked {
+        chain: world.chain(),
+        account: "pat",
+        guard,
+        attempt,
+        key,
+    };
+    let (first, second) = (
+        guards.recover(&asked(1, "thief"), &["mercy", "am"]),
+        guards.recover(&asked(2, "new"), &["quinn", "am"]),
+    );
+    let first = world.ok("loner", first);
+    world.ok("pat", Object { recovery: first });
+    let second = world.ok("loner", second);
+    world.fails("pat", Unguard { guard }, Failure::RecoveryPending);
+    world.advance(Policy::RECOVERY_DELAY);
+    world.ok(
+        "loner",
+        CompleteRecovery {
+            recovery: second,
+            account: id("pat"),
+            key: key_of("new"),
+        },
+    );
+    [first, second]
 }
 
 fn seeds() -> Vec<Vec<u8>> {

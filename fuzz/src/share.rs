@@ -1,7 +1,7 @@
 //! What one party sends to another: sealed records, letters, cards, manifests.
 
 use super::{Decoder, Target, canonical, text};
-use base::{Class, Digest, Millis, RecordId, Salt, Signed, codec, key::OperationSecret};
+use base::{Action, Class, Digest, Millis, RecordId, Salt, Signed, codec, key::OperationSecret};
 use share::{
     bag::Phrase,
     card::Card,
@@ -10,6 +10,11 @@ use share::{
     manifest::{Manifest, Opening},
     prekey::Prekey,
     record::Layout,
+    recovery::{
+        claim_id,
+        keep::{self, AskedClaim},
+        letters::{ApprovalLetter, ClaimLetter, ReleaseLetter},
+    },
     sealed::{CapsuleNode, PartOpening, SealedRecord},
 };
 use store::{BlockStore as _, walk::Walk};
@@ -43,6 +48,10 @@ pub const SHARE: Target = Target {
         Decoder {
             name: "letter",
             run: canonical::<Letter>,
+        },
+        Decoder {
+            name: "asked-claim",
+            run: canonical::<AskedClaim>,
         },
         Decoder {
             name: "sealed-letter",
@@ -165,6 +174,51 @@ fn seeds() -> Vec<Vec<u8>> {
         &mut rng(),
     );
     seeds.push(sealed.expect("seals"));
+    seeds.extend(recovery());
+    seeds
+}
+
+/// Every letter of a recovery.
+fn recovery() -> Vec<Vec<u8>> {
+    let cast = Cast::new();
+    let world = &cast.world;
+    cast.guarded(2);
+    let [hospital, friend, _] = cast.guardians();
+    let share = keep::shares(&world.desk(hospital))
+        .expect("keeps")
+        .remove(0);
+    let device = cast.device();
+    let (claim, recovery) = cast.logged(&device, &[hospital, friend]);
+    let asks = ClaimLetter {
+        claim: claim.clone(),
+        device: device.id(),
+    };
+    let desk = world.desk(hospital);
+    let (_, approved) = keep::claims(&desk).expect("notes").remove(0);
+    let release = ReleaseLetter {
+        recovery,
+        index: share.index,
+        opening: share.opening,
+        share: share.share.clone(),
+    };
+    let (_, leaf) = world
+        .view()
+        .operation(recovery)
+        .expect("reads")
+        .expect("is there");
+    let mut seeds = vec![
+        codec::encode(&Letter::Share(share)),
+        codec::encode(&Letter::Claim(asks)),
+        codec::encode(&Letter::Release(release)),
+        codec::encode(&approved),
+    ];
+    if let Action::Recover(recover) = leaf.operation.body.action {
+        seeds.push(codec::encode(&Letter::Approval(ApprovalLetter {
+            claim: claim_id(&claim),
+            set: recover.set,
+            approval: recover.approvals[0],
+        })));
+    }
     seeds
 }
 

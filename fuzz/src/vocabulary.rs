@@ -4,7 +4,7 @@ use super::{Decoder, Target, canonical};
 use base::{
     Action, Class, Digest, Operation, Scope, Signed, SignedOperation, codec,
     genesis::Genesis,
-    operation::{Ask, Terms},
+    operation::{Ask, GuardianSet, RecoveryClaim, Terms},
     scope::{Cover, ScopeSecret},
 };
 
@@ -31,6 +31,14 @@ pub const VOCABULARY: Target = Target {
         Decoder {
             name: "scope",
             run: canonical::<Scope>,
+        },
+        Decoder {
+            name: "guardian-set",
+            run: canonical::<GuardianSet>,
+        },
+        Decoder {
+            name: "recovery-claim",
+            run: canonical::<RecoveryClaim>,
         },
         Decoder {
             name: "ask",
@@ -60,6 +68,10 @@ fn seeds() -> Vec<Vec<u8>> {
         seeds.push(codec::encode(&operation.body));
         if let Action::Authorize(authorize) = &operation.body.action {
             seeds.push(codec::encode(&authorize.terms));
+        }
+        if let Action::Recover(recover) = &operation.body.action {
+            seeds.push(codec::encode(&recover.set));
+            seeds.push(codec::encode(&recover.claim(operation.body.chain, 1)));
         }
     }
     seeds
