@@ -18,7 +18,8 @@ pub(super) fn found(stage: &Stage, report: &mut Report, cast: &Cast) -> Result<R
             "node-init",
             "The node makes its home and the ledger's genesis object",
         ),
-        cast.node.init("node", &["--network", "demo"]),
+        cast.node
+            .init("node", &["--network", "demo", "--recovery-delay", "1s"]),
     )?;
     let started = std::time::Instant::now();
     let node = stage.run_node(&cast.node)?;

@@ -15,13 +15,23 @@ use super::{
 };
 use crate::exit::Result;
 
-/// Balances, ranking, a proof, a replay.
-pub(super) fn settle(report: &mut Report, cast: &Cast, published: &Published<'_>) -> Result<()> {
-    report.chapter("What anybody can check now")?;
+/// What she had not decided about, so that others could be refused.
+pub(super) fn accept_waiting(
+    report: &mut Report,
+    cast: &Cast,
+    published: &Published<'_>,
+) -> Result<()> {
     let accept = cast
         .mara
         .run(&["record", "accept", &published.waiting.record]);
-    report.passes(step("accept", "Mara accepts what waited for her"), accept)?;
+    report
+        .passes(step("accept", "Mara accepts what waited for her"), accept)
+        .map(drop)
+}
+
+/// Balances, ranking, a proof, a replay.
+pub(super) fn settle(report: &mut Report, cast: &Cast, published: &Published<'_>) -> Result<()> {
+    report.chapter("What anybody can check now")?;
     balances(report, cast)?;
     ranking(report, cast)?;
     proof(report, cast, published)?;

@@ -7,6 +7,7 @@ mod end;
 mod expiry;
 mod patients;
 mod records;
+mod recovery;
 mod refusals;
 mod sharing;
 mod tampering;
@@ -33,6 +34,8 @@ pub(super) fn tell(stage: &Stage, report: &mut Report, sources: Option<Vec<Sourc
     refusals::provoke(report, &cast, &published)?;
     emergency::break_glass(report, &cast, &published)?;
     tampering::tamper(stage, report, &cast, &published)?;
+    end::accept_waiting(report, &cast, &published)?;
+    recovery::bring_back(stage, report, &cast, &published)?;
     end::settle(report, &cast, &published)?;
     node.stop();
     end::farewell(stage, report, &cast)
