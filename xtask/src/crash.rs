@@ -11,7 +11,8 @@ use std::{
 use crate::run;
 
 /// Where what is acknowledged is made durable.
-const SOURCES: [&str; 3] = [
+const SOURCES: [&str; 4] = [
+    "crates/database/src/",
     "crates/ledger/src/",
     "crates/consensus/src/",
     "crates/store/src/",

@@ -4,16 +4,14 @@
 //! ONE durable transaction: after a crash the ledger is at a block boundary, and what was
 //! acknowledged is there.
 
-mod device;
 mod error;
-mod guard;
 mod ledger;
 mod pending;
 mod tables;
 mod view;
 mod write;
 
-pub use device::{Device, FileDevice};
+pub use database::{Device, FileDevice};
 pub use error::{CommitError, CreateError, OpenError, ProposeError};
 pub use ledger::{Ledger, OpenOptions};
 pub use pending::Pending;

@@ -15,4 +15,5 @@ pub mod http;
 mod machine;
 pub mod stop;
 pub mod system;
+mod watch;
 pub mod wire;

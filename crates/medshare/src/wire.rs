@@ -15,7 +15,6 @@ use crate::{
     config::{ServerConfig, StoreConfig},
     exit::{Exit, Fault, Result},
     files,
-    home::database,
     http::{
         Address,
         interface::{Interface, NEWCOMER_RATE, PREKEYS_LEFT, PREKEYS_TAKEN},
@@ -29,6 +28,7 @@ use crate::{
     machine,
     stop::Stop,
     system,
+    watch::{Watched, watch},
 };
 
 /// What a node is made of.
@@ -103,16 +103,24 @@ pub fn run_node(
         file_limit: u64::from(parts.server.file_mebibytes) << 20,
     });
     let collector = collect_blocks(store, stop.clone());
-    let served = serve_until(&stop, address, most, Arc::clone(&interface), |bound| {
-        ready(bound, height)
+    let watched = vec![
+        Watched::new(&parts.folder.join(LEDGER), ledger.tables()),
+        Watched::new(&parts.folder.join(POST), interface.post.tables()),
+    ];
+    let (served, damage) = std::thread::scope(|scope| {
+        let watcher = scope.spawn(|| watch(watched, &stop));
+        let served = serve_until(&stop, address, most, Arc::clone(&interface), |bound| {
+            ready(bound, height)
+        });
+        stop.set();
+        (served, watcher.join().ok().flatten())
     });
-    stop.set();
     let _ = collector.join();
     drop(interface);
     if let Ok(solo) = Arc::try_unwrap(solo) {
         solo.stop();
     }
-    served?;
+    damage.map_or(served, Err)?;
     let head = ledger.view().and_then(|view| view.head());
     Ok(head.map_err(storage)?.header.height)
 }
@@ -188,11 +196,11 @@ fn open_ledger(parts: &NodeParts<'_>) -> Result<Ledger> {
 }
 
 fn open_fault(path: &Path, error: OpenError) -> Fault {
-    // The ledger tells a foreign or cut file and a failing disk in words alone: look again.
-    if let OpenError::Fault(ledger::Fault::Storage(_)) = &error
-        && let Err(fault) = database::open(path, DIAGNOSIS_CACHE)
-    {
-        return fault;
+    if let OpenError::Fault(ledger::Fault::Damaged(_)) = &error {
+        return Fault::new(
+            Exit::Home,
+            format!("{}: {error}; restore it from a backup", path.display()),
+        );
     }
     let exit = match &error {
         OpenError::Locked => Exit::Busy,
@@ -243,7 +251,6 @@ fn storage(error: ledger::Fault) -> Fault {
 const LEDGER: &str = "ledger.redb";
 const BLOCKS: &str = "blocks";
 const POST: &str = "post.redb";
-const DIAGNOSIS_CACHE: usize = 1 << 20;
 /// Threads for requests that wait for the disk; above the requests worked on at once.
 const BLOCKING_THREADS: usize = 512;
 /// Most threads that files being read may hold; the others are for requests.

@@ -1,7 +1,6 @@
 //! What can go wrong with a ledger on disk.
 
 use base::Millis;
-use redb::DatabaseError;
 use std::{io, path::PathBuf};
 use thiserror::Error;
 
@@ -47,12 +46,21 @@ pub enum OpenError {
     Fault(#[from] Fault),
 }
 
-impl From<DatabaseError> for OpenError {
-    fn from(error: DatabaseError) -> Self {
+impl From<redb::Error> for OpenError {
+    fn from(error: redb::Error) -> Self {
         match error {
-            DatabaseError::DatabaseAlreadyOpen => Self::Locked,
-            DatabaseError::UpgradeRequired(_) => Self::Version,
+            redb::Error::DatabaseAlreadyOpen => Self::Locked,
+            redb::Error::UpgradeRequired(_) => Self::Version,
             other => Self::Fault(fault(other)),
+        }
+    }
+}
+
+impl From<redb::Error> for CreateError {
+    fn from(error: redb::Error) -> Self {
+        match error {
+            redb::Error::Io(error) => Self::Io(error),
+            other => Self::Open(other.into()),
         }
     }
 }

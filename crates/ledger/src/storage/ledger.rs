@@ -1,21 +1,17 @@
 //! The ledger: open, propose, commit.
 
 use base::{AccountId, Millis, codec, genesis::Genesis};
-use redb::{Database, DatabaseError, ReadableDatabase, StorageBackend};
+use database::{Device, FileDevice, Tables};
+use redb::ReadableDatabase;
 use std::{
     collections::HashMap,
     io,
     path::Path,
-    sync::{
-        Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use super::{
-    device::{Device, FileDevice},
     error::{CommitError, CreateError, OpenError, ProposeError},
-    guard::Guard,
     pending::{Pending, PendingLeaf},
     tables::{Snapshot, damaged, fault},
     view::View,
@@ -48,43 +44,10 @@ impl Default for OpenOptions {
 /// A ledger on disk. One process has it open; any number of threads read and one at a
 /// time writes.
 pub struct Ledger {
-    device: Arc<dyn Device>,
-    options: OpenOptions,
-    handle: RwLock<Option<Arc<Handle>>>,
-    /// Height of the newest block that is known to be durable.
-    durable: AtomicU64,
+    tables: Tables,
     writing: Mutex<()>,
     genesis: Genesis,
     validators: ValidatorSet,
-}
-
-/// An open database, and whether its storage failed since.
-struct Handle {
-    database: Database,
-    failed: Arc<AtomicBool>,
-}
-
-impl Handle {
-    fn new(storage: Box<dyn StorageBackend>, options: OpenOptions) -> Result<Self, DatabaseError> {
-        let (guard, failed) = Guard::new(storage);
-        let mut builder = redb::Builder::new();
-        builder.set_cache_size(options.cache);
-        let database = builder.create_with_backend(guard)?;
-        Ok(Self { database, failed })
-    }
-
-    fn open(device: &dyn Device, options: OpenOptions) -> Result<Self, DatabaseError> {
-        let storage = device.open()?;
-        if storage.len()? == 0 {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-        }
-        Self::new(storage, options)
-    }
-
-    fn view(&self) -> Result<View, Fault> {
-        let transaction = self.database.begin_read().map_err(fault)?;
-        Ok(View::new(Snapshot::new(&transaction)?))
-    }
 }
 
 impl Ledger {
@@ -114,12 +77,10 @@ impl Ledger {
             return Err(CreateError::Exists(device.name().to_path_buf()));
         }
         // Made under another name, so that a crash leaves a whole ledger or none.
-        let storage = device.create().map_err(CreateError::Io)?;
-        let handle = Handle::new(storage, options).map_err(OpenError::from)?;
-        write::first(&handle.database, genesis).map_err(OpenError::Fault)?;
-        drop(handle);
-        device.rename().map_err(CreateError::Io)?;
-        Ok(Self::open_on(device, genesis, options)?)
+        let tables = Tables::create(device, options.cache, |database| {
+            write::first(database, genesis).map_err(|fault| CreateError::Open(fault.into()))
+        })?;
+        Ok(Self::on(tables, genesis)?)
     }
 
     /// Opens the ledger at `path` and checks that it is the one of `genesis`, complete
@@ -144,14 +105,12 @@ impl Ledger {
         if !device.exists().map_err(io)? {
             return Err(OpenError::Missing(device.name().to_path_buf()));
         }
-        // Who gave it its name may have died before the name was durable.
-        device.sync_name().map_err(io)?;
-        let handle = Handle::open(&*device, options)?;
+        Self::on(Tables::open(device, options.cache)?, genesis)
+    }
+
+    fn on(tables: Tables, genesis: &Genesis) -> Result<Self, OpenError> {
         let ledger = Self {
-            device,
-            options,
-            handle: RwLock::new(Some(Arc::new(handle))),
-            durable: AtomicU64::new(0),
+            tables,
             writing: Mutex::new(()),
             genesis: genesis.clone(),
             validators: ValidatorSet::of(genesis),
@@ -176,7 +135,6 @@ impl Ledger {
         if view.root_at(head.tree_size)? != head.tree_root {
             return Err(damaged("the log is not the head's").into());
         }
-        self.durable.store(head.height, Ordering::SeqCst);
         Ok(())
     }
 
@@ -195,7 +153,14 @@ impl Ledger {
     /// # Errors
     /// [`Fault`] when the tables cannot be read.
     pub fn view(&self) -> Result<View, Fault> {
-        self.handle()?.view()
+        let handle = self.tables.handle().map_err(fault)?;
+        let transaction = handle.begin_read().map_err(fault)?;
+        Ok(View::new(Snapshot::new(&transaction)?))
+    }
+
+    /// The file that the ledger lies in: whether it is damaged, and a look at it.
+    pub fn tables(&self) -> &Tables {
+        &self.tables
     }
 
     /// Builds the next block from checked operations, in their order. Nothing is written.
@@ -294,14 +259,12 @@ impl Ledger {
         }
         let receipts = receipts(&view, &pending, &head)?;
         drop(view);
-        let handle = self.handle()?;
-        let written = write::block(&handle.database, &pending, &head);
-        if let Err(problem) = written {
-            handle.failed.store(true, Ordering::SeqCst);
+        let handle = self.tables.handle().map_err(fault)?;
+        if let Err(problem) = write::block(&handle, &pending, &head) {
+            handle.give_up();
             drop(handle);
             self.fate(&head, problem)?;
         }
-        self.durable.store(head.header.height, Ordering::SeqCst);
         Ok(receipts)
     }
 
@@ -312,51 +275,6 @@ impl Ledger {
             Ok(_) => Err(problem.into()),
             Err(_) => Err(CommitError::Unknown(problem)),
         }
-    }
-
-    /// The open database. After a failure of its storage redb refuses everything that it
-    /// does not hold in memory, for good; so it is let go of, and a fresh handle starts at
-    /// the last block. While somebody still uses the old one this fails, and the next call
-    /// tries again.
-    fn handle(&self) -> Result<Arc<Handle>, Fault> {
-        let sound = |slot: &Option<Arc<Handle>>| {
-            let handle = slot.as_ref()?;
-            (!handle.failed.load(Ordering::SeqCst)).then(|| Arc::clone(handle))
-        };
-        let slot = self.handle.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(handle) = sound(&slot) {
-            return Ok(handle);
-        }
-        drop(slot);
-        let mut slot = self.handle.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(handle) = sound(&slot) {
-            return Ok(handle);
-        }
-        *slot = None; // closes it, unless it is in use
-        let handle = Arc::new(self.reopen()?);
-        *slot = Some(Arc::clone(&handle));
-        Ok(handle)
-    }
-
-    /// A fresh handle. A block beyond the last durable one is of a commit whose sync
-    /// failed: it reads well, but nobody is shown it before the disk has it.
-    fn reopen(&self) -> Result<Handle, Fault> {
-        let open = || {
-            let handle = Handle::open(&*self.device, self.options).map_err(fault)?;
-            let height = handle.view()?.head()?.header.height;
-            Ok((handle, height))
-        };
-        let (handle, height) = open()?;
-        if height == self.durable.load(Ordering::SeqCst) {
-            return Ok(handle);
-        }
-        drop(handle);
-        self.device
-            .rewrite()
-            .map_err(|error| Fault::Storage(error.to_string()))?;
-        let (handle, height) = open()?;
-        self.durable.store(height, Ordering::SeqCst);
-        Ok(handle)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use base::Digest;
 use redb::{ReadOnlyTable, ReadTransaction, TableDefinition};
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use crate::{
     log::Nodes,
@@ -34,6 +34,15 @@ pub(super) const fn node_key(level: u8, index: u64) -> u64 {
 pub(super) fn fault(error: impl Into<redb::Error>) -> Fault {
     match error.into() {
         redb::Error::Corrupted(what) => Fault::Damaged(what),
+        // Damage that a read met, or no database at all.
+        redb::Error::Io(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+            ) =>
+        {
+            Fault::Damaged(error.to_string())
+        }
         other => Fault::Storage(other.to_string()),
     }
 }

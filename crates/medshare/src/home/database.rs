@@ -1,7 +1,8 @@
 //! The redb files of a home and a node: made whole and private, opened with care.
 
+use database::{FileDevice, Tables};
 use redb::Database;
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use crate::{
     exit::{Exit, Fault, Result},
@@ -13,33 +14,25 @@ use crate::{
 /// # Errors
 /// [`Exit::Home`] when it is absent, foreign or damaged, [`Exit::Busy`], [`Exit::Storage`];
 /// the line names the file.
-pub fn open(path: &Path, cache: usize) -> Result<Database> {
+pub fn open(path: &Path, cache: usize) -> Result<Tables> {
     files::check_kept(path)?;
     files::keep_private(path)?;
-    Database::builder()
-        .set_cache_size(cache)
-        .set_check_integrity_on_open(true)
-        .open(path)
-        .map_err(|error| fault(&path.display().to_string(), error.into()))
+    let opened = Tables::open(Arc::new(FileDevice::new(path)), cache);
+    opened.map_err(|error| fault(&path.display().to_string(), error))
 }
 
-/// Makes a database at `path`, where none is, readable by its owner alone.
+/// Makes a database at `path`, where none is, readable by its owner alone; `first` writes
+/// what it begins with.
 ///
 /// # Errors
 /// [`Exit::Storage`]; a crash leaves it whole or not there.
-pub fn create(path: &Path, cache: usize) -> Result<Database> {
-    let name = path.display().to_string();
-    let io = |error: std::io::Error| Fault::io(&name, &error);
-    let draft = path.with_extension("new");
-    let _ = std::fs::remove_file(&draft); // of an attempt that a crash ended
-    files::write_private(&draft, &[])?;
-    let database = Database::builder()
-        .create(&draft)
-        .map_err(|error| fault(&name, error.into()))?;
-    drop(database);
-    std::fs::rename(&draft, path).map_err(io)?;
-    files::sync_folder(files::folder(path))?;
-    open(path, cache)
+pub fn create(
+    path: &Path,
+    cache: usize,
+    first: impl FnOnce(&Database) -> std::result::Result<(), redb::Error>,
+) -> Result<Tables> {
+    let made = Tables::create(Arc::new(FileDevice::new(path)), cache, first);
+    made.map_err(|error| fault(&path.display().to_string(), error))
 }
 
 /// A redb error as one line about the file `name`.
@@ -57,7 +50,9 @@ pub fn fault(name: &str, error: redb::Error) -> Fault {
         {
             Fault::new(
                 Exit::Home,
-                format!("{name} is no database of medshare or cut short; restore it from a backup"),
+                format!(
+                    "{name} is damaged, cut short or no database of medshare ({error}); restore it from a backup"
+                ),
             )
         }
         redb::Error::Io(error) => Fault::io(name, &error),

@@ -8,17 +8,18 @@
 //! A whole older file in the place of a newer one is not noticed here.
 
 use aws_lc_rs::{aead, hkdf, hmac};
-use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
+use database::{Device, Handle, Tables};
+use redb::{ReadableDatabase as _, ReadableTable as _, TableDefinition};
 use share::vault::{Change, Entries, Table, Vault, VaultError};
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 use zeroize::Zeroizing;
 
-use super::{database, sets::Sets};
+use super::{database as file, sets::Sets};
 use crate::exit::{Exit, Fault, Result};
 
 /// An open vault.
 pub struct LocalVault {
-    database: Database,
+    tables: Tables,
     index: hmac::Key,
     cipher: aead::LessSafeKey,
     set: hmac::Key,
@@ -38,18 +39,7 @@ impl LocalVault {
     /// [`Exit::Busy`], [`Exit::Home`] when there is none or a file that is no vault of
     /// this key, [`Exit::Storage`].
     pub fn open(path: &Path, key: &[u8; 32]) -> Result<Self> {
-        let vault = Self::new(path, database::open(path, CACHE_BYTES)?, key);
-        if vault.read(MARK_TABLE, MARK_KEY)?.is_none() {
-            return Err(Fault::new(
-                Exit::Home,
-                format!(
-                    "{} belongs to another home; put this home's own vault back",
-                    vault.name
-                ),
-            ));
-        }
-        vault.check_sets()?;
-        Ok(vault)
+        Self::new(path, file::open(path, CACHE_BYTES)?, key).checked()
     }
 
     /// Makes an empty vault at `path`, where none is.
@@ -57,24 +47,66 @@ impl LocalVault {
     /// # Errors
     /// [`Exit::Storage`].
     pub fn create(path: &Path, key: &[u8; 32]) -> Result<Self> {
-        let vault = Self::new(path, database::create(path, CACHE_BYTES)?, key);
-        vault.write(MARK_TABLE, MARK_KEY, &[1])?;
-        Ok(vault)
+        let tables = file::create(path, CACHE_BYTES, |_| Ok(()))?;
+        Self::new(path, tables, key).marked()
     }
 
-    fn new(path: &Path, database: Database, key: &[u8; 32]) -> Self {
+    /// [`LocalVault::open`], or else [`LocalVault::create`], on another device.
+    ///
+    /// # Errors
+    /// As those.
+    pub fn on(device: Arc<dyn Device>, key: &[u8; 32]) -> Result<Self> {
+        let path = device.name().to_owned();
+        let fault = |error| file::fault(&path.display().to_string(), error);
+        match device.exists() {
+            Err(error) => Err(Fault::io(path.display(), &error)),
+            Ok(true) => {
+                let tables = Tables::open(device, CACHE_BYTES).map_err(fault)?;
+                Self::new(&path, tables, key).checked()
+            }
+            Ok(false) => {
+                let tables = Tables::create(device, CACHE_BYTES, |_| Ok(())).map_err(fault)?;
+                Self::new(&path, tables, key).marked()
+            }
+        }
+    }
+
+    fn checked(self) -> Result<Self> {
+        if self.read(MARK_TABLE, MARK_KEY)?.is_none() {
+            return Err(Fault::new(
+                Exit::Home,
+                format!(
+                    "{} belongs to another home; put this home's own vault back",
+                    self.name
+                ),
+            ));
+        }
+        self.check_sets()?;
+        Ok(self)
+    }
+
+    fn marked(self) -> Result<Self> {
+        self.write(MARK_TABLE, MARK_KEY, &[1])?;
+        Ok(self)
+    }
+
+    fn new(path: &Path, tables: Tables, key: &[u8; 32]) -> Self {
         let secrets = hkdf::Salt::new(
             hkdf::HKDF_SHA256,
             &base::domain::preamble(base::domain::VAULT),
         )
         .extract(key);
         Self {
-            database,
+            tables,
             index: hmac::Key::new(hmac::HMAC_SHA256, &*derived(&secrets, b"index")),
             cipher: cipher(&derived(&secrets, b"box")),
             set: hmac::Key::new(hmac::HMAC_SHA256, &*derived(&secrets, b"set")),
             name: path.display().to_string(),
         }
+    }
+
+    fn handle(&self) -> Result<Arc<Handle>> {
+        self.tables.handle().map_err(|e| self.fault(e))
     }
 
     /// The value at (`table`, `key`).
@@ -84,7 +116,8 @@ impl LocalVault {
     pub fn read(&self, table: &str, key: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>> {
         let place = self.place(table, key);
         let sealed = {
-            let view = self.database.begin_read().map_err(|e| self.fault(e))?;
+            let handle = self.handle()?;
+            let view = handle.begin_read().map_err(|e| self.fault(e))?;
             let entries = match view.open_table(ENTRIES) {
                 Ok(entries) => entries,
                 Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
@@ -116,7 +149,8 @@ impl LocalVault {
     /// # Errors
     /// [`Exit::Storage`]; nothing is changed then.
     pub fn write_all(&self, changes: &[Entry<'_>]) -> Result<()> {
-        let transaction = self.database.begin_write().map_err(|e| self.fault(e))?;
+        let handle = self.handle()?;
+        let transaction = handle.begin_write().map_err(|e| self.fault(e))?;
         {
             let mut entries = transaction.open_table(ENTRIES).map_err(|e| self.fault(e))?;
             let mut kept = transaction.open_table(SETS).map_err(|e| self.fault(e))?;
@@ -160,7 +194,8 @@ impl LocalVault {
     /// As [`LocalVault::read`].
     pub fn entries(&self, table: &str) -> Result<Entries> {
         let start = self.prefix(table);
-        let view = self.database.begin_read().map_err(|e| self.fault(e))?;
+        let handle = self.handle()?;
+        let view = handle.begin_read().map_err(|e| self.fault(e))?;
         let entries = match view.open_table(ENTRIES) {
             Ok(entries) => entries,
             Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
@@ -183,7 +218,8 @@ impl LocalVault {
 
     /// Compares what the tables hold with what was sealed about them.
     fn check_sets(&self) -> Result<()> {
-        let view = self.database.begin_read().map_err(|e| self.fault(e))?;
+        let handle = self.handle()?;
+        let view = handle.begin_read().map_err(|e| self.fault(e))?;
         let kept = match view.open_table(SETS) {
             Ok(kept) => kept.get(SETS_KEY).map_err(|e| self.fault(e))?,
             Err(redb::TableError::TableDoesNotExist(_)) => None,
@@ -285,7 +321,7 @@ impl LocalVault {
     }
 
     fn fault(&self, error: impl Into<redb::Error>) -> Fault {
-        database::fault(&self.name, error.into())
+        file::fault(&self.name, error.into())
     }
 }
 
@@ -371,8 +407,9 @@ mod tests {
             let place = vault.place("scopes", b"a");
             drop(vault);
             let whole = std::fs::read(&path).unwrap();
-            let database = database::open(&path, CACHE_BYTES).unwrap();
-            let transaction = database.begin_write().unwrap();
+            let database = file::open(&path, CACHE_BYTES).unwrap();
+            let handle = database.handle().unwrap();
+            let transaction = handle.begin_write().unwrap();
             {
                 let mut entries = transaction.open_table(ENTRIES).unwrap();
                 let sealed = {
@@ -382,7 +419,7 @@ mod tests {
                 change(&mut entries, &place, &sealed);
             }
             transaction.commit().unwrap();
-            drop(database);
+            drop((handle, database));
             let refused = LocalVault::open(&path, &[7; 32]).err();
             std::fs::write(&path, whole).unwrap();
             refused.map(|fault| (fault.exit, fault.message))
@@ -390,7 +427,8 @@ mod tests {
         let vault = LocalVault::create(&path, &[7; 32]).unwrap();
         vault.write("scopes", b"a", b"old").unwrap();
         let old = {
-            let view = vault.database.begin_read().unwrap();
+            let handle = vault.handle().unwrap();
+            let view = handle.begin_read().unwrap();
             let entries = view.open_table(ENTRIES).unwrap();
             let place = vault.place("scopes", b"a");
             entries

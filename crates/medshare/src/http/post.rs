@@ -3,16 +3,21 @@
 //! its own; every letter is sealed, this file cannot read one.
 
 use base::{AccountId, Digest};
+use database::{Device, FileDevice, Tables};
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 use thiserror::Error;
 
-use crate::{exit::Result, home::database};
+use crate::{
+    exit::{Fault, Result},
+    files,
+    home::database::fault,
+};
 
 /// The node's post office.
 #[derive(Debug)]
 pub struct Post {
-    database: Database,
+    tables: Tables,
     limits: PostLimits,
 }
 
@@ -111,31 +116,33 @@ impl Post {
     /// Opens or makes the database at `path`.
     ///
     /// # Errors
-    /// A [`crate::exit::Fault`] naming the file.
+    /// A [`Fault`] naming the file.
     pub fn open(path: &Path, limits: PostLimits) -> Result<Self> {
-        let name = path.display().to_string();
-        let fault = |error: redb::Error| database::fault(&name, error);
-        let database = if path.symlink_metadata().is_ok() {
-            database::open(path, CACHE_BYTES)?
-        } else {
-            database::create(path, CACHE_BYTES)?
+        if path.symlink_metadata().is_ok() {
+            files::check_kept(path)?;
+            files::keep_private(path)?;
+        }
+        Self::open_on(Arc::new(FileDevice::new(path)), limits)
+    }
+
+    /// [`Post::open`] on another device.
+    ///
+    /// # Errors
+    /// A [`Fault`] naming it.
+    pub fn open_on(device: Arc<dyn Device>, limits: PostLimits) -> Result<Self> {
+        let name = device.name().display().to_string();
+        let tables = match device.exists() {
+            Err(error) => return Err(Fault::io(&name, &error)),
+            Ok(true) => Tables::open(device, CACHE_BYTES),
+            Ok(false) => Tables::create(device, CACHE_BYTES, first),
         };
-        let create = || -> std::result::Result<(), redb::Error> {
-            let transaction = database.begin_write()?;
-            transaction.open_table(LETTERS)?;
-            transaction.open_table(SUMS)?;
-            transaction.open_table(PREKEYS)?;
-            transaction.open_table(SEEN)?;
-            transaction.open_table(NEXT)?;
-            transaction.open_table(NAMES)?;
-            transaction.open_table(BAGS)?;
-            transaction.open_table(PINS)?;
-            transaction.open_table(PINNED)?;
-            transaction.commit()?;
-            Ok(())
-        };
-        create().map_err(fault)?;
-        Ok(Self { database, limits })
+        let tables = tables.map_err(|error| fault(&name, error))?;
+        Ok(Self { tables, limits })
+    }
+
+    /// The file that all of it lies in.
+    pub fn tables(&self) -> &Tables {
+        &self.tables
     }
 
     /// Puts a sealed letter of `from` into `to`'s box; durable when this returns. The same
@@ -145,7 +152,8 @@ impl Post {
     /// [`PostError`].
     pub fn send(&self, from: AccountId, to: AccountId, letter: &[u8]) -> Result<(), PostError> {
         let hash = Digest::of(letter);
-        let transaction = self.database.begin_write()?;
+        let handle = self.tables.handle()?;
+        let transaction = handle.begin_write()?;
         {
             let mut names = transaction.open_table(NAMES)?;
             if names.get((to.0, hash.0))?.is_some() {
@@ -204,7 +212,8 @@ impl Post {
         after: u64,
         limit_bytes: usize,
     ) -> Result<Vec<(u64, Vec<u8>)>, PostError> {
-        let view = self.database.begin_read()?;
+        let handle = self.tables.handle()?;
+        let view = handle.begin_read()?;
         let letters = view.open_table(LETTERS)?;
         let mut found = Vec::new();
         let mut size = 0;
@@ -224,7 +233,8 @@ impl Post {
     /// # Errors
     /// [`PostError::Storage`].
     pub fn newest(&self, account: AccountId) -> Result<u64, PostError> {
-        let view = self.database.begin_read()?;
+        let handle = self.tables.handle()?;
+        let view = handle.begin_read()?;
         let letters = view.open_table(LETTERS)?;
         let last = letters
             .range((account.0, 0)..=(account.0, u64::MAX))?
@@ -238,7 +248,8 @@ impl Post {
     /// # Errors
     /// [`PostError::Storage`].
     pub fn delete(&self, account: AccountId, letter: Digest) -> Result<bool, PostError> {
-        let transaction = self.database.begin_write()?;
+        let handle = self.tables.handle()?;
+        let transaction = handle.begin_write()?;
         let found = {
             let mut names = transaction.open_table(NAMES)?;
             let named = names
@@ -272,7 +283,8 @@ impl Post {
     /// # Errors
     /// [`PostError`].
     pub fn put_bag(&self, locator: Digest, owner: AccountId, head: &[u8]) -> Result<(), PostError> {
-        let transaction = self.database.begin_write()?;
+        let handle = self.tables.handle()?;
+        let transaction = handle.begin_write()?;
         {
             let mut bags = transaction.open_table(BAGS)?;
             let theirs = bags
@@ -292,7 +304,8 @@ impl Post {
     /// # Errors
     /// [`PostError::Storage`].
     pub fn read_bag(&self, locator: Digest) -> Result<Option<Vec<u8>>, PostError> {
-        let view = self.database.begin_read()?;
+        let handle = self.tables.handle()?;
+        let view = handle.begin_read()?;
         let bag = view.open_table(BAGS)?.get(locator.0)?;
         Ok(bag.map(|bag| bag.value().1.to_vec()))
     }
@@ -308,7 +321,8 @@ impl Post {
         root: &[u8],
         pin: impl FnOnce() -> Result<(), E>,
     ) -> Result<Result<(), E>, PostError> {
-        let transaction = self.database.begin_write()?;
+        let handle = self.tables.handle()?;
+        let transaction = handle.begin_write()?;
         {
             let mut pins = transaction.open_table(PINS)?;
             if pins.get((account.0, root))?.is_some() {
@@ -335,7 +349,8 @@ impl Post {
     /// # Errors
     /// [`PostError::Storage`].
     pub fn remove_pin(&self, account: AccountId, root: &[u8]) -> Result<bool, PostError> {
-        let transaction = self.database.begin_write()?;
+        let handle = self.tables.handle()?;
+        let transaction = handle.begin_write()?;
         let had = transaction
             .open_table(PINS)?
             .remove((account.0, root))?
@@ -355,7 +370,8 @@ impl Post {
     /// # Errors
     /// [`PostError`]; then none is added.
     pub fn put_prekeys(&self, agent: AccountId, keys: &[Vec<u8>]) -> Result<u64, PostError> {
-        let transaction = self.database.begin_write()?;
+        let handle = self.tables.handle()?;
+        let transaction = handle.begin_write()?;
         let waiting = {
             let mut seen = transaction.open_table(SEEN)?;
             let mut prekeys = transaction.open_table(PREKEYS)?;
@@ -387,7 +403,8 @@ impl Post {
     /// # Errors
     /// [`PostError::Storage`].
     pub fn take_prekey(&self, agent: AccountId) -> Result<Option<Vec<u8>>, PostError> {
-        let transaction = self.database.begin_write()?;
+        let handle = self.tables.handle()?;
+        let transaction = handle.begin_write()?;
         let taken = {
             let mut prekeys = transaction.open_table(PREKEYS)?;
             let first = prekeys
@@ -409,7 +426,8 @@ impl Post {
     /// # Errors
     /// [`PostError::Storage`].
     pub fn count_prekeys(&self, agent: AccountId) -> Result<u64, PostError> {
-        let view = self.database.begin_read()?;
+        let handle = self.tables.handle()?;
+        let view = handle.begin_read()?;
         let prekeys = view.open_table(PREKEYS)?;
         let mut count = 0;
         for entry in prekeys.range((agent.0, 0)..=(agent.0, u64::MAX))? {
@@ -418,6 +436,21 @@ impl Post {
         }
         Ok(count)
     }
+}
+
+/// The tables, empty.
+fn first(database: &Database) -> std::result::Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    transaction.open_table(LETTERS)?;
+    transaction.open_table(SUMS)?;
+    transaction.open_table(PREKEYS)?;
+    transaction.open_table(SEEN)?;
+    transaction.open_table(NEXT)?;
+    transaction.open_table(NAMES)?;
+    transaction.open_table(BAGS)?;
+    transaction.open_table(PINS)?;
+    transaction.open_table(PINNED)?;
+    Ok(transaction.commit()?)
 }
 
 /// A number never used before, so that a deleted letter's is not given again.

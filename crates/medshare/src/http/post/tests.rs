@@ -68,7 +68,8 @@ fn nobody_fills_anothers_box_alone() {
         assert!(post.delete(b, Digest::of(letter)).unwrap());
     }
     post.delete(c, Digest::of(b"3")).unwrap();
-    let view = post.database.begin_read().unwrap();
+    let handle = post.tables.handle().unwrap();
+    let view = handle.begin_read().unwrap();
     use redb::ReadableTableMetadata as _;
     assert_eq!(
         view.open_table(SUMS).unwrap().len().unwrap(),

@@ -1,5 +1,5 @@
-//! Where a ledger's database lies: a file of this machine, or what a test puts in its
-//! place to lose power, fill up or fail.
+//! Where a database lies: a file of this machine, or what a test puts in its place to lose
+//! power, fill up or fail.
 
 use redb::{StorageBackend, backends::FileBackend};
 use std::{
@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Storage of one database, with the few operations on its name that a ledger needs.
+/// Storage of one database, with the few operations on its name that are needed.
 ///
 /// Nothing is assumed of a name before [`Device::sync_name`] returned; of bytes, `redb`
 /// assumes nothing before it synced them.
@@ -64,6 +64,11 @@ impl Device for FileDevice {
         let _ = fs::remove_file(self.unfinished());
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::OpenOptionsExt as _;
+            options.mode(0o600); // its owner's alone, from its first moment
+        }
         storage(options.open(self.unfinished())?)
     }
 
