@@ -230,4 +230,4 @@ impl StorageBackend for Checked {
 }
 
 /// Before a page that reads differently is read again.
-const PAUSE: Duration = Duration::from_millis(20);
+const PAUSE: Duration = Duration::from_millis(5);

@@ -237,9 +237,10 @@ impl State {
         let cut = self.step()?;
         let room = self.failing(Kind::Room, self.counts.changes);
         match change {
-            // Of a write that finds no room, a part is there.
+            // Of a write that finds no room, a part is there, in whole sectors.
             Change::Write { offset, mut bytes } if room.is_err() => {
-                bytes.truncate(bytes.len() / 2);
+                let end = (offset + bytes.len() / 2) / SECTOR * SECTOR;
+                bytes.truncate(end.saturating_sub(offset));
                 self.files[file].change(Change::Write { offset, bytes });
             }
             Change::Length(_) if room.is_err() => {}
