@@ -8,7 +8,7 @@ use std::{
     io,
     ops::Bound,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread,
@@ -29,11 +29,22 @@ pub(crate) struct Checked(Arc<Watch>);
 pub(crate) struct Watch {
     storage: Box<dyn StorageBackend>,
     pages: Pages,
-    /// The seal of a header that was written and not synced.
-    unsynced: Mutex<Option<Seal>>,
+    header: Mutex<HeaderSeal>,
     failed: AtomicBool,
     sync_failed: AtomicBool,
     damage: OnceLock<String>,
+}
+
+/// Where the header's seal stands.
+#[derive(Debug, Default)]
+struct HeaderSeal {
+    /// Of the header that was written last, once.
+    written: Option<Seal>,
+    /// Whether it was synced since.
+    synced: bool,
+    /// Whether redb has verified the file: while it opens one, it writes and syncs a header
+    /// before it has looked whether the commit is whole that the header leads to.
+    verified: bool,
 }
 
 impl Checked {
@@ -41,7 +52,7 @@ impl Checked {
         let watch = Arc::new(Watch {
             storage,
             pages: Pages::default(),
-            unsynced: Mutex::default(),
+            header: Mutex::default(),
             failed: AtomicBool::new(false),
             sync_failed: AtomicBool::new(false),
             damage: OnceLock::new(),
@@ -139,12 +150,37 @@ impl Watch {
         sealed[..HEADER].copy_from_slice(header);
         sealed[HEADER..].copy_from_slice(&seal);
         self.storage.write(0, &sealed)?;
-        *self.seal_to_repeat() = Some(seal);
+        let mut header = self.header();
+        (header.written, header.synced) = (Some(seal), false);
         Ok(())
     }
 
-    fn seal_to_repeat(&self) -> std::sync::MutexGuard<'_, Option<Seal>> {
-        self.unsynced.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The file was verified as it is: from now on a synced header is a durable one.
+    pub(crate) fn is_verified(&self) {
+        let mut header = self.header();
+        header.verified = true;
+        self.repeat_seal(&mut header);
+    }
+
+    fn synced(&self) {
+        let mut header = self.header();
+        header.synced = true;
+        self.repeat_seal(&mut header);
+    }
+
+    /// Writes the seal once more, without a sync of its own. Should that fail, the header
+    /// counts as in flight.
+    fn repeat_seal(&self, header: &mut HeaderSeal) {
+        if header.synced
+            && header.verified
+            && let Some(seal) = header.written.take()
+        {
+            let _ = self.storage.write(REPEATED as u64, &seal);
+        }
+    }
+
+    fn header(&self) -> MutexGuard<'_, HeaderSeal> {
+        self.header.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -172,16 +208,11 @@ impl StorageBackend for Checked {
 
     fn sync_data(&self) -> io::Result<()> {
         let watch = &self.0;
-        let seal = *watch.seal_to_repeat();
         if let Err(error) = watch.storage.sync_data() {
             watch.sync_failed.store(true, Ordering::SeqCst);
             return watch.note(Err(error));
         }
-        if let Some(seal) = seal {
-            // Without a sync of its own. Should it fail, the header counts as in flight.
-            let _ = watch.storage.write(REPEATED as u64, &seal);
-            *watch.seal_to_repeat() = None;
-        }
+        watch.synced();
         Ok(())
     }
 

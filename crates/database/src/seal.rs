@@ -8,7 +8,8 @@
 //! ```text
 //!   0  redb's header
 //! 320  SHA-256 of it: the seal, written with it, in the same sector of the disk
-//! 512  the seal again, written when a sync has made the header durable
+//! 512  the seal again, written when a sync has made a header durable that leads to a
+//!      verified file
 //! ```
 //! So a header whose seal is wrong is damaged; and a header whose seal stands there twice
 //! was durable with all it leads to, so that what does not verify is damaged too, and never

@@ -50,7 +50,10 @@ impl Handle {
             .set_check_integrity_on_open(true)
             .create_with_backend(checked);
         match database {
-            Ok(database) => Ok(Self { database, watch }),
+            Ok(database) => {
+                watch.is_verified();
+                Ok(Self { database, watch })
+            }
             // In redb's words it is a failed read.
             Err(_) if watch.damage().is_some() => {
                 let what = watch.damage().unwrap_or_default();
