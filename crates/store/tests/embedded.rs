@@ -381,6 +381,72 @@ fn the_last_pin_takes_what_no_other_root_reaches() {
     assert_eq!((left.deleted, left.pinned), (0, 0));
 }
 
+/// Depth costs no stack, and what comes late joins the root at whatever depth it comes.
+#[test]
+fn a_tree_of_any_depth_is_pinned_and_let_go() {
+    const DEPTH: usize = 20_000;
+    let mut chain: Vec<(Cid, Vec<u8>)> = Vec::new();
+    for depth in 0..DEPTH {
+        let below: Vec<Cid> = chain.last().map(|(cid, _)| *cid).into_iter().collect();
+        let bytes = base::codec::encode(&(depth as u64, below));
+        chain.push((cid::of_object(&bytes), bytes));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let store = Embedded::open(folder.path()).unwrap();
+    let late = DEPTH / 2;
+    let mut batch = store.batch();
+    for (_, (cid, bytes)) in chain.iter().enumerate().filter(|(at, _)| *at != late) {
+        batch.put(cid, bytes).unwrap();
+    }
+    batch.commit().unwrap();
+    let (root, bottom) = (chain[DEPTH - 1].0, chain[0].0);
+    store.pin(&root).unwrap();
+    assert_eq!(store.roots_of(&chain[late].0).unwrap(), [root]);
+    assert_eq!(store.roots_of(&bottom).unwrap(), []);
+    store.put(&chain[late].0, &chain[late].1).unwrap();
+    assert_eq!(store.roots_of(&bottom).unwrap(), [root]);
+    assert_eq!(store.unpin(&root).unwrap(), 0);
+    assert!(chain.iter().all(|(cid, _)| !store.has(cid).unwrap()));
+}
+
+/// Two nodes whose bytes have changed places would make a circle if they were believed.
+#[test]
+fn swapped_blocks_are_damage_and_no_circle() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two, root) = {
+        let store = Embedded::open(folder.path()).unwrap();
+        let inner = |number: u64, below: &[Cid]| {
+            let bytes = base::codec::encode(&(number, "of one length", below));
+            let cid = cid::of_object(&bytes);
+            store.put(&cid, &bytes).unwrap();
+            (cid, bytes)
+        };
+        let leaf = inner(1, &[raw(b"nothing")]);
+        let one = inner(2, &[leaf.0]);
+        let two = inner(3, &[one.0]);
+        let root = put_object(&store, &[one.0, two.0]);
+        (one, two, root)
+    };
+    let (file, first) = find(folder.path(), &one.1).unwrap();
+    let (_, second) = find(folder.path(), &two.1).unwrap();
+    spoil(&file, first, |bytes| {
+        bytes[..two.1.len()].copy_from_slice(&two.1)
+    });
+    spoil(&file, second, |bytes| {
+        bytes[..one.1.len()].copy_from_slice(&one.1)
+    });
+    let store = Embedded::open(folder.path()).unwrap();
+    store.pin(&root).unwrap();
+    assert!(matches!(store.get(&one.0), Err(GetError::Damaged(_))));
+    assert!(matches!(store.get(&two.0), Err(GetError::Damaged(_))));
+    let stopped = store.gc(Duration::ZERO, Absent::Refused);
+    assert!(matches!(stopped, Err(GcError::Block(GetError::Damaged(_)))));
+    // Put again, they are followed.
+    store.put(&one.0, &one.1).unwrap();
+    store.put(&two.0, &two.1).unwrap();
+    assert_eq!(store.roots_of(&raw(b"nothing")).unwrap(), [root]);
+}
+
 /// Writers, readers, pins and collection at once: a pinned file is always whole.
 #[test]
 fn many_at_once() {

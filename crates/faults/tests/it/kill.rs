@@ -13,7 +13,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use store::{BlockStore as _, Embedded};
+use store::{BlockStore as _, Embedded, embedded::OpenError};
 
 use crate::{
     book::{Book, Fate, content, genesis, operation},
@@ -141,6 +141,9 @@ fn live(folder: &Path, book: &mut Book, random: &mut Random) {
             enter(book, &line);
             assert!(Instant::now() < deadline, "the node hangs");
         }
+        // Nobody else gets at its store meanwhile.
+        let second = Embedded::open(folder.join("store"));
+        assert!(matches!(second, Err(OpenError::InUse(_))), "{second:?}");
         thread::sleep(Duration::from_micros(random.below(3_000)));
     }
     child.kill().unwrap(); // SIGKILL

@@ -86,8 +86,8 @@ impl Embedded {
 
 impl Rows<'_> {
     /// Some of the blocks that somebody is still to pin, from one on: those whose time is
-    /// over are deleted or, if a root reaches them, nobody is awaited any more. A time that is still to
-    /// come is of a clock that was set back since, and becomes now.
+    /// over are deleted or, if a root reaches them, nobody is awaited any more. A time that
+    /// is long to come is of a clock that was set back since, and becomes now.
     fn collect(
         &mut self,
         from: (u64, Key),
@@ -100,6 +100,7 @@ impl Rows<'_> {
             bytes: 0,
             next: None,
         };
+        let soon = now.saturating_add(AN_HOUR);
         let mut some = Vec::with_capacity(AT_ONCE);
         for row in self.loose.range((from.0, &from.1.0)..).map_err(fault)? {
             let at = row.map_err(fault)?.0;
@@ -108,11 +109,11 @@ impl Rows<'_> {
                 stretch.next = Some((time, Key(*key)));
                 break;
             }
-            if time <= now.saturating_sub(grace) || time > now {
+            if time <= now.saturating_sub(grace) || time > soon {
                 some.push(Key(*key));
             } else {
-                // What lies between is recent: on to what is yet to come.
-                stretch.next = Some((now + 1, Key::FIRST));
+                // What lies between is recent, or was stored since this began.
+                stretch.next = Some((soon + 1, Key::FIRST));
                 break;
             }
         }
@@ -120,18 +121,16 @@ impl Rows<'_> {
             let Some(row) = self.block(&key)? else {
                 continue;
             };
-            if self.is_kept(&key)? {
+            let again = Awaited {
+                time: now,
+                ..row.awaited
+            };
+            if row.awaited.time > soon {
+                self.stamp(&key, &row, again)?;
+            } else if self.is_kept(&key)? {
                 self.stamp(&key, &row, Awaited::NOBODY)?;
-            } else if row.awaited.time > now || is_held(&key) {
-                let time = now;
-                self.stamp(
-                    &key,
-                    &row,
-                    Awaited {
-                        time,
-                        ..row.awaited
-                    },
-                )?;
+            } else if is_held(&key) {
+                self.stamp(&key, &row, again)?;
             } else {
                 self.remove(&key, &row)?;
                 stretch.deleted += 1;
@@ -142,5 +141,7 @@ impl Rows<'_> {
     }
 }
 
+/// A time that is so many milliseconds ahead is of another clock.
+const AN_HOUR: u64 = 3600 * 1000;
 /// Blocks that one change of the index is about.
 const AT_ONCE: usize = 1024;
