@@ -68,8 +68,8 @@ impl Hub {
             .or_insert_with(|| Arc::new(Share::new(&self.limits)))
             .clone();
         let (lane, wants) = mpsc::unbounded_channel();
-        let (answer, answers) = mpsc::channel(1);
-        let (heard, hearing) = mpsc::channel(1);
+        let (answer, answers) = mpsc::channel(AHEAD);
+        let (heard, hearing) = mpsc::channel(AHEAD);
         let queue = Arc::new(Queue::new(&self.limits));
         self.board.up(peer, connection, lane);
         let serving = self.server.clone();
@@ -85,6 +85,10 @@ impl Hub {
         Handler::new(Outbox { wants, answers }, heard, share)
     }
 }
+
+/// Messages that wait between a stream and its task, each way: what one thread has ready when
+/// another gets its turn. With one in work on either side, 4 MiB to a peer that is served.
+const AHEAD: usize = 2;
 
 /// Listens to one connection.
 struct Ear {
