@@ -232,7 +232,7 @@ async fn a_peer_that_answers_at_1_kib_a_second() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_peer_that_opens_10000_streams() {
     let one = node(settings(1));
-    let (mut opened, mut connections, mut kept) = (0, 0, 0);
+    let (mut opened, mut connections) = (0, 0);
     while opened < 10_000 {
         let Ok(raw) = Raw::dial(9, one.peer.listening().remove(0)).await else {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -253,15 +253,37 @@ async fn a_peer_that_opens_10000_streams() {
             streams.push(stream);
         }
         if connections == 1 {
-            let mut end = [0];
-            for stream in &mut streams {
-                let reading = stream.read(&mut end);
-                let read = tokio::time::timeout(Duration::from_millis(20), reading).await;
-                kept += usize::from(read.is_err());
-            }
-            assert_eq!(kept, 32, "of {} streams that many are kept", streams.len());
+            assert_eq!(kept(&mut streams).await, 32, "of {}", streams.len());
         }
     }
+    serves_others(&one).await;
+}
+
+/// How many of these streams the node has not closed.
+async fn kept(streams: &mut [libp2p::core::muxing::SubstreamBox]) -> usize {
+    let (mut kept, mut end) = (0, [0]);
+    for stream in streams {
+        let read = tokio::time::timeout(Duration::from_millis(20), stream.read(&mut end)).await;
+        kept += usize::from(read.is_err());
+    }
+    kept
+}
+
+/// The limit is the peer's, not the connection's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn streams_over_several_connections() {
+    let one = node(settings(1));
+    let (first, second) = (Raw::connect(9, &one).await, Raw::connect(9, &one).await);
+    let mut streams = Vec::new();
+    for raw in [&first, &second] {
+        for _ in 0..40 {
+            let mut stream = raw.stream().await.unwrap();
+            let _ = stream.write_all(&varint(1000)).await; // it may be closed already
+            let _ = stream.flush().await;
+            streams.push(stream);
+        }
+    }
+    assert_eq!(kept(&mut streams).await, 32);
     serves_others(&one).await;
 }
 
@@ -331,6 +353,21 @@ async fn deep_trees_and_trees_of_many_paths() {
     let wide = chain(&*one.store, limit, 3);
     let fetched = fetch(wide, options()).await.unwrap();
     assert_eq!(fetched.blocks, limit as u64 + 1);
+
+    // Each node names the next and 40,000 times the same leaf: what waits must not grow.
+    let leaf = cid::of_block(cid::RAW, b"the end");
+    let mut below = leaf;
+    for height in 0..8 {
+        let links: Vec<_> = [below]
+            .into_iter()
+            .chain(std::iter::repeat_n(leaf, 40_000))
+            .collect();
+        let bytes = serde_ipld_dagcbor::to_vec(&(height, links)).unwrap();
+        below = cid::of_object(&bytes);
+        one.store.put(&below, &bytes).unwrap();
+    }
+    let failed = fetch(below, options()).await;
+    assert!(matches!(failed, Err(FetchError::TooLarge(_))), "{failed:?}");
 
     let root = file(&*one.store, 100_000, 4096);
     let mut few = options();
