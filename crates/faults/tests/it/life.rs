@@ -65,6 +65,8 @@ impl Life {
             Ledger::create_on(device, &self.genesis, options).map_err(said)?
         };
         self.created = true;
+        // What failed writes had left was cleared away.
+        self.book.doubtful.clear();
         Ok(Node { ledger, store })
     }
 

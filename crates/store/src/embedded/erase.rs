@@ -112,7 +112,11 @@ impl Embedded {
 
     fn tidy(&self) {
         let abandoned = self.chores.lists().abandoned.clone();
-        for pack in abandoned {
+        if abandoned.is_empty() {
+            return;
+        }
+        for pack in &abandoned {
+            let pack = *pack;
             let is_known = match self.index.read(|view| view.pack(pack)) {
                 Ok(facts) => facts.is_some(),
                 Err(_) => continue, // asked again later
@@ -120,6 +124,9 @@ impl Embedded {
             if is_known || self.packs.remove(pack).is_ok() {
                 self.chores.lists().abandoned.remove(&pack);
             }
+        }
+        if self.packs.sync_names().is_err() {
+            self.chores.lists().abandoned.extend(abandoned); // once more
         }
     }
 
