@@ -14,9 +14,14 @@ pub const MAX_OBJECT: usize = 1 << 20;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// Longer than [`MAX_OBJECT`].
-    #[error("object of {0} bytes is larger than the limit of {MAX_OBJECT}")]
-    TooLarge(usize),
+    /// Longer than the limit, most often [`MAX_OBJECT`].
+    #[error("object of {found} bytes is larger than the limit of {limit}")]
+    TooLarge {
+        /// Its length.
+        found: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// Not DAG-CBOR of this shape.
     #[error("not a valid {kind}: {reason}")]
     Malformed {
@@ -48,7 +53,18 @@ pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 /// # Errors
 /// [`DecodeError`], always before any effect.
 pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
-    let value: T = decode_lenient(bytes)?;
+    decode_within(bytes, MAX_OBJECT)
+}
+
+/// As [`decode`], for what is longer than one Bitswap message: at most `limit` bytes.
+///
+/// # Errors
+/// [`DecodeError`], always before any effect.
+pub fn decode_within<T: Serialize + DeserializeOwned>(
+    bytes: &[u8],
+    limit: usize,
+) -> Result<T, DecodeError> {
+    let value: T = read(bytes, limit)?;
     if encode(&value) != bytes {
         return Err(DecodeError::NotCanonical(short_name::<T>()));
     }
@@ -61,8 +77,15 @@ pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, Decode
 /// # Errors
 /// [`DecodeError`] when the bytes are no `T`.
 pub fn decode_lenient<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
-    if bytes.len() > MAX_OBJECT {
-        return Err(DecodeError::TooLarge(bytes.len()));
+    read(bytes, MAX_OBJECT)
+}
+
+fn read<T: DeserializeOwned>(bytes: &[u8], limit: usize) -> Result<T, DecodeError> {
+    if bytes.len() > limit {
+        return Err(DecodeError::TooLarge {
+            found: bytes.len(),
+            limit,
+        });
     }
     serde_ipld_dagcbor::from_slice(bytes).map_err(|error| DecodeError::Malformed {
         kind: short_name::<T>(),

@@ -3,12 +3,15 @@
 //!
 //! A [`Sequencer`] takes opaque bytes and answers with a receipt once they are durable in
 //! a certified block. It refuses to know what an operation says. [`solo`] is one node with
-//! one validator key: the embedded default.
+//! one validator key: the embedded default; [`follow`] is a node that orders nothing and
+//! keeps an equal ledger.
 
 pub mod clock;
+pub mod follow;
 pub mod sequencer;
 pub mod solo;
 
 pub use clock::{Clock, SystemClock};
+pub use follow::{Follower, Upstream};
 pub use sequencer::{Sequencer, SubmitError};
 pub use solo::{Limits, Solo, StartError};

@@ -51,6 +51,12 @@ pub enum SubmitError {
     /// The disk failed so that nobody can tell.
     #[error("it cannot be told whether the operation was stored, send it again: {0}")]
     Unknown(String),
+    /// The node that orders operations cannot be reached. Nothing was sent.
+    #[error("the node that orders operations cannot be reached, nothing was sent: {0}")]
+    Unreachable(String),
+    /// The ledger contradicts itself; this node takes nothing more.
+    #[error("this node has halted, its ledger contradicts another that is certified: {0}")]
+    Halted(String),
     /// The sequencer stopped before it answered.
     #[error("the ledger is shutting down")]
     Stopped,

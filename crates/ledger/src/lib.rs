@@ -101,8 +101,8 @@ pub use state::{
     },
 };
 pub use storage::{
-    CommitError, CreateError, Device, FileDevice, Ledger, Listing, Notice, OpenError, OpenOptions,
-    Page, Pending, ProposeError, View,
+    AppendError, BlockFault, CommitError, CreateError, Device, FileDevice, Ledger, Listing, Notice,
+    OpenError, OpenOptions, Page, Pending, ProposeError, View,
 };
 pub use verify::{Checked, check, check_batch};
 

@@ -4,6 +4,7 @@
 //! ONE durable transaction: after a crash the ledger is at a block boundary, and what was
 //! acknowledged is there.
 
+mod append;
 mod error;
 mod ledger;
 mod pending;
@@ -12,7 +13,7 @@ mod view;
 mod write;
 
 pub use database::{Device, FileDevice};
-pub use error::{CommitError, CreateError, OpenError, ProposeError};
+pub use error::{AppendError, BlockFault, CommitError, CreateError, OpenError, ProposeError};
 pub use ledger::{Ledger, OpenOptions};
 pub use pending::Pending;
 pub use view::{Listing, Notice, Page, View};

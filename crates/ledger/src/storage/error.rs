@@ -5,7 +5,11 @@ use std::{io, path::PathBuf};
 use thiserror::Error;
 
 use super::tables::fault;
-use crate::{block::HeadError, state::Fault};
+use crate::{
+    block::HeadError,
+    leaf::{Outcome, Refusal},
+    state::Fault,
+};
 
 /// Why a ledger cannot be made.
 #[derive(Debug, Error)]
@@ -96,4 +100,80 @@ pub enum CommitError {
     /// Writing failed and the tables cannot be read since: the block is there, or not.
     #[error("it cannot be told whether the block was written: {0}")]
     Unknown(#[source] Fault),
+}
+
+/// Why another node's block is not appended. Nothing is written then, except after
+/// [`CommitError::Unknown`].
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// The certificate does not hold: whoever sent the block made it up.
+    #[error("the block is not certified: {0}")]
+    Head(#[from] HeadError),
+    /// It is not of the next height: sent too early, too late or twice.
+    #[error("block {found} is not the next one, {expected}")]
+    NotNext {
+        /// The next height.
+        expected: u64,
+        /// The block's.
+        found: u64,
+    },
+    /// The leaves are not those that the header's root is of: lost or made up on the way.
+    #[error("the leaves of block {0} do not give its tree root")]
+    Root(u64),
+    /// The validators certified what cannot be.
+    #[error("the validators certified block {height}, which cannot be: {fault}")]
+    Certified {
+        /// The block's height.
+        height: u64,
+        /// What does not hold.
+        fault: BlockFault,
+    },
+    /// The tables cannot be read.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// The block holds, and could not be written.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+}
+
+/// What does not hold of a block that more than two thirds of the validators signed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum BlockFault {
+    /// It is built on another block than the certified one before it.
+    #[error("it is built on another block {0} than the one that was certified before")]
+    Fork(u64),
+    /// Its first leaf or its time does not follow the block before.
+    #[error("its first leaf or its time does not follow the block before")]
+    Sequence,
+    /// A leaf whose bytes are none in canonical form.
+    #[error("leaf {index}: {reason}")]
+    Leaf {
+        /// Its index.
+        index: u64,
+        /// What the decoder said.
+        reason: String,
+    },
+    /// An operation that may not be in the log.
+    #[error("the operation at index {index} may not be in the log: {refusal}")]
+    Refused {
+        /// Its index.
+        index: u64,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// An outcome that the rules do not give.
+    #[error("the operation at index {index} is logged as {logged:?}, the rules say {found:?}")]
+    Outcome {
+        /// Its index.
+        index: u64,
+        /// What the log says.
+        logged: Outcome,
+        /// What the rules say.
+        found: Outcome,
+    },
+    /// The state after it does not have the hash in its header.
+    #[error("the state after it does not have the hash in its header")]
+    State,
 }

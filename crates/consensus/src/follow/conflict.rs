@@ -1,0 +1,91 @@
+//! Two certified heads that cannot be of one ledger: a proof against the validators that
+//! signed both, for anybody who holds the genesis object.
+
+use base::codec::{self, DecodeError};
+use ledger::{Block, Head, HeadError, Header, ValidatorSet};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// A ledger that contradicts itself.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Conflict {
+    version: u32,
+    /// A head of this node's own ledger.
+    pub ours: Head,
+    /// The block that contradicts it: of the same height and another header, or of the next
+    /// height and built on another block, or one that the rules do not give. Without leaves
+    /// where the head alone tells.
+    pub theirs: Block,
+    /// What does not hold, for people.
+    pub fault: String,
+}
+
+impl Conflict {
+    pub(super) fn new(ours: Head, theirs: Block, fault: String) -> Self {
+        Self {
+            version: VERSION,
+            ours,
+            theirs,
+            fault,
+        }
+    }
+
+    /// The canonical bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+
+    /// Reads what [`Conflict::to_bytes`] gave.
+    ///
+    /// # Errors
+    /// [`BadConflict`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, BadConflict> {
+        let conflict: Self = codec::decode_within(bytes, MAX_BYTES)?;
+        match conflict.version {
+            VERSION => Ok(conflict),
+            other => Err(BadConflict::Version(other)),
+        }
+    }
+
+    /// Checks both certificates; says whether the heads alone convict. If they do not, it
+    /// takes the log up to `ours` and a replay of `theirs` to see what does not hold.
+    ///
+    /// # Errors
+    /// [`HeadError`]: one of the heads was made up.
+    pub fn is_fork(&self, validators: &ValidatorSet) -> Result<bool, HeadError> {
+        let ours = self.ours.clone().verify(validators)?;
+        let theirs = self.theirs.head.clone().verify(validators)?;
+        Ok(contradict(&ours.header, &theirs.header))
+    }
+}
+
+/// Whether one ledger can have both: headers of one height are equal, and one of the next
+/// height names the one before it.
+pub(super) fn contradict(one: &Header, other: &Header) -> bool {
+    let (low, high) = match one.height <= other.height {
+        true => (one, other),
+        false => (other, one),
+    };
+    match high.height - low.height {
+        0 => low != high,
+        1 => high.previous != Some(low.cid()),
+        _ => false,
+    }
+}
+
+/// Bytes that are no conflict.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum BadConflict {
+    /// Not of its shape.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// Made by a newer version.
+    #[error("a conflict of version {0}, which this program does not know")]
+    Version(u32),
+}
+
+const VERSION: u32 = 1;
+/// Above the largest block that a solo sequencer makes.
+const MAX_BYTES: usize = 16 << 20;
