@@ -27,6 +27,8 @@ pub const REENCRYPTED: &str = "reencrypted";
 pub const FAILURE: &str = "failure";
 /// A short permission to use the interface.
 pub const TICKET: &str = "ticket";
+/// A node's word on what it holds, or gave to another to keep.
+pub const HINT: &str = "hint";
 /// A validator's signature of a block.
 pub const BLOCK: &str = "block";
 /// What guardians approve when an account is recovered.

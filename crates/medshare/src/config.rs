@@ -3,7 +3,7 @@
 //! Unknown keys are refused; an error names the file, the line and the key.
 
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use crate::{
     exit::{Exit, Fault, Result},
@@ -26,6 +26,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// Where `node run` keeps blocks.
     pub store: StoreConfig,
+    /// Other nodes; without this table a node has none.
+    pub peers: Option<PeersConfig>,
     /// What is printed.
     pub output: OutputConfig,
 }
@@ -141,6 +143,51 @@ impl Default for StoreConfig {
     }
 }
 
+/// `[peers]`
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct PeersConfig {
+    /// Where to listen for other nodes: `/ip4/0.0.0.0/tcp/7500`.
+    pub listen: Vec<String>,
+    /// What other nodes are told instead, behind a router for example.
+    pub announce: Vec<String>,
+    /// The node whose ledger is followed, with its id: `/ip4/…/tcp/…/p2p/…`.
+    pub upstream: Option<String>,
+    /// Other nodes whose addresses are known, with their ids.
+    pub known: Vec<String>,
+    /// Peer ids admitted before the ledger knows them; read again when this file changes.
+    pub allow: Vec<String>,
+    /// File with the private network's key, as Kubo has it; relative to the home.
+    pub swarm_key: Option<String>,
+    /// How old the ledger of a node that follows may be before it releases nothing more
+    /// under grants, seconds, 5..=86400.
+    pub stale_seconds: u32,
+    /// How many nodes keep a record that this node's hospital published, this one
+    /// included, 1..=16.
+    pub copies: u32,
+    /// Most MiB that this node keeps for other hospitals, 0..=1073741824; 0 keeps nothing.
+    pub keep_mebibytes: u32,
+    /// By account: how many nodes keep the records of patients who wish otherwise.
+    pub patients: BTreeMap<String, u32>,
+}
+
+impl Default for PeersConfig {
+    fn default() -> Self {
+        Self {
+            listen: Vec::new(),
+            announce: Vec::new(),
+            upstream: None,
+            known: Vec::new(),
+            allow: Vec::new(),
+            swarm_key: None,
+            stale_seconds: 60,
+            copies: 2,
+            keep_mebibytes: 65_536,
+            patients: BTreeMap::new(),
+        }
+    }
+}
+
 /// `[output]`
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -198,9 +245,9 @@ impl Config {
         Ok(config)
     }
 
-    fn ranges(&self) -> [(&'static str, &'static str, u32, u32, u32); 9] {
+    fn ranges(&self) -> Vec<(&'static str, &'static str, u32, u32, u32)> {
         let server = &self.server;
-        [
+        let mut ranges = vec![
             (
                 "node",
                 "timeout-seconds",
@@ -246,7 +293,13 @@ impl Config {
                 1_048_576,
             ),
             ("server", "queue", server.queue, 1, 1_000_000),
-        ]
+        ];
+        if let Some(peers) = &self.peers {
+            ranges.push(("peers", "stale-seconds", peers.stale_seconds, 5, 86_400));
+            ranges.push(("peers", "copies", peers.copies, 1, 16));
+            ranges.push(("peers", "keep-mebibytes", peers.keep_mebibytes, 0, 1 << 30));
+        }
+        ranges
     }
 }
 

@@ -13,6 +13,7 @@ pub mod files;
 pub mod home;
 pub mod http;
 mod machine;
+pub mod peers;
 pub mod stop;
 pub mod system;
 mod watch;

@@ -1,35 +1,41 @@
-//! Puts a node together: the only file that names concrete back-ends.
+//! Puts a node together: this file and its folder are the only ones that name concrete
+//! back-ends.
 //!
-//! Solo ledger on redb, block store embedded or in a Kubo, post office on redb, behind `/v1`.
+//! Solo ledger on redb, or one that follows another node's; blocks in the embedded store or in
+//! a Kubo, post office on redb, behind `/v1`; with feature `peers`, the link to other nodes.
 
 mod blocks;
+mod office;
+mod open;
+#[cfg(feature = "peers")]
+mod peers;
 
-use base::{genesis::Genesis, key::OperationSecret};
-use consensus::{Limits, Solo, StartError, SystemClock};
-use ledger::{CreateError, Ledger, OpenError, OpenOptions};
+use base::{AccountId, Millis, genesis::Genesis, key::OperationSecret};
+use consensus::{Limits, Solo, SystemClock};
+use ledger::{Header, Ledger, ValidatorSet};
 use std::{path::Path, sync::Arc, time::Duration};
-use store::{Absent, BlockStore, Embedded};
-use tokio::sync::watch;
+use store::{Absent, BlockStore};
+use tokio::{runtime::Runtime, sync::watch};
 
 use crate::{
-    config::{ServerConfig, StoreConfig},
+    config::{PeersConfig, ServerConfig, StoreConfig},
     exit::{Exit, Fault, Result},
     files,
     http::{
         Address,
-        interface::{Interface, NEWCOMER_RATE, PREKEYS_LEFT, PREKEYS_TAKEN},
-        limit::{Rate, Rates},
+        interface::{Interface, Views},
         post::{Post, PostLimits},
         routes::router,
         server::{Listener, serve},
-        ticket::Gate,
-        turn::Turns,
     },
     machine,
+    peers::key::PeerSeed,
     stop::Stop,
     system,
     watch::{Watched, watch},
 };
+use office::Office;
+use open::{open_ledger, open_store};
 
 /// What a node is made of.
 pub struct NodeParts<'a> {
@@ -37,12 +43,29 @@ pub struct NodeParts<'a> {
     pub genesis: &'a Genesis,
     /// Folder of ledger, store and post; made if absent.
     pub folder: &'a Path,
-    /// The validator's key.
+    /// The account's operation key: the validator's, at a node that orders.
     pub secret: OperationSecret,
     /// Limits.
     pub server: &'a ServerConfig,
     /// Where blocks are kept.
     pub store: &'a StoreConfig,
+    /// Other nodes, if it has any.
+    pub peers: Option<PeerParts<'a>>,
+}
+
+/// What a node's link to others is made of.
+#[derive(Debug)]
+pub struct PeerParts<'a> {
+    /// `[peers]`
+    pub config: &'a PeersConfig,
+    /// The configuration's file, which is read again when it changes.
+    pub file: &'a Path,
+    /// The home, which relative paths start from.
+    pub home: &'a Path,
+    /// The account.
+    pub account: AccountId,
+    /// The key of the peer id.
+    pub seed: PeerSeed,
 }
 
 impl std::fmt::Debug for NodeParts<'_> {
@@ -51,15 +74,27 @@ impl std::fmt::Debug for NodeParts<'_> {
     }
 }
 
-/// Runs a solo node at `address` until SIGTERM or SIGINT; `ready` is told the bound address
-/// and the ledger's height once requests are answered. Returns the height at the end.
+/// Where a node answers, and how far its ledger is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Bound {
+    /// Where parties reach it.
+    pub address: Address,
+    /// Where other nodes reach it, as multiaddresses without its id.
+    pub peer_addresses: Vec<String>,
+    /// The ledger's height.
+    pub height: u64,
+}
+
+/// Runs a node at `address` until SIGTERM or SIGINT; `ready` is told where it listens and
+/// the ledger's height once requests are answered. Returns the height at the end.
 ///
 /// # Errors
-/// [`Exit::Busy`], [`Exit::Home`], [`Exit::Storage`], and what `ready` gives.
+/// [`Exit::Busy`], [`Exit::Home`], [`Exit::Config`], [`Exit::Storage`], [`Exit::Forked`],
+/// and what `ready` gives.
 pub fn run_node(
     parts: NodeParts<'_>,
     address: &Address,
-    ready: impl FnOnce(&Address, u64) -> Result<()>,
+    ready: impl FnOnce(&Bound) -> Result<()>,
 ) -> Result<u64> {
     files::make_private_folder(parts.folder)?;
     let most = machine::connections()?;
@@ -67,62 +102,97 @@ pub fn run_node(
     let ledger = Arc::new(open_ledger(&parts)?);
     let store = blocks::open(&parts)?;
     let post = Post::open(&parts.folder.join(POST), PostLimits::default())?;
-    let limits = Limits {
-        queue: parts.server.queue as usize,
-        ..Limits::default()
-    };
-    let head = ledger.view().and_then(|view| view.head());
-    let head = head.map_err(storage)?.header;
+    let head = head(&ledger)?;
     let height = head.height;
-    let behind = head.time.0.saturating_sub(system::now().0);
-    if behind > parts.genesis.drift {
-        crate::http::log_line(&format!(
-            "this machine's clock is {behind} ms behind the newest block; nothing is taken in until it is set right"
-        ));
-    }
-    let solo = Arc::new(
-        Solo::start(Arc::clone(&ledger), parts.secret, SystemClock, limits).map_err(start_fault)?,
-    );
-    let requests = parts.server.concurrent_requests as usize;
-    let views = Arc::clone(&ledger);
-    let sequencer = Arc::clone(&solo);
-    let interface = Arc::new(Interface {
-        genesis: parts.genesis.clone(),
-        sequencer,
-        views: Arc::new(move || views.view()),
-        store: Arc::clone(&store),
+    warn_of_clock(&head, parts.genesis.drift);
+    let runtime = runtime()?;
+    let opened = Opened {
+        ledger: Arc::clone(&ledger),
+        store,
         post,
-        // A clock that was set back since the last block makes no used ticket new.
-        gate: Gate::new(parts.genesis.chain(), system::now().max(head.time)),
-        rate: Rate::new(parts.server.requests_per_second),
-        newcomers: Rate::new(NEWCOMER_RATE),
-        taken_prekeys: Rates::new(PREKEYS_TAKEN),
-        left_prekeys: Rates::new(PREKEYS_LEFT),
-        turns: Turns::new(requests, requests.min(MAX_STREAMS)),
-        request_time: Duration::from_secs(parts.server.request_seconds.into()),
-        file_limit: u64::from(parts.server.file_mebibytes) << 20,
-    });
-    let collector = collect_blocks(store, stop.clone());
+        time: head.time,
+        views: {
+            let ledger = Arc::clone(&ledger);
+            Arc::new(move || ledger.view())
+        },
+        #[cfg(feature = "peers")]
+        stop: stop.clone(),
+    };
+    let office = Office::open(&parts, opened, &runtime)?;
+    let interface = office.interface();
+    let collector = collect_blocks(Arc::clone(&interface.store), stop.clone());
     let watched = vec![
         Watched::new(&parts.folder.join(LEDGER), ledger.tables()),
         Watched::new(&parts.folder.join(POST), interface.post.tables()),
     ];
     let (served, damage) = std::thread::scope(|scope| {
         let watcher = scope.spawn(|| watch(watched, &stop));
-        let served = serve_until(&stop, address, most, Arc::clone(&interface), |bound| {
-            ready(bound, height)
-        });
+        let served = serve_until(
+            &runtime,
+            &stop,
+            address,
+            most,
+            Arc::clone(&interface),
+            |address| {
+                ready(&Bound {
+                    address: address.clone(),
+                    peer_addresses: office.peer_addresses(),
+                    height,
+                })
+            },
+        );
         stop.set();
         (served, watcher.join().ok().flatten())
     });
     let _ = collector.join();
     drop(interface);
-    if let Ok(solo) = Arc::try_unwrap(solo) {
-        solo.stop();
-    }
+    let closed = office.close();
     damage.map_or(served, Err)?;
-    let head = ledger.view().and_then(|view| view.head());
-    Ok(head.map_err(storage)?.header.height)
+    closed?;
+    Ok(self::head(&ledger)?.height)
+}
+
+fn warn_of_clock(head: &Header, drift: u64) {
+    let behind = head.time.0.saturating_sub(system::now().0);
+    if behind > drift {
+        crate::http::log_line(&format!(
+            "this machine's clock is {behind} ms behind the newest block; nothing is taken in until it is set right"
+        ));
+    }
+}
+
+/// What stands open before anybody is let in.
+struct Opened {
+    ledger: Arc<Ledger>,
+    store: Arc<dyn BlockStore>,
+    post: Post,
+    /// Time of the newest block.
+    time: Millis,
+    views: Views,
+    /// Ends the node.
+    #[cfg(feature = "peers")]
+    stop: Stop,
+}
+
+/// The sequencer of a node whose account is the ledger's one validator.
+fn start_solo(parts: &NodeParts<'_>, ledger: &Arc<Ledger>) -> Result<Solo> {
+    let limits = Limits {
+        queue: parts.server.queue as usize,
+        ..Limits::default()
+    };
+    Solo::start(
+        Arc::clone(ledger),
+        parts.secret.clone(),
+        SystemClock,
+        limits,
+    )
+    .map_err(|error| Fault::new(Exit::Home, error))
+}
+
+/// Whether the node's account orders the ledger's operations.
+fn orders(parts: &NodeParts<'_>) -> bool {
+    let account = AccountId::of(&parts.secret.public());
+    ValidatorSet::of(parts.genesis).key(account).is_some()
 }
 
 /// Whether there is a ledger in a node's folder.
@@ -130,19 +200,57 @@ pub fn has_ledger(folder: &Path) -> bool {
     folder.join(LEDGER).symlink_metadata().is_ok()
 }
 
+/// Refuses what this build was made without.
+///
+/// # Errors
+/// [`Exit::Config`].
+pub fn require_peers() -> Result<()> {
+    match cfg!(feature = "peers") {
+        true => Ok(()),
+        false => Err(Fault::new(
+            Exit::Config,
+            "this build has no peers; build with --features full",
+        )),
+    }
+}
+
+/// Asks the node that is joined for its ledger's genesis object, for up to `wait`.
+///
+/// # Errors
+/// [`Exit::Pending`] when it does not let this node in, [`Exit::Unreachable`],
+/// [`Exit::Config`].
+pub fn ask_genesis(
+    peers: Option<&PeersConfig>,
+    home: &Path,
+    seed: &PeerSeed,
+    wait: Duration,
+) -> Result<Genesis> {
+    require_peers()?;
+    #[cfg(feature = "peers")]
+    if let Some(config) = peers {
+        return peers::ask_genesis(config, home, seed, wait, &runtime()?);
+    }
+    let _ = (peers, home, seed, wait);
+    Err(Fault::new(Exit::Config, "no node to join was named"))
+}
+
+fn runtime() -> Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(BLOCKING_THREADS)
+        .enable_all()
+        .build()
+        .map_err(|error| Fault::new(Exit::Internal, format!("no event loop: {error}")))
+}
+
 fn serve_until(
+    runtime: &Runtime,
     stop: &Stop,
     address: &Address,
     most: usize,
     interface: Arc<Interface>,
     ready: impl FnOnce(&Address) -> Result<()>,
 ) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .max_blocking_threads(BLOCKING_THREADS)
-        .enable_all()
-        .build()
-        .map_err(|error| Fault::new(Exit::Internal, format!("no event loop: {error}")))?;
     let (stopper, stopped) = watch::channel(false);
     let waiting = stop.clone();
     std::thread::spawn(move || {
@@ -169,79 +277,9 @@ fn collect_blocks(store: Arc<dyn BlockStore>, stop: Stop) -> std::thread::JoinHa
     })
 }
 
-fn open_ledger(parts: &NodeParts<'_>) -> Result<Ledger> {
-    let path = parts.folder.join(LEDGER);
-    let options = OpenOptions::default();
-    if path.symlink_metadata().is_ok() {
-        files::check_kept(&path)?;
-        files::keep_private(&path)?;
-        return Ledger::open(&path, parts.genesis, options)
-            .map_err(|error| open_fault(&path, error));
-    }
-    // Store and post are made after the ledger: where one of them is, a ledger was.
-    // A new one would contradict every receipt that parties hold.
-    let ran = [BLOCKS, POST]
-        .iter()
-        .any(|name| parts.folder.join(name).symlink_metadata().is_ok());
-    if ran {
-        return Err(files::missing(&path));
-    }
-    // Whole or not there: a ledger that was being made when the power went is made again.
-    let ledger = Ledger::create(&path, parts.genesis, options).map_err(|error| match error {
-        CreateError::Open(error) => open_fault(&path, error),
-        other => Fault::new(Exit::Home, format!("{}: {other}", path.display())),
-    })?;
-    files::keep_private(&path)?;
-    Ok(ledger)
-}
-
-fn open_fault(path: &Path, error: OpenError) -> Fault {
-    if let OpenError::Fault(ledger::Fault::Damaged(_)) = &error {
-        return Fault::new(
-            Exit::Home,
-            format!("{}: {error}; restore it from a backup", path.display()),
-        );
-    }
-    let exit = match &error {
-        OpenError::Locked => Exit::Busy,
-        OpenError::Fault(ledger::Fault::Storage(_)) => Exit::Storage,
-        _ => Exit::Home,
-    };
-    Fault::new(exit, format!("{}: {error}", path.display()))
-}
-
-fn open_store(path: &Path) -> Result<Embedded> {
-    if path.symlink_metadata().is_ok() && !path.is_dir() {
-        return Err(Fault::new(
-            Exit::Home,
-            format!("{} is no folder; restore it from a backup", path.display()),
-        ));
-    }
-    Embedded::open(path).map_err(|error| match error {
-        store::embedded::OpenError::InUse(_) => Fault::new(Exit::Busy, error),
-        store::embedded::OpenError::Foreign { .. } | store::embedded::OpenError::Damaged { .. } => {
-            Fault::new(Exit::Home, format!("{error}; restore it from a backup"))
-        }
-        store::embedded::OpenError::Io { source, .. }
-            if matches!(
-                source.kind(),
-                std::io::ErrorKind::IsADirectory | std::io::ErrorKind::NotADirectory
-            ) =>
-        {
-            Fault::new(
-                Exit::Home,
-                format!(
-                    "{} is damaged ({source}); restore it from a backup",
-                    path.display()
-                ),
-            )
-        }
-        other => Fault::new(Exit::Storage, other),
-    })
-}
-
-fn start_fault(error: StartError) -> Fault {
-    Fault::new(Exit::Home, error)
+fn head(ledger: &Ledger) -> Result<Header> {
+    let head = ledger.view().and_then(|view| view.head());
+    Ok(head.map_err(storage)?.header)
 }
 
 fn storage(error: ledger::Fault) -> Fault {

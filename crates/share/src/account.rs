@@ -83,6 +83,8 @@ pub enum Replacement<'a> {
     Hpke(&'a HpkeSecret),
     /// The next record key.
     Record(&'a RecordSecret),
+    /// The next peer id of a node.
+    Peer(&'a [u8]),
 }
 
 /// Replaces one key of the desk's party; the caller changes its [`crate::identity::Party`]
@@ -116,6 +118,7 @@ pub fn rotate_key(
             let proof = secret.sign(&claim.preimage());
             NewKey::Record(base::operation::ProvenRecordKey { key, proof })
         }
+        Replacement::Peer(id) => NewKey::Peer(ByteBuf::from(*id)),
     };
     Ok(desk.send(RotateKey {
         new,

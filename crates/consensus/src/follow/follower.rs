@@ -118,6 +118,17 @@ impl Follower {
         self.shared.lock().standing.clone()
     }
 
+    /// Waits until the ledger has this height, or nothing more comes; at most
+    /// [`Settings::patience`]. Says whether it has.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn reach(&self, height: u64) -> Result<bool, Fault> {
+        let has = |ledger: &Ledger| Ok(ledger.view()?.head()?.header.height >= height);
+        self.shared.wait(has)?;
+        has(&self.shared.ledger)
+    }
+
     /// A head that somebody else showed: one that is certified and contradicts this ledger
     /// stops the follower. Says whether it was certified.
     ///
@@ -166,7 +177,8 @@ impl Sequencer for Follower {
         let receipt = match shared.upstream.submit(bytes) {
             // The sender will ask for the receipt here.
             Err(SubmitError::Refused(Refusal::Duplicate { index })) => {
-                shared.wait(|ledger| Ok(ledger.view()?.head()?.header.tree_size > index))?;
+                let has = |ledger: &Ledger| Ok(ledger.view()?.head()?.header.tree_size > index);
+                shared.wait(has).map_err(unread)?;
                 return Err(Refusal::Duplicate { index }.into());
             }
             other => other?,
@@ -177,7 +189,7 @@ impl Sequencer for Follower {
                 SubmitError::Unknown(format!("the upstream node's receipt: {error}"))
             })?;
         let height = receipt.head().header.height;
-        shared.wait(|ledger| Ok(ledger.view()?.head()?.header.height >= height))?;
+        self.reach(height).map_err(unread)?;
         shared.judge(receipt.head()).map_err(unread)?;
         if let Some(conflict) = &shared.lock().standing.conflict {
             return Err(SubmitError::Unknown(conflict.fault.clone()));
@@ -281,10 +293,10 @@ impl Shared {
     }
 
     /// Waits, within patience, until the ledger is `far` enough or nothing more will come.
-    fn wait(&self, far: impl Fn(&Ledger) -> Result<bool, Fault>) -> Result<(), SubmitError> {
+    fn wait(&self, far: impl Fn(&Ledger) -> Result<bool, Fault>) -> Result<(), Fault> {
         let until = Instant::now() + self.settings.patience;
         loop {
-            if far(&self.ledger).map_err(unread)? {
+            if far(&self.ledger)? {
                 return Ok(());
             }
             let mut state = self.lock();

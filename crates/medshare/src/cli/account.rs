@@ -30,6 +30,7 @@ use crate::{
         identity::{Identity, Kind},
         role_name,
     },
+    peers::key::{self, PeerSeed},
     system::{self, OsRng},
 };
 
@@ -93,6 +94,8 @@ enum KindArg {
     Operation,
     Hpke,
     Record,
+    /// A node's peer id
+    Peer,
 }
 
 /// What `join` takes.
@@ -123,14 +126,23 @@ pub fn run(command: AccountCommand, context: &Context) -> Result<()> {
     }
 }
 
-const PARTIES: [Role; 4] = [Role::Patient, Role::Hospital, Role::Agent, Role::Requester];
+const PARTIES: [Role; 5] = [
+    Role::Patient,
+    Role::Hospital,
+    Role::Agent,
+    Role::Requester,
+    Role::Node,
+];
 
 fn register(context: &Context) -> Result<()> {
     let entered = context.enter(&PARTIES)?;
     let identity = &entered.session.identity;
     let role = entered.home.facts.role;
     let account = identity.account().to_string();
-    if entered.node.account(identity.account())?.is_some() {
+    if let Some(known) = entered.node.account(identity.account())? {
+        if let Some(peer) = &identity.peer {
+            return keep_peer_id(&entered, &known, peer, context);
+        }
         if let Some(secrets) = &identity.patient {
             account::keep_public_key(&entered.desk(), secrets)?;
         }
@@ -139,7 +151,8 @@ fn register(context: &Context) -> Result<()> {
             format!("{account} is registered already"),
         );
     }
-    let sent = account::register(&entered.desk(), role, identity.patient.as_ref(), None)?;
+    let peer = identity.peer.as_ref().map(PeerSeed::id_bytes);
+    let sent = account::register(&entered.desk(), role, identity.patient.as_ref(), peer)?;
     report(
         &context.output,
         "registered",
@@ -148,6 +161,30 @@ fn register(context: &Context) -> Result<()> {
             ("account", json!(account)),
             ("role", json!(role_name(role))),
         ],
+    )
+}
+
+/// Puts the peer id of this home on the ledger, which has the account but perhaps another
+/// id or none: that of a founding validator, for example.
+fn keep_peer_id(
+    entered: &Entered,
+    known: &ledger::Account,
+    peer: &PeerSeed,
+    context: &Context,
+) -> Result<()> {
+    let (account, id) = (known.id.to_string(), peer.id_bytes());
+    if known.peer.as_ref().is_some_and(|known| **known == id) {
+        return context.output.data(
+            &json!({"account": account, "outcome": "already-registered"}),
+            format!("{account} is registered already"),
+        );
+    }
+    let sent = account::rotate_key(&entered.desk(), &Replacement::Peer(&id), None)?;
+    report(
+        &context.output,
+        "the peer id is on the ledger",
+        &sent,
+        &[("account", json!(account)), ("peer", json!(peer.id()))],
     )
 }
 
@@ -167,8 +204,12 @@ fn show_account(context: &Context, typed: Option<&str>) -> Result<()> {
     let node = context.anonymous_node()?;
     let account = node.account(id)?.ok_or_else(|| unknown(id))?;
     let value = show::json(&account);
+    let peer = account.peer.as_ref();
+    let peer = peer.map_or(String::new(), |id| {
+        format!("\npeer id          {}", key::shown(id))
+    });
     let text = format!(
-        "account          {id}\nrole             {}\ninstitution      {}\nattested by      {}\nopened at        height {}",
+        "account          {id}\nrole             {}\ninstitution      {}\nattested by      {}\nopened at        height {}{peer}",
         role_name(account.role),
         account.institution.map_or("-".into(), |id| id.to_string()),
         match account.attested_by.len() {
@@ -195,9 +236,12 @@ fn rotate(args: &RotateArgs, context: &Context) -> Result<()> {
         KindArg::Operation => Kind::Operation,
         KindArg::Hpke => Kind::Hpke,
         KindArg::Record => Kind::Record,
+        KindArg::Peer => Kind::Peer,
     };
-    if kind == Kind::Record {
-        entered.home.require(&[Role::Hospital])?;
+    match kind {
+        Kind::Record => entered.home.require(&[Role::Hospital])?,
+        Kind::Peer => entered.home.require(&[Role::Node])?,
+        Kind::Operation | Kind::Hpke => {}
     }
     let account = entered.session.identity.account();
     let known = entered
@@ -215,6 +259,7 @@ fn rotate(args: &RotateArgs, context: &Context) -> Result<()> {
     let operation = OperationSecret::new(staged);
     let hpke = HpkeSecret::new(staged);
     let record = RecordSecret::new(staged);
+    let peer = PeerSeed::new(staged).id_bytes();
     let (new, in_force) = match kind {
         Kind::Operation => (
             Replacement::Operation(&operation),
@@ -227,6 +272,10 @@ fn rotate(args: &RotateArgs, context: &Context) -> Result<()> {
                 .record_keys
                 .last()
                 .is_some_and(|last| last.key == record.public()),
+        ),
+        Kind::Peer => (
+            Replacement::Peer(&peer),
+            known.peer.as_ref().is_some_and(|known| **known == peer),
         ),
     };
     // Her phrase opens a bag; a delegate's home holds its ward's secrets instead of a bag

@@ -28,6 +28,8 @@ pub struct Context {
     pub home: PathBuf,
     /// The settings.
     pub config: Config,
+    /// The file they are read from, if it was named.
+    named_config: Option<PathBuf>,
     /// Where the passphrase is.
     pub passphrase: PassphraseSource,
     /// How to print.
@@ -58,6 +60,7 @@ impl Context {
             },
         };
         Ok(Self {
+            named_config: global.config.clone(),
             home,
             passphrase,
             output: Output {
@@ -68,6 +71,14 @@ impl Context {
             node: global.node.clone().or_else(|| config.node.address.clone()),
             config,
         })
+    }
+
+    /// The file that the settings are read from, whether it exists or not.
+    pub fn config_file(&self) -> PathBuf {
+        match &self.named_config {
+            Some(path) => path.clone(),
+            None => Home::config_path(&self.home),
+        }
     }
 
     /// Opens the home's public part.

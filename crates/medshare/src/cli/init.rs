@@ -1,23 +1,28 @@
 //! `medshare init`: makes a home, once, whole or not at all.
 
 use base::{
-    AccountId, ChainId, Millis,
+    AccountId, ChainId, Millis, codec,
     genesis::{Genesis, Institution, Policy, Validator},
     operation::Role,
 };
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use share::{bag::Phrase, node::Node as _};
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use zeroize::Zeroizing;
 
 use super::{account::read_text, context::Context, output::usage, party::parse_span};
 use crate::{
-    config::{Config, KeysConfig},
+    config::{Config, KeysConfig, PeersConfig},
     exit::{Exit, Fault, Result},
     files,
     home::{Home, Plan, identity::Identity, keys::Keys, role_name, whole_second},
+    peers::key::PeerSeed,
     system::{self, OsRng},
+    wire,
 };
 
 /// What `init` takes.
@@ -25,6 +30,8 @@ use crate::{
 #[command(after_help = "\
 Examples:
   medshare init --role node --network example --home ~/node
+  medshare init --role node --home ~/node --peer-listen /ip4/0.0.0.0/tcp/7500 \\
+      --join /ip4/192.0.2.1/tcp/7500/p2p/12D3KooW… --chain 399805ab…
   medshare init --role patient --home ~/wallet --node unix:$HOME/node/node/medshare.sock
   medshare init --role hospital --home ~/hospital --passphrase-file pass.txt \\
       --node http://127.0.0.1:7400
@@ -48,6 +55,22 @@ pub struct InitArgs {
     /// The ledger's id, as the consortium gave it; another one is refused
     #[arg(long, value_name = "ID")]
     chain: Option<ChainId>,
+    /// Follow the ledger of the node there instead of making one (role node); its operator
+    /// must allow this node's peer id, which is printed first
+    #[arg(long, value_name = "MULTIADDRESS")]
+    join: Option<String>,
+    /// How long to wait for that, seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, requires = "join")]
+    wait: u32,
+    /// Take the genesis object from this file instead of asking the node that is joined
+    #[arg(long, value_name = "FILE", requires = "join")]
+    genesis: Option<PathBuf>,
+    /// Where to listen for other nodes (role node; repeatable)
+    #[arg(long, value_name = "MULTIADDRESS")]
+    peer_listen: Vec<String>,
+    /// The key of the nodes' private network, as Kubo has it (role node)
+    #[arg(long, value_name = "FILE")]
+    swarm_key: Option<PathBuf>,
     /// scrypt work factor of keys.age: 2 to this power
     #[arg(long, value_name = "1..22", value_parser = clap::value_parser!(u8).range(1..=22))]
     work_factor: Option<u8>,
@@ -92,6 +115,7 @@ pub fn run(args: InitArgs, context: &Context) -> Result<()> {
     if let Some(path) = &args.phrase_file {
         files::check_free(path, files::Existing::Refuse)?;
     }
+    let peers = peers_config(&args)?;
     let node_text = match role {
         Role::Node => None,
         _ => Some(context.address()?.to_string()),
@@ -110,14 +134,15 @@ pub fn run(args: InitArgs, context: &Context) -> Result<()> {
     }
     let work_factor = args.work_factor.unwrap_or(context.config.keys.work_factor);
     let keys = Keys::new(role);
-    let (genesis, identity) = match given {
-        Some(genesis) => {
+    let (genesis, identity) = match (given, &args.join) {
+        (Some(genesis), _) => {
             let identity = Identity::generate(role, genesis.chain(), &phrase);
             (genesis, identity)
         }
-        None => new_ledger(&args, &phrase),
+        (None, Some(_)) => joined_ledger(&args, peers.as_ref(), &phrase, context)?,
+        (None, None) => new_ledger(&args, &phrase),
     };
-    let config = config_text(node_text.as_deref(), work_factor);
+    let config = config_text(node_text.as_deref(), work_factor, peers);
     let home = Home::create(
         &context.home,
         &Plan {
@@ -129,14 +154,19 @@ pub fn run(args: InitArgs, context: &Context) -> Result<()> {
             work_factor,
         },
     )?;
-    report(&args, context, &home, &phrase)
+    report(&args, context, &home, &phrase, identity.peer.as_ref())
 }
 
 fn check(args: &InitArgs, role: Role) -> Result<()> {
     if role == Role::Node {
-        if args.chain.is_some() {
+        if args.chain.is_some() && args.join.is_none() {
             return Err(usage(
-                "--chain is for homes that join a ledger; a node's home makes one",
+                "--chain is for homes that join a ledger; a node's home makes one, unless it has --join",
+            ));
+        }
+        if args.join.is_some() && !args.institution.is_empty() {
+            return Err(usage(
+                "--institution is for a ledger that is made, not joined",
             ));
         }
         if args.network.is_empty() || args.network.len() > 64 {
@@ -152,6 +182,10 @@ fn check(args: &InitArgs, role: Role) -> Result<()> {
         {
             return Err(usage("--recovery-delay takes 1s to 365d"));
         }
+    } else if args.join.is_some() || !args.peer_listen.is_empty() || args.swarm_key.is_some() {
+        return Err(usage(
+            "--join, --peer-listen and --swarm-key are for --role node",
+        ));
     } else if role == Role::Patient && args.recover.is_some() {
         return Err(usage(
             "a patient's home is recovered by `medshare wallet restore`",
@@ -182,7 +216,10 @@ fn check_current(phrase: &Phrase, context: &Context) -> Result<()> {
 
 /// Takes the node's genesis object; from here on it is this home's pin.
 fn take_genesis(args: &InitArgs, context: &Context) -> Result<Genesis> {
-    let genesis = context.anonymous_node()?.genesis()?;
+    expected(args, context.anonymous_node()?.genesis()?)
+}
+
+fn expected(args: &InitArgs, genesis: Genesis) -> Result<Genesis> {
     let chain = genesis.chain();
     match args.chain {
         Some(expected) if expected != chain => Err(Fault::new(
@@ -216,10 +253,80 @@ fn new_ledger(args: &InitArgs, phrase: &Phrase) -> (Genesis, Identity) {
     (genesis, identity)
 }
 
+/// `[peers]` of a new node's home; none when nothing was said of other nodes.
+fn peers_config(args: &InitArgs) -> Result<Option<PeersConfig>> {
+    if args.join.is_none() && args.peer_listen.is_empty() && args.swarm_key.is_none() {
+        return Ok(None);
+    }
+    wire::require_peers()?;
+    let swarm_key = match &args.swarm_key {
+        None => None,
+        // The home does not stand where this command runs.
+        Some(path) => Some(
+            std::fs::canonicalize(path)
+                .map_err(|error| Fault::io(path.display(), &error))?
+                .display()
+                .to_string(),
+        ),
+    };
+    Ok(Some(PeersConfig {
+        listen: args.peer_listen.clone(),
+        upstream: args.join.clone(),
+        swarm_key,
+        ..PeersConfig::default()
+    }))
+}
+
+/// The ledger of the node that is joined, and this node's keys for it.
+fn joined_ledger(
+    args: &InitArgs,
+    peers: Option<&PeersConfig>,
+    phrase: &Phrase,
+    context: &Context,
+) -> Result<(Genesis, Identity)> {
+    let seed = PeerSeed::generate();
+    let genesis = match &args.genesis {
+        Some(path) => {
+            let bytes = files::read_small(path, codec::MAX_OBJECT)?;
+            codec::decode(&bytes).map_err(|error| {
+                Fault::new(Exit::Invalid, format!("{}: {error}", path.display()))
+            })?
+        }
+        None => {
+            // Data, not talk: it must be passed on before this command can end.
+            let id = seed.id();
+            context.output.data(
+                &json!({"peer": id, "joining": args.join}),
+                format!("peer id        {id}\nasking the node that is joined; its operator must put the id into peers.allow"),
+            )?;
+            let wait = Duration::from_secs(args.wait.into());
+            wire::ask_genesis(peers, &context.home, &seed, wait)?
+        }
+    };
+    let genesis = expected(args, genesis)?;
+    let mut identity = Identity::generate(Role::Node, genesis.chain(), phrase);
+    if genesis
+        .validators
+        .iter()
+        .any(|known| known.key == identity.party.operation.public())
+    {
+        return Err(usage(
+            "a validator's node orders the ledger; it cannot join it",
+        ));
+    }
+    identity.peer = Some(seed);
+    Ok((genesis, identity))
+}
+
 /// The text of a new home's `config.toml`.
-pub(super) fn config_text(node: Option<&str>, work_factor: u8) -> String {
+pub(super) fn config_text(
+    node: Option<&str>,
+    work_factor: u8,
+    peers: Option<PeersConfig>,
+) -> String {
     let mut config = Config::default();
     config.node.address = node.map(str::to_owned);
+    config.peers = peers;
     config.keys = KeysConfig { work_factor };
     format!(
         "# Settings of this home; `medshare config check` names what is wrong.\n{}",
@@ -227,7 +334,13 @@ pub(super) fn config_text(node: Option<&str>, work_factor: u8) -> String {
     )
 }
 
-fn report(args: &InitArgs, context: &Context, home: &Home, phrase: &Phrase) -> Result<()> {
+fn report(
+    args: &InitArgs,
+    context: &Context,
+    home: &Home,
+    phrase: &Phrase,
+    peer: Option<&PeerSeed>,
+) -> Result<()> {
     let words = phrase.words();
     let facts = &home.facts;
     let mut value = json!({
@@ -249,10 +362,15 @@ fn report(args: &InitArgs, context: &Context, home: &Home, phrase: &Phrase) -> R
             format!("backup phrase  {}", words.as_str())
         }
     };
+    let mut node = String::new();
+    if let Some(peer) = peer {
+        value["peer"] = json!(peer.id());
+        node = format!("peer id        {}\n", peer.id());
+    }
     context.output.data(
         &value,
         format!(
-            "home           {}\nrole           {}\naccount        {}\nledger         {} ({})\n{shown}",
+            "home           {}\nrole           {}\naccount        {}\nledger         {} ({})\n{node}{shown}",
             home.folder().display(),
             role_name(facts.role),
             facts.account,

@@ -22,6 +22,7 @@ pub mod proof;
 pub mod record;
 pub mod request;
 pub mod show;
+pub mod store;
 pub mod wallet;
 
 use clap::{Args, Parser, Subcommand};
@@ -94,6 +95,9 @@ pub enum Command {
     /// Run a node: ledger, store and interface
     #[command(subcommand)]
     Node(node::NodeCommand),
+    /// What a node's store holds
+    #[command(subcommand)]
+    Store(store::StoreCommand),
     /// The patient's wallet
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
@@ -174,6 +178,7 @@ fn run(cli: Cli, output: &mut Output) -> Result<()> {
         Command::Demo(args) => crate::demo::run(&args, &context),
         Command::Init(args) => init::run(args, &context),
         Command::Node(command) => node::run(command, &context),
+        Command::Store(command) => store::run(command, &context),
         Command::Wallet(command) => wallet::run(command, &context),
         Command::Account(command) => account::run(command, &context),
         Command::Institution(command) => account::run_institution(command, &context),

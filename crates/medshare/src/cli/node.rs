@@ -1,4 +1,4 @@
-//! `medshare node run`: ledger, store and interface in one process.
+//! `medshare node`: ledger, store and interface in one process, and the node's own id.
 
 use base::operation::Role;
 use clap::Subcommand;
@@ -7,8 +7,13 @@ use serde_json::json;
 use super::context::Context;
 use crate::{
     exit::Result,
-    http::{Address, listen_address},
-    wire::{self, NodeParts},
+    home::{Home, identity::Identity},
+    http::{
+        Address, listen_address,
+        message::{Following, NodeStanding, Status},
+    },
+    peers::{key, message::plain},
+    wire::{self, Bound, NodeParts, PeerParts},
 };
 
 /// Verbs of the node.
@@ -18,12 +23,26 @@ pub enum NodeCommand {
     #[command(after_help = "\
 Examples:
   medshare node run --home ~/node
-  medshare node run --home ~/node --listen 127.0.0.1:7400")]
+  medshare node run --home ~/node --listen 127.0.0.1:7400
+
+With [peers] in config.toml it is linked to other nodes; with peers.upstream it follows the
+ledger of one.")]
     Run {
         /// unix:/path/to/socket or 127.0.0.1:port [default: a socket in the home]
         #[arg(long, value_name = "ADDRESS")]
         listen: Option<Address>,
     },
+    /// Print how the running node stands: its ledger, whom it follows, other nodes
+    #[command(after_help = "\
+Examples:
+  medshare node status --home ~/node
+  medshare node status --home ~/node --json")]
+    Status,
+    /// Print the peer id that other nodes know this one by
+    #[command(after_help = "\
+Example:
+  medshare node id --home ~/node       # for peers.allow of the node that is joined")]
+    Id,
 }
 
 /// Runs the verb.
@@ -31,43 +50,161 @@ Examples:
 /// # Errors
 /// By the exit-code table.
 pub fn run(command: NodeCommand, context: &Context) -> Result<()> {
-    let NodeCommand::Run { listen } = command;
+    if matches!(command, NodeCommand::Status) {
+        return status(context);
+    }
     let home = context.open_home()?;
     home.require(&[Role::Node])?;
+    match command {
+        NodeCommand::Status => Ok(()),
+        NodeCommand::Run { listen } => serve(&home, listen, context),
+        NodeCommand::Id => {
+            let keys = home.unlock(&context.passphrase.read()?)?;
+            let session = home.enter(&keys, context.patience)?;
+            let id = Identity::peer_seed(&session.vault)?.id();
+            let account = home.facts.account.to_string();
+            context
+                .output
+                .data(&json!({"peer": id, "account": account}), &id)
+        }
+    }
+}
+
+fn status(context: &Context) -> Result<()> {
+    let node = context.anonymous_node()?;
+    let ledger: Status = node.read("/v1/status")?;
+    let standing: NodeStanding = node.read("/v1/node")?;
+    let peers: Vec<_> = standing
+        .peers
+        .iter()
+        .map(|other| {
+            json!({
+                "peer": key::shown(&other.peer),
+                "account": other.account.map(|account| account.to_string()),
+                "institution": other.institution.map(|account| account.to_string()),
+                "connected": other.connected,
+                "away": other.away,
+                "addresses": other.addresses,
+            })
+        })
+        .collect();
+    let follows = standing.follows.as_ref().map(|follows| {
+        json!({
+            "current_ms": follows.current,
+            "trouble": follows.trouble,
+            "halted": follows.halted,
+        })
+    });
+    let value = json!({
+        "chain": ledger.chain.to_string(),
+        "height": ledger.height,
+        "tree_size": ledger.tree_size,
+        "time": ledger.time.to_string(),
+        "peer": standing.peer.as_ref().map(|peer| key::shown(peer)),
+        "follows": follows,
+        "peers": peers,
+    });
+    let mut text = format!(
+        "ledger           {} at height {}, {} leaves",
+        ledger.chain, ledger.height, ledger.tree_size
+    );
+    if let Some(peer) = &standing.peer {
+        text.push_str(&format!("\npeer id          {}", key::shown(peer)));
+    }
+    if let Some(follows) = &standing.follows {
+        text.push_str(&format!("\nfollows          {}", in_words(follows)));
+    }
+    for other in &standing.peers {
+        let state = match (&other.away, other.connected) {
+            (_, true) => "connected".to_owned(),
+            (Some(reason), _) => format!("away: {}", plain(reason)),
+            (None, false) => "being dialled".to_owned(),
+        };
+        let whose = other
+            .institution
+            .map_or_else(|| "of no institution".to_owned(), |id| format!("of {id}"));
+        text.push_str(&format!("\n{}  {state}, {whose}", key::shown(&other.peer)));
+    }
+    context.output.data(&value, text)
+}
+
+fn in_words(follows: &Following) -> String {
+    match (&follows.halted, &follows.trouble, follows.current) {
+        (Some(reason), ..) => format!("HALTED: {}", plain(reason)),
+        (None, Some(reason), _) => format!("in trouble: {}", plain(reason)),
+        (None, None, Some(age)) => format!("up to date {age} ms ago"),
+        (None, None, None) => "catching up".to_owned(),
+    }
+}
+
+fn serve(home: &Home, listen: Option<Address>, context: &Context) -> Result<()> {
     let address = match listen {
         Some(address) => address,
-        None => listen_address(&home, &context.config)?,
+        None => listen_address(home, &context.config)?,
     };
+    if context.config.peers.is_some() {
+        wire::require_peers()?;
+    }
     // A second node on this home is refused before anybody types a passphrase.
     let running = home.lock_for_running()?;
     let keys = home.unlock(&context.passphrase.read()?)?;
-    let secret = home
-        .enter(&keys, context.patience)?
-        .identity
-        .party
-        .operation
-        .clone();
+    let (secret, seed) = {
+        let session = home.enter(&keys, context.patience)?;
+        let seed = Identity::peer_seed(&session.vault)?;
+        (session.identity.party.operation.clone(), seed)
+    };
     drop(keys);
     if !wire::has_ledger(&home.node_folder()) {
         home.check_ledger(None)?;
     }
+    let peer = context.config.peers.as_ref().map(|_| seed.id());
+    let file = context.config_file();
+    let peers = context.config.peers.as_ref().map(|config| PeerParts {
+        config,
+        file: &file,
+        home: home.folder(),
+        account: home.facts.account,
+        seed,
+    });
     let parts = NodeParts {
         genesis: &home.genesis,
         folder: &home.node_folder(),
         secret,
         server: &context.config.server,
         store: &context.config.store,
+        peers,
     };
-    let height = wire::run_node(parts, &address, |bound, height| {
-        home.check_ledger(Some(height))?;
-        home.note_ledger(height)?;
-        context.output.data(
-            &json!({"listening": bound.to_string(), "chain": home.facts.chain.to_string(), "height": height}),
-            format!("listening on {bound}, ledger {} at height {height}", home.facts.chain),
-        )
+    let height = wire::run_node(parts, &address, |bound| {
+        home.check_ledger(Some(bound.height))?;
+        home.note_ledger(bound.height)?;
+        announce(home, peer.as_deref(), bound, context)
     })?;
     home.note_ledger(height)?;
     drop(running);
     context.output.talk("the node has ended");
     Ok(())
+}
+
+fn announce(home: &Home, peer: Option<&str>, bound: &Bound, context: &Context) -> Result<()> {
+    let chain = home.facts.chain;
+    let Bound {
+        address, height, ..
+    } = bound;
+    let mut value = json!({
+        "listening": address.to_string(), "chain": chain.to_string(), "height": height,
+    });
+    let mut text = format!("listening on {address}, ledger {chain} at height {height}");
+    if let Some(peer) = peer {
+        let addresses: Vec<String> = bound
+            .peer_addresses
+            .iter()
+            .map(|address| format!("{address}/p2p/{peer}"))
+            .collect();
+        for address in &addresses {
+            text.push_str(&format!("\nother nodes      {address}"));
+        }
+        value["peer"] = json!(peer);
+        value["peer_addresses"] = json!(addresses);
+    }
+    context.output.data(&value, text)
 }

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use super::vault::LocalVault;
 use crate::{
     exit::{Exit, Fault, Result},
+    peers::key::PeerSeed,
     system::{self, OsRng},
 };
 
@@ -30,6 +31,8 @@ pub struct Identity {
     /// The account that is recovered into this home: until that is done, the party is the
     /// device's own.
     pub recovering: Option<AccountId>,
+    /// The key of a node's peer id.
+    pub peer: Option<PeerSeed>,
 }
 
 impl std::fmt::Debug for Identity {
@@ -53,6 +56,7 @@ impl Identity {
             patient,
             ward: None,
             recovering: None,
+            peer: (role == Role::Node).then(PeerSeed::generate),
         }
     }
 
@@ -82,6 +86,7 @@ impl Identity {
             patient: None,
             ward: None,
             recovering: None,
+            peer: None,
         }
     }
 
@@ -101,6 +106,7 @@ impl Identity {
             patient: Some(secrets),
             ward: None,
             recovering: None,
+            peer: None,
         }
     }
 
@@ -169,6 +175,9 @@ impl Identity {
         if let Some(patient) = &self.patient {
             entries.push((PATIENT, patient.to_bytes()));
         }
+        if let Some(peer) = &self.peer {
+            entries.push((PEER, copy(peer.as_secret())));
+        }
         let mut changes: Vec<_> = entries
             .iter()
             .map(|(name, value)| (TABLE, *name, Some(value.as_slice())))
@@ -227,7 +236,22 @@ impl Identity {
             patient,
             ward,
             recovering,
+            peer: bytes(PEER)?.map(PeerSeed::new),
         })
+    }
+
+    /// The key of a node's peer id; a home that was made before nodes had one gets it now.
+    ///
+    /// # Errors
+    /// [`Exit::Home`], [`Exit::Storage`].
+    pub fn peer_seed(vault: &LocalVault) -> Result<PeerSeed> {
+        if let Some(bytes) = vault.read(TABLE, PEER)? {
+            let seed = bytes.as_slice().try_into().map_err(|_| damaged(PEER))?;
+            return Ok(PeerSeed::new(seed));
+        }
+        let seed = PeerSeed::generate();
+        vault.write(TABLE, PEER, seed.as_secret())?;
+        Ok(seed)
     }
 
     /// Keeps a key that is about to replace `kind`, before the ledger hears of it.
@@ -269,7 +293,7 @@ impl Identity {
         ];
         let former = match kind {
             Kind::Hpke => vault.read(TABLE, HPKE)?,
-            Kind::Operation | Kind::Record => None,
+            Kind::Operation | Kind::Record | Kind::Peer => None,
         };
         let seed = former.and_then(|seed| <[u8; 32]>::try_from(seed.as_slice()).ok());
         let former = seed.map(|seed| former_key(&HpkeSecret::new(seed), system::now()));
@@ -316,6 +340,8 @@ pub enum Kind {
     Hpke,
     /// Signs records.
     Record,
+    /// Names a node among nodes.
+    Peer,
 }
 
 impl Kind {
@@ -324,6 +350,7 @@ impl Kind {
             Self::Operation => OPERATION,
             Self::Hpke => HPKE,
             Self::Record => RECORD,
+            Self::Peer => PEER,
         }
     }
 }
@@ -350,3 +377,4 @@ const RECORD: &[u8] = b"record";
 const PATIENT: &[u8] = b"patient";
 const WARD: &[u8] = b"ward";
 const RECOVERING: &[u8] = b"recovering";
+const PEER: &[u8] = b"peer";

@@ -187,7 +187,9 @@ impl From<SubmitError> for Answer {
         let message = error.to_string();
         match error {
             SubmitError::Refused(refusal) => Self::refused(refusal),
-            SubmitError::Busy { .. } => Self::error(ErrorCode::Busy, message),
+            SubmitError::Busy { .. } | SubmitError::Unreachable(_) => {
+                Self::error(ErrorCode::Busy, message)
+            }
             _ => {
                 log(&message);
                 Self::error(ErrorCode::Storage, message)

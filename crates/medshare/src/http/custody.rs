@@ -6,6 +6,7 @@ use base::{AccountId, Cid, Digest, codec, operation::Role};
 use ledger::Page;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_bytes::ByteBuf;
+use store::Source as _;
 
 use super::{
     admission::{Who, admitted, admitted_as, blocking, parse},
@@ -18,7 +19,7 @@ use super::{
 
 pub(super) async fn read_block(State(interface): Shared, Path(cid): Path<String>) -> Handled {
     let cid: Cid = parse(&cid)?;
-    blocking(move || Ok(Answer::Block(interface.store.get(&cid)?))).await
+    blocking(move || Ok(Answer::Block((&*interface).block(&cid)?))).await
 }
 
 pub(super) async fn put_block(
@@ -253,8 +254,9 @@ fn too_often(does: &str) -> Answer {
     )
 }
 
-/// Most bytes of letters in one answer, but at least one letter.
-const INBOX_BYTES: usize = 4 << 20;
+/// Most bytes of letters in one answer, but at least one letter: two nodes must be able to
+/// hand it on in one message.
+const INBOX_BYTES: usize = 2 << 20;
 const MAX_PREKEY: usize = 4096;
 /// Largest block of an account that is not registered yet: a public key and its frame.
 const NEWCOMER_BLOCK: usize = 8192;

@@ -1,21 +1,40 @@
 //! What the routes stand in front of: ledger, store, post, and their limits.
 
 use axum::extract::State;
-use base::genesis::Genesis;
+use base::{AccountId, Cid, genesis::Genesis};
 use consensus::Sequencer;
 use ledger::{Fault, View};
 use std::{sync::Arc, time::Duration};
-use store::BlockStore;
+use store::{BlockStore, GetError, Source};
 
 use super::{
     limit::{Rate, Rates},
+    message::NodeStanding,
+    operator::Jobs,
     post::Post,
+    relay::Relay,
     ticket::Gate,
     turn::Turns,
 };
 
 /// Gives read snapshots of the ledger.
 pub type Views = Arc<dyn Fn() -> Result<View, Fault> + Send + Sync>;
+
+/// Finds blocks that may be elsewhere.
+pub trait Finder: Send + Sync {
+    /// A block of `store`, or of another node.
+    ///
+    /// # Errors
+    /// [`GetError`]; [`GetError::Missing`] when nobody gives it.
+    fn find(&self, store: &dyn BlockStore, cid: &Cid) -> Result<Vec<u8>, GetError>;
+
+    /// Brings the tree of a state into the store; `told` hears blocks and bytes so far, and
+    /// the bytes of all of it where they are known.
+    ///
+    /// # Errors
+    /// In words, why it is not here.
+    fn fetch(&self, root: &Cid, told: &dyn Fn(u64, u64, Option<u64>)) -> Result<(), String>;
+}
 
 /// What the interface stands in front of.
 pub struct Interface {
@@ -27,8 +46,18 @@ pub struct Interface {
     pub views: Views,
     /// Blocks and pins.
     pub store: Arc<dyn BlockStore>,
+    /// Where to look for a block that is not in the store, on a node with peers.
+    pub finder: Option<Arc<dyn Finder>>,
     /// Letters, one-time keys, bags, who pinned what.
     pub post: Post,
+    /// The node that keeps letters, one-time keys and bags instead, if this one follows it.
+    pub relay: Option<Arc<dyn Relay>>,
+    /// The node's own account: its operator's.
+    pub operator: AccountId,
+    /// What runs for the operator.
+    pub jobs: Jobs,
+    /// How the node stands among others.
+    pub standing: Arc<dyn Fn() -> NodeStanding + Send + Sync>,
     /// Tickets.
     pub gate: Gate,
     /// Requests per second.
@@ -45,6 +74,16 @@ pub struct Interface {
     pub request_time: Duration,
     /// Most bytes of one uploaded file.
     pub file_limit: u64,
+}
+
+/// Blocks as this node's parties read them.
+impl Source for &Interface {
+    fn block(&self, cid: &Cid) -> Result<Vec<u8>, GetError> {
+        match &self.finder {
+            Some(finder) => finder.find(&*self.store, cid),
+            None => self.store.get(cid),
+        }
+    }
 }
 
 impl std::fmt::Debug for Interface {

@@ -68,6 +68,10 @@ pub(super) async fn status(State(interface): Shared) -> Handled {
     .await
 }
 
+pub(super) async fn node(State(interface): Shared) -> Handled {
+    blocking(move || Ok(Answer::object(&(interface.standing)()))).await
+}
+
 pub(super) async fn genesis(State(interface): Shared) -> Answer {
     Answer::object(&interface.genesis)
 }

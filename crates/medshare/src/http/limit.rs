@@ -92,6 +92,9 @@ const MAX_BUCKETS: usize = 100_000;
 /// Most bytes of a request's body, files apart: one Bitswap message and its frame.
 pub const MAX_BODY: usize = (1 << 20) + 4096;
 
+/// Most bytes of an answer of the post: what one message between two nodes takes.
+pub const MAX_PASSED: usize = (3 << 20) + 4096;
+
 /// Most bytes of an answer that the client reads into memory.
 pub const MAX_ANSWER: usize = 16 << 20;
 

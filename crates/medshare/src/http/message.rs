@@ -1,6 +1,6 @@
 //! What node and party say to each other over `/v1`, beside the ledger's own types.
 
-use base::{ChainId, Cid, Digest, Millis};
+use base::{AccountId, ChainId, Cid, Digest, Millis};
 use ledger::Refusal;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -79,6 +79,130 @@ pub struct Status {
     pub tree_size: u64,
     /// Time of the newest block.
     pub time: Millis,
+}
+
+/// `GET /v1/node`: how the node stands among others.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeStanding {
+    /// Its peer id, if it is linked to others.
+    pub peer: Option<ByteBuf>,
+    /// How it follows, if it orders nothing.
+    pub follows: Option<Following>,
+    /// Other nodes that it knows.
+    pub peers: Vec<PeerStanding>,
+    /// What it keeps for other hospitals.
+    pub kept: Kept,
+}
+
+/// Copies kept for others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kept {
+    /// States promised.
+    pub promised: u64,
+    /// Of those, how many are here.
+    pub here: u64,
+    /// Bytes promised.
+    pub bytes: u64,
+    /// Most bytes.
+    pub capacity: u64,
+}
+
+/// `GET /v1/store`
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreFacts {
+    /// Pinned roots.
+    pub pins: u64,
+    /// Copies kept for others.
+    pub kept: Kept,
+}
+
+/// `GET /v1/store/pins`
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pinned {
+    /// The root.
+    pub root: Cid,
+    /// How many pins it has.
+    pub count: u64,
+}
+
+/// `GET /v1/store/trees/{root}`, and the answer to a CAR.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tree {
+    /// Where it begins.
+    pub roots: Vec<Cid>,
+    /// Blocks that are here.
+    pub blocks: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Blocks that it names and that are not here.
+    pub missing: u64,
+}
+
+/// `POST /v1/store/{work}/{root}`
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobStanding {
+    /// Blocks so far.
+    pub blocks: u64,
+    /// Bytes so far.
+    pub bytes: u64,
+    /// Bytes of all of it, as far as that is known.
+    pub expected: Option<u64>,
+    /// Damaged, missing or malformed blocks.
+    pub faults: u64,
+    /// The first of them, each with what is wrong.
+    pub named: Vec<(Cid, String)>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// Whether it has ended.
+    pub done: bool,
+}
+
+/// `POST /v1/store/gc`
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Collected {
+    /// Blocks deleted.
+    pub deleted: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Blocks left alone because they came lately.
+    pub recent: u64,
+}
+
+/// How a node follows its upstream.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Following {
+    /// Milliseconds since the upstream last showed that this ledger was as high as its own.
+    pub current: Option<u64>,
+    /// What keeps it from going on.
+    pub trouble: Option<String>,
+    /// Why it stopped for good.
+    pub halted: Option<String>,
+}
+
+/// Another node.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeerStanding {
+    /// Its peer id.
+    pub peer: ByteBuf,
+    /// Its account, once the ledger admits it under this id.
+    pub account: Option<AccountId>,
+    /// The institution that it joined.
+    pub institution: Option<AccountId>,
+    /// Whether it is connected.
+    pub connected: bool,
+    /// Why it is not, in words.
+    pub away: Option<String>,
+    /// Where it is dialled.
+    pub addresses: Vec<String>,
 }
 
 /// `GET /v1/operations/{id}`

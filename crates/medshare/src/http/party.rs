@@ -270,7 +270,7 @@ impl HttpNode {
 }
 
 /// The node's blocks as a file reader takes them: each hashed again on this side.
-struct Blocks<'a>(&'a HttpNode);
+pub(super) struct Blocks<'a>(pub(super) &'a HttpNode);
 
 impl Source for Blocks<'_> {
     fn block(&self, cid: &Cid) -> std::result::Result<Vec<u8>, GetError> {

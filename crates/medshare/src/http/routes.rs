@@ -4,16 +4,20 @@
 use axum::{
     Router,
     middleware::{from_fn, from_fn_with_state},
-    routing::{get, post, put},
+    routing::{any, get, post, put},
 };
 use std::sync::Arc;
 
-use super::{admission, answer::Answer, custody, interface::Interface, ledger, transfer, turn};
+use super::{
+    admission, answer::Answer, custody, interface::Interface, ledger, operator, relay, transfer,
+    turn,
+};
 
 /// The routes over `interface`.
 pub fn router(interface: Arc<Interface>) -> Router {
     let reads = Router::new()
         .route("/v1/status", get(ledger::status))
+        .route("/v1/node", get(ledger::node))
         .route("/v1/genesis", get(ledger::genesis))
         .route("/v1/head", get(ledger::head))
         .route("/v1/ledger/blocks/{height}", get(ledger::block_at))
@@ -49,7 +53,32 @@ pub fn router(interface: Arc<Interface>) -> Router {
             "/v1/blocks/{cid}",
             get(custody::read_block).put(custody::put_block),
         )
-        .route("/v1/pins/{cid}", put(custody::pin).delete(custody::unpin))
+        .route("/v1/pins/{cid}", put(custody::pin).delete(custody::unpin));
+    let operators = Router::new()
+        .route("/v1/store", get(operator::facts))
+        .route("/v1/store/pins", get(operator::pins))
+        .route("/v1/store/trees/{root}", get(operator::tree))
+        .route("/v1/store/gc", post(operator::collect))
+        .route("/v1/store/{work}/{root}", post(operator::work));
+    let letters = match interface.relay {
+        None => post_here(),
+        Some(_) => post_elsewhere(),
+    };
+    let files = Router::new()
+        .route("/v1/store/cars", put(operator::import))
+        .route("/v1/files", put(transfer::put_file))
+        .route("/v1/files/{cid}", get(transfer::read_file));
+    let timely = reads.merge(party).merge(operators).merge(letters);
+    finish(timely, files, interface)
+}
+
+/// The routes of the post alone: what other nodes may pass on to this one.
+pub fn post_router(interface: Arc<Interface>) -> Router {
+    finish(post_here(), Router::new(), interface)
+}
+
+fn post_here() -> Router<Arc<Interface>> {
+    Router::new()
         .route("/v1/mailbox", get(custody::inbox))
         .route("/v1/mailbox/newest", get(custody::newest_letter))
         .route(
@@ -62,13 +91,31 @@ pub fn router(interface: Arc<Interface>) -> Router {
         .route(
             "/v1/bags/{locator}",
             get(custody::read_bag).put(custody::put_bag),
-        );
-    let files = Router::new()
-        .route("/v1/files", put(transfer::put_file))
-        .route("/v1/files/{cid}", get(transfer::read_file));
+        )
+}
+
+fn post_elsewhere() -> Router<Arc<Interface>> {
+    let paths = [
+        "/v1/mailbox",
+        "/v1/mailbox/{name}",
+        "/v1/prekeys",
+        "/v1/prekeys/{agent}",
+        "/v1/prekeys/{agent}/take",
+        "/v1/bags/{locator}",
+    ];
+    paths.iter().fold(Router::new(), |routes, path| {
+        routes.route(path, any(relay::pass))
+    })
+}
+
+/// `timely` requests end in time, `files` may take as long as they move.
+fn finish(
+    timely: Router<Arc<Interface>>,
+    files: Router<Arc<Interface>>,
+    interface: Arc<Interface>,
+) -> Router {
     let of = |interface: &Arc<Interface>| Arc::clone(interface);
-    reads
-        .merge(party)
+    timely
         .layer(from_fn_with_state(of(&interface), admission::in_time))
         .layer(from_fn_with_state(of(&interface), turn::in_turn))
         .layer(from_fn_with_state(of(&interface), turn::take_in))

@@ -22,9 +22,19 @@ use super::{
 
 /// `PUT /v1/files`: stores the body as UnixFS (profile unixfs-v1-2025), all or nothing.
 pub(super) async fn put_file(State(interface): Shared, request: Request) -> Handled {
-    let place = place_of(&request);
     let (parts, body) = request.into_parts();
     check_ticket(&interface, &parts, None, Who::Registered).await?;
+    receive(interface, Request::from_parts(parts, body), write_file).await
+}
+
+/// Takes in a streamed body, which `write` reads on a thread that may block.
+pub(super) async fn receive(
+    interface: Arc<Interface>,
+    request: Request,
+    write: fn(&Arc<Interface>, Pieces) -> Handled,
+) -> Handled {
+    let place = place_of(&request);
+    let body = request.into_body();
     let turn = interface.turns.file(place.as_deref()).await;
     let turn = turn.ok_or_else(too_many)?;
     let mut incoming = Incoming::new(body, place, Phase::Streaming);
@@ -32,7 +42,7 @@ pub(super) async fn put_file(State(interface): Shared, request: Request) -> Hand
     let limit = interface.file_limit;
     let writer = tokio::task::spawn_blocking(move || {
         let _turn = turn;
-        write_file(&interface, queue)
+        write(&interface, Pieces::new(queue))
     });
     let mut total = 0;
     let mut cut = None;
@@ -97,16 +107,59 @@ enum Step {
     End,
 }
 
-fn write_file(interface: &Arc<Interface>, mut queue: mpsc::Receiver<Step>) -> Handled {
+/// A body as a thread reads it: it ends without an error only where its sender ended it.
+pub(super) struct Pieces {
+    queue: mpsc::Receiver<Step>,
+    rest: Bytes,
+    ended: bool,
+}
+
+impl Pieces {
+    const fn new(queue: mpsc::Receiver<Step>) -> Self {
+        Self {
+            queue,
+            rest: Bytes::new(),
+            ended: false,
+        }
+    }
+
+    /// The next piece; none at the end.
+    fn next(&mut self) -> Result<Option<Bytes>, Answer> {
+        if self.ended {
+            return Ok(None);
+        }
+        match self.queue.blocking_recv() {
+            Some(Step::Piece(bytes)) => Ok(Some(bytes)),
+            Some(Step::End) => {
+                self.ended = true;
+                Ok(None)
+            }
+            // The sender is gone before the end: nothing of the file stays.
+            None => Err(Answer::malformed("the file broke off")),
+        }
+    }
+}
+
+impl io::Read for Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.rest.is_empty() {
+            match self.next() {
+                Ok(Some(bytes)) => self.rest = bytes,
+                Ok(None) => return Ok(0),
+                Err(_) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            }
+        }
+        let length = buffer.len().min(self.rest.len());
+        buffer[..length].copy_from_slice(&self.rest.split_to(length));
+        Ok(length)
+    }
+}
+
+fn write_file(interface: &Arc<Interface>, mut pieces: Pieces) -> Handled {
     let mut batch = interface.store.batch();
     let mut builder = unixfs::Builder::new(unixfs::Profile::UNIXFS_V1_2025, &mut *batch);
-    loop {
-        match queue.blocking_recv() {
-            Some(Step::Piece(bytes)) => builder.write(&bytes)?,
-            Some(Step::End) => break,
-            // The sender is gone before the end: nothing of the file stays.
-            None => return Err(Answer::malformed("the file broke off")),
-        }
+    while let Some(bytes) = pieces.next()? {
+        builder.write(&bytes)?;
     }
     let cid = builder.finish()?.cid;
     batch.commit()?;
@@ -127,7 +180,7 @@ pub(super) async fn read_file(
     let (opened, is_open) = tokio::sync::oneshot::channel();
     tokio::task::spawn_blocking(move || {
         let _turn = turn;
-        let mut reader = match unixfs::Reader::open(&*interface.store, cid) {
+        let mut reader = match unixfs::Reader::open(&*interface, cid) {
             Ok(reader) => {
                 let _ = opened.send(Ok(()));
                 reader

@@ -24,37 +24,11 @@ impl HttpNode {
     /// # Errors
     /// [`NodeError`].
     pub(super) fn upload(&self, source: &mut dyn Read) -> Result<Cid> {
-        let (feeder, fed) = body::fed();
-        let request = self.request(
-            Method::PUT,
-            "/v1/files",
-            Either::Right(fed),
-            Ticketed::Yes,
-            None,
-        )?;
         let mut builder = Builder::new(Profile::UNIXFS_V1_2025, HashOnly);
-        let exchange = async {
-            let mut connection = self.connect().await?;
-            let response = connection
-                .send_request(request)
-                .await
-                .map_err(|error| self.lost(&error))?;
-            let answer = self.finish(response, MAX_ANSWER).await?;
-            self.keep(connection);
-            Ok::<Vec<u8>, NodeError>(answer)
-        };
-        let answer = self.runtime().block_on(async {
-            let mut exchange = std::pin::pin!(exchange);
-            let pump = self.pump(source, &mut builder, feeder);
-            tokio::select! {
-                biased;
-                // Its answer before the end says why it takes no more.
-                answer = &mut exchange => return answer,
-                pumped = pump => pumped?,
-            }
-            time::timeout(self.timeout(), exchange)
-                .await
-                .unwrap_or_else(|_| Err(self.silent()))
+        let answer = self.send_up("/v1/files", source, |piece| {
+            builder
+                .write(piece)
+                .map_err(|error| NodeError::Local(error.to_string()))
         })?;
         let stored: Stored = decode(&answer)?;
         let finished = builder
@@ -69,11 +43,48 @@ impl HttpNode {
         Ok(stored.cid)
     }
 
+    /// Sends what `source` gives to a route that takes a stream; `seen` sees each piece.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub(super) fn send_up(
+        &self,
+        path: &str,
+        source: &mut dyn Read,
+        mut seen: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<Vec<u8>> {
+        let (feeder, fed) = body::fed();
+        let request = self.request(Method::PUT, path, Either::Right(fed), Ticketed::Yes, None)?;
+        let exchange = async {
+            let mut connection = self.connect().await?;
+            let response = connection
+                .send_request(request)
+                .await
+                .map_err(|error| self.lost(&error))?;
+            let answer = self.finish(response, MAX_ANSWER).await?;
+            self.keep(connection);
+            Ok::<Vec<u8>, NodeError>(answer)
+        };
+        self.runtime().block_on(async {
+            let mut exchange = std::pin::pin!(exchange);
+            let pump = self.pump(source, &mut seen, feeder);
+            tokio::select! {
+                biased;
+                // Its answer before the end says why it takes no more.
+                answer = &mut exchange => return answer,
+                pumped = pump => pumped?,
+            }
+            time::timeout(self.timeout(), exchange)
+                .await
+                .unwrap_or_else(|_| Err(self.silent()))
+        })
+    }
+
     /// Feeds the file, piece by piece, to the connection.
     async fn pump(
         &self,
         source: &mut dyn Read,
-        builder: &mut Builder<HashOnly>,
+        seen: &mut impl FnMut(&[u8]) -> Result<()>,
         feeder: mpsc::Sender<body::Piece>,
     ) -> Result<()> {
         loop {
@@ -84,9 +95,7 @@ impl HttpNode {
             if length == 0 {
                 return Ok(());
             }
-            builder
-                .write(&piece)
-                .map_err(|error| NodeError::Local(error.to_string()))?;
+            seen(&piece)?;
             match time::timeout(self.timeout(), feeder.send(Ok(Bytes::from(piece)))).await {
                 Err(_) => return Err(self.silent()),
                 // A closed channel means the node has answered already: hear its answer.

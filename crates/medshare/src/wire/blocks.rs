@@ -5,7 +5,7 @@
 use std::{path::Path, sync::Arc};
 use store::BlockStore;
 
-use super::{BLOCKS, NodeParts, open_store};
+use super::{BLOCKS, NodeParts, open::open_store};
 use crate::{
     config::Backend,
     exit::{Exit, Fault, Result},

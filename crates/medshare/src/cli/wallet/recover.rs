@@ -133,7 +133,7 @@ fn make(args: &StartArgs, context: &Context) -> Result<Unlocked> {
             genesis: &genesis,
             keys: &keys,
             identity: &Identity::device(genesis.chain(), args.account),
-            config: &init::config_text(Some(&address), work_factor),
+            config: &init::config_text(Some(&address), work_factor, None),
             passphrase: &passphrase,
             work_factor,
         },

@@ -1,0 +1,83 @@
+//! Opens what a node keeps in its folder: ledger and store. Faults say which file, and
+//! whether a backup helps.
+
+use ledger::{CreateError, Ledger, OpenError, OpenOptions};
+use std::path::Path;
+use store::Embedded;
+
+use super::{BLOCKS, LEDGER, NodeParts, POST};
+use crate::{
+    exit::{Exit, Fault, Result},
+    files,
+};
+
+pub(super) fn open_ledger(parts: &NodeParts<'_>) -> Result<Ledger> {
+    let path = parts.folder.join(LEDGER);
+    let options = OpenOptions::default();
+    if path.symlink_metadata().is_ok() {
+        files::check_kept(&path)?;
+        files::keep_private(&path)?;
+        return Ledger::open(&path, parts.genesis, options)
+            .map_err(|error| open_fault(&path, error));
+    }
+    // Store and post are made after the ledger: where one of them is, a ledger was.
+    // A new one would contradict every receipt that parties hold.
+    let ran = [BLOCKS, POST]
+        .iter()
+        .any(|name| parts.folder.join(name).symlink_metadata().is_ok());
+    if ran {
+        return Err(files::missing(&path));
+    }
+    // Whole or not there: a ledger that was being made when the power went is made again.
+    let ledger = Ledger::create(&path, parts.genesis, options).map_err(|error| match error {
+        CreateError::Open(error) => open_fault(&path, error),
+        other => Fault::new(Exit::Home, format!("{}: {other}", path.display())),
+    })?;
+    files::keep_private(&path)?;
+    Ok(ledger)
+}
+
+fn open_fault(path: &Path, error: OpenError) -> Fault {
+    if let OpenError::Fault(ledger::Fault::Damaged(_)) = &error {
+        return Fault::new(
+            Exit::Home,
+            format!("{}: {error}; restore it from a backup", path.display()),
+        );
+    }
+    let exit = match &error {
+        OpenError::Locked => Exit::Busy,
+        OpenError::Fault(ledger::Fault::Storage(_)) => Exit::Storage,
+        _ => Exit::Home,
+    };
+    Fault::new(exit, format!("{}: {error}", path.display()))
+}
+
+pub(super) fn open_store(path: &Path) -> Result<Embedded> {
+    if path.symlink_metadata().is_ok() && !path.is_dir() {
+        return Err(Fault::new(
+            Exit::Home,
+            format!("{} is no folder; restore it from a backup", path.display()),
+        ));
+    }
+    Embedded::open(path).map_err(|error| match error {
+        store::embedded::OpenError::InUse(_) => Fault::new(Exit::Busy, error),
+        store::embedded::OpenError::Foreign { .. } | store::embedded::OpenError::Damaged { .. } => {
+            Fault::new(Exit::Home, format!("{error}; restore it from a backup"))
+        }
+        store::embedded::OpenError::Io { source, .. }
+            if matches!(
+                source.kind(),
+                std::io::ErrorKind::IsADirectory | std::io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Fault::new(
+                Exit::Home,
+                format!(
+                    "{} is damaged ({source}); restore it from a backup",
+                    path.display()
+                ),
+            )
+        }
+        other => Fault::new(Exit::Storage, other),
+    })
+}
