@@ -147,7 +147,7 @@ impl DiskFile for OsFile {
             }
         }
         // No holes on this file system: zeros over the bytes.
-        const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+        static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
         let mut done = 0;
         while done < length {
             let count = (length - done).min(ZEROS.len() as u64);

@@ -36,7 +36,7 @@ struct Envelope<T> {
 #[serde(rename_all = "kebab-case")]
 pub enum Question {
     /// Who is there, and how far?
-    Hello(Hello),
+    Hello(Box<Hello>),
     /// The genesis object; the one question that needs no ledger.
     Genesis,
     /// The newest head, and blocks from a height on.
@@ -69,7 +69,7 @@ pub enum Reply {
     /// To [`Question::Hello`]: itself, and the addresses of others.
     Hello {
         /// Who answers.
-        hello: Hello,
+        hello: Box<Hello>,
         /// Where other nodes may be reached: only hints, their ids are proven by themselves.
         contacts: Vec<Contact>,
     },

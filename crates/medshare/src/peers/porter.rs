@@ -149,9 +149,9 @@ impl Porter {
     fn reply(&self, peer: &[u8], question: Question) -> Result<Reply, Fault> {
         Ok(match question {
             Question::Hello(hello) => {
-                self.note(peer, hello);
+                self.note(peer, *hello);
                 Reply::Hello {
-                    hello: self.hello()?,
+                    hello: Box::new(self.hello()?),
                     contacts: self.books.contacts.all(),
                 }
             }

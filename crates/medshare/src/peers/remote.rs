@@ -67,8 +67,8 @@ impl Remote {
     /// # Errors
     /// [`AskFault`].
     pub fn hello(&self, hello: Hello) -> Result<(Hello, Vec<Contact>), AskFault> {
-        match self.ask(Question::Hello(hello))? {
-            Reply::Hello { hello, contacts } => Ok((hello, contacts)),
+        match self.ask(Question::Hello(Box::new(hello)))? {
+            Reply::Hello { hello, contacts } => Ok((*hello, contacts)),
             other => Err(unfit(&other)),
         }
     }

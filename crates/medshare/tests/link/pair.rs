@@ -271,7 +271,7 @@ fn interface(
         genesis: genesis(),
         sequencer,
         views: Arc::new(move || views.view()),
-        store: Arc::new(Embedded::open(&folder.join("blocks")).unwrap()),
+        store: Arc::new(Embedded::open(folder.join("blocks")).unwrap()),
         finder: None,
         post: Post::open(&folder.join("post.redb"), PostLimits::default()).unwrap(),
         relay: relay.map(|relay| relay as Arc<dyn Relay>),
