@@ -133,7 +133,7 @@ fn it_goes_on_where_it_was_stopped_and_keeps_to_its_rate() {
     assert_eq!(slow.blocks, all);
     assert!(begun.elapsed() > Duration::from_millis(150));
     drop(store);
-    assert!(walk::verify(&open(&disk).unwrap(), root).faults.is_empty());
+    assert!(walk::verify(open(&disk).unwrap(), root).faults.is_empty());
 }
 
 /// A byte flipped anywhere in a pack: nothing wrong is ever read; what is alive there is

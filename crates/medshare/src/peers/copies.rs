@@ -5,6 +5,7 @@
 //! let go when its record is erased, its state is not the record's current one any more, or
 //! the publisher's node takes it back.
 
+use ::database::Tables;
 use base::{AccountId, Cid, Millis, RecordId, codec};
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,7 @@ use crate::{exit::Result, home::database};
 
 /// The copies of one node.
 pub struct Copies {
-    database: Database,
+    tables: Tables,
     capacity: u64,
     /// Bytes of all of them.
     used: Mutex<u64>,
@@ -100,20 +101,13 @@ impl Copies {
     /// A [`crate::exit::Fault`] naming the file.
     pub fn open(path: &Path, capacity: u64) -> Result<Self> {
         let name = path.display().to_string();
-        let database = if path.symlink_metadata().is_ok() {
+        let tables = if path.symlink_metadata().is_ok() {
             database::open(path, CACHE_BYTES)?
         } else {
-            database::create(path, CACHE_BYTES)?
+            database::create(path, CACHE_BYTES, first)?
         };
-        let make = || -> std::result::Result<(), redb::Error> {
-            let transaction = database.begin_write()?;
-            transaction.open_table(COPIES)?;
-            transaction.commit()?;
-            Ok(())
-        };
-        make().map_err(|error| database::fault(&name, error))?;
         let copies = Self {
-            database,
+            tables,
             capacity,
             used: Mutex::new(0),
         };
@@ -135,7 +129,8 @@ impl Copies {
     /// [`CopiesError`].
     pub fn promise(&self, copy: &Copy) -> Done<()> {
         let mut used = self.used();
-        let transaction = self.database.begin_write()?;
+        let handle = self.tables.handle()?;
+        let transaction = handle.begin_write()?;
         {
             let mut copies = transaction.open_table(COPIES)?;
             let root = copy.root.to_bytes();
@@ -161,7 +156,8 @@ impl Copies {
     /// # Errors
     /// [`CopiesError::Storage`].
     pub fn keep(&self, copy: &Copy) -> Done<()> {
-        let transaction = self.database.begin_write()?;
+        let handle = self.tables.handle()?;
+        let transaction = handle.begin_write()?;
         let kept = Copy {
             pinned: true,
             ..*copy
@@ -180,7 +176,8 @@ impl Copies {
     /// [`CopiesError::Storage`].
     pub fn forget(&self, copy: &Copy) -> Done<()> {
         let mut used = self.used();
-        let transaction = self.database.begin_write()?;
+        let handle = self.tables.handle()?;
+        let transaction = handle.begin_write()?;
         let root = copy.root.to_bytes();
         let had = transaction
             .open_table(COPIES)?
@@ -198,7 +195,8 @@ impl Copies {
     /// # Errors
     /// [`CopiesError::Storage`].
     pub fn all(&self) -> Done<Vec<Copy>> {
-        let view = self.database.begin_read()?;
+        let handle = self.tables.handle()?;
+        let view = handle.begin_read()?;
         let copies = view.open_table(COPIES)?;
         let mut all = Vec::new();
         for entry in copies.iter()? {
@@ -211,6 +209,14 @@ impl Copies {
     fn used(&self) -> std::sync::MutexGuard<'_, u64> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a new file begins with.
+fn first(database: &Database) -> std::result::Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    transaction.open_table(COPIES)?;
+    transaction.commit()?;
+    Ok(())
 }
 
 const COPIES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("copies");

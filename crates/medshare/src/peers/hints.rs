@@ -2,6 +2,7 @@
 //! root and subject, numbered in the order they came so that another node can ask for what
 //! is new. Bounded for each speaker; what is over the bound is not taken.
 
+use ::database::Tables;
 use base::{AccountId, Cid, Millis, Signed, codec};
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 use serde_bytes::ByteBuf;
@@ -16,7 +17,7 @@ use crate::{exit::Result, home::database};
 
 /// The book of hints.
 pub struct Hints {
-    database: Database,
+    tables: Tables,
     newest: AtomicU64,
     most: u64,
 }
@@ -53,25 +54,19 @@ impl Hints {
     /// A [`crate::exit::Fault`] naming the file.
     pub fn open(path: &Path, most: u64) -> Result<Self> {
         let name = path.display().to_string();
-        let database = if path.symlink_metadata().is_ok() {
+        let tables = if path.symlink_metadata().is_ok() {
             database::open(path, CACHE_BYTES)?
         } else {
-            database::create(path, CACHE_BYTES)?
+            database::create(path, CACHE_BYTES, first)?
         };
-        let make = || -> std::result::Result<u64, redb::Error> {
-            let transaction = database.begin_write()?;
-            let newest = {
-                let words = transaction.open_table(WORDS)?;
-                transaction.open_table(PLACES)?;
-                transaction.open_table(COUNTS)?;
-                words.last()?.map_or(0, |(number, _)| number.value())
-            };
-            transaction.commit()?;
-            Ok(newest)
+        let newest = || -> std::result::Result<u64, redb::Error> {
+            let handle = tables.handle()?;
+            let words = handle.begin_read()?.open_table(WORDS)?;
+            Ok(words.last()?.map_or(0, |(number, _)| number.value()))
         };
-        let newest = make().map_err(|error| database::fault(&name, error))?;
+        let newest = newest().map_err(|error| database::fault(&name, error))?;
         Ok(Self {
-            database,
+            tables,
             newest: AtomicU64::new(newest),
             most,
         })
@@ -89,7 +84,8 @@ impl Hints {
     pub fn note(&self, hint: &CheckedHint) -> std::result::Result<Noted, HintsError> {
         let said = hint.hint();
         let place = Place::of(said);
-        let transaction = self.database.begin_write()?;
+        let handle = self.tables.handle()?;
+        let transaction = handle.begin_write()?;
         let number = {
             let mut words = transaction.open_table(WORDS)?;
             let mut places = transaction.open_table(PLACES)?;
@@ -129,7 +125,8 @@ impl Hints {
         after: u64,
         bytes: usize,
     ) -> std::result::Result<Vec<(u64, ByteBuf)>, HintsError> {
-        let view = self.database.begin_read()?;
+        let handle = self.tables.handle()?;
+        let view = handle.begin_read()?;
         let words = view.open_table(WORDS)?;
         let mut found = Vec::new();
         let mut size = 0;
@@ -178,7 +175,8 @@ impl Hints {
     /// # Errors
     /// [`HintsError`].
     pub fn held_by(&self, account: AccountId) -> std::result::Result<Vec<Cid>, HintsError> {
-        let view = self.database.begin_read()?;
+        let handle = self.tables.handle()?;
+        let view = handle.begin_read()?;
         let words = view.open_table(WORDS)?;
         let mut roots = Vec::new();
         for entry in words.iter()? {
@@ -200,7 +198,8 @@ impl Hints {
     }
 
     fn words(&self, root: &Cid) -> std::result::Result<Vec<Hint>, HintsError> {
-        let view = self.database.begin_read()?;
+        let handle = self.tables.handle()?;
+        let view = handle.begin_read()?;
         let (places, words) = (view.open_table(PLACES)?, view.open_table(WORDS)?);
         let root = root.to_bytes();
         let mut hints = Vec::new();
@@ -243,6 +242,16 @@ impl Place {
     fn key(&self) -> Key<'_> {
         (&self.root, self.speaker.0, self.subject.0, self.own)
     }
+}
+
+/// What a new file begins with.
+fn first(database: &Database) -> std::result::Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    transaction.open_table(WORDS)?;
+    transaction.open_table(PLACES)?;
+    transaction.open_table(COUNTS)?;
+    transaction.commit()?;
+    Ok(())
 }
 
 /// Number -> canonical bytes of the signed hint.
