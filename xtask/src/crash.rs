@@ -47,15 +47,21 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         }
     }
     println!("again with: cargo xtask crash --kills {kills} --runs {runs} --seed {seed}");
-    let mut command = run::cargo();
-    command.args(TESTS).args(["--", "--include-ignored"]);
-    command.args(["--nocapture", "--test-threads=1"]);
-    command.env("CRASH_KILLS", kills.to_string());
-    command.env("CRASH_RUNS", runs.to_string());
-    command.env("CRASH_SEED", seed.to_string());
-    command.env("CRASH_STEP", "1");
-    run::must(&mut command)
+    for (tests, only) in [(TESTS, ""), (NODE_TESTS, "killed::")] {
+        let mut command = run::cargo();
+        command.args(tests).args(["--", only, "--include-ignored"]);
+        command.args(["--nocapture", "--test-threads=1"]);
+        command.env("CRASH_KILLS", kills.to_string());
+        command.env("CRASH_RUNS", runs.to_string());
+        command.env("CRASH_SEED", seed.to_string());
+        command.env("CRASH_STEP", "1");
+        run::must(&mut command)?;
+    }
+    Ok(())
 }
+
+/// The node's own process, under load through `/v1`.
+const NODE_TESTS: [&str; 6] = ["test", "--locked", "--package", "medshare", "--test", "cli"];
 
 const TESTS: [&str; 6] = [
     "test",

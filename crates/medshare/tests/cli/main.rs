@@ -10,6 +10,7 @@ mod guardians;
 mod hostile;
 mod interface;
 mod journey;
+mod killed;
 mod net;
 mod restore;
 mod verbs;
