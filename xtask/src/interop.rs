@@ -40,25 +40,39 @@ pub(crate) fn ipfs(tally: &mut Tally, only: Option<&str>) -> Result<()> {
     let (Some(kubo), helia) = (had("Kubo"), had("Helia")) else {
         return Ok(());
     };
-    let mut words = PACKAGE.to_vec();
-    words.push("--");
-    words.extend(only);
-    if helia.is_none() {
-        words.extend(["--skip", "helia::"]);
-    }
     let components: Vec<&Component> = std::iter::once(&kubo).chain(&helia).collect();
     for component in &components {
         println!("beside {}", component.version);
     }
-    let variables = components.iter().flat_map(|component| &component.variables);
-    tally.cargo_test(&words, variables)
+    for tests in TESTS {
+        let mut words = tests.to_vec();
+        words.push("--");
+        words.extend(only);
+        if helia.is_none() {
+            words.extend(["--skip", "helia::"]);
+        }
+        let variables = components.iter().flat_map(|component| &component.variables);
+        tally.cargo_test(&words, variables)?;
+    }
+    Ok(())
 }
 
-const PACKAGE: [&str; 6] = [
-    "--package",
-    "medshare-store",
-    "--features",
-    "kubo,peers",
-    "--test",
-    "interop",
+/// The store beside the programs, and a node on a Kubo.
+const TESTS: [[&str; 6]; 2] = [
+    [
+        "--package",
+        "medshare-store",
+        "--features",
+        "kubo,peers",
+        "--test",
+        "interop",
+    ],
+    [
+        "--package",
+        "medshare",
+        "--features",
+        "full",
+        "--test",
+        "kubo",
+    ],
 ];
