@@ -391,7 +391,7 @@ fn report(
     Ok(())
 }
 
-fn write_phrase(path: &Path, words: &str) -> Result<()> {
+pub(super) fn write_phrase(path: &Path, words: &str) -> Result<()> {
     use std::io::Write as _;
     let mut pending = files::Pending::new(path)?;
     writeln!(pending.file(), "{words}").map_err(|error| Fault::io(path.display(), &error))?;

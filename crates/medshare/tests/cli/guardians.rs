@@ -121,7 +121,8 @@ fn a_lost_wallet_comes_back_with_two_of_three_guardians() {
         "{events:?}"
     );
     let back: Value = {
-        let ran = net.run(&[&FINISH[..], &["--home", "anna", "--json"]].concat());
+        let more = ["--home", "anna", "--json", "--phrase-file", "again.phrase"];
+        let ran = net.run(&[&FINISH[..], &more].concat());
         serde_json::from_str(ran.ok().stdout.trim()).unwrap()
     };
     assert_eq!(back["account"], cast.patient.as_str());
@@ -130,6 +131,19 @@ fn a_lost_wallet_comes_back_with_two_of_three_guardians() {
         (&1.into(), &1.into(), &0.into())
     );
 
+    // the phrase is the one she had: without guardians, the next time
+    assert!(back.get("phrase").is_none());
+    let restored = [
+        "wallet",
+        "restore",
+        "--phrase-file",
+        "again.phrase",
+        "--home",
+        "next",
+    ];
+    let next = net.json(&[&restored[..], &["--work-factor", "2"]].concat());
+    assert_eq!(next["account"], cast.patient.as_str());
+    fs::remove_dir_all(net.path("next")).unwrap();
     // it is her wallet, and the stolen one is none any more
     net.run(&[
         "record", "open", &record, "-o", "back.txt", "--home", "anna",

@@ -13,6 +13,7 @@ use share::{
     },
 };
 use std::{
+    path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
 };
@@ -28,6 +29,7 @@ use super::{
 };
 use crate::{
     exit::{Exit, Fault, Result},
+    files,
     home::{Home, Plan, identity::Identity, keys::Keys},
     system::{self, OsRng},
 };
@@ -56,6 +58,9 @@ It ends with 14 and says what it waits for; run it again then.")]
         /// How long to wait
         #[arg(long, value_name = "SPAN", default_value = "0s", value_parser = parse_span)]
         wait: u64,
+        /// Write the backup phrase into this new file instead of printing it
+        #[arg(long, value_name = "FILE")]
+        phrase_file: Option<PathBuf>,
     },
 }
 
@@ -81,7 +86,7 @@ pub(super) fn run(command: RecoverCommand, context: &Context) -> Result<()> {
             talk_round(&entered, context)?;
             print(&progress(&entered)?, context)
         }
-        RecoverCommand::Finish { wait } => finish(wait, context),
+        RecoverCommand::Finish { wait, phrase_file } => finish(wait, phrase_file, context),
     }
 }
 
@@ -189,13 +194,19 @@ fn standing(status: &RecoveryStatus, due: Millis) -> String {
     }
 }
 
-fn finish(wait: u64, context: &Context) -> Result<()> {
+fn finish(wait: u64, phrase_file: Option<PathBuf>, context: &Context) -> Result<()> {
+    if let Some(path) = &phrase_file {
+        files::check_free(path, files::Existing::Refuse)?;
+    }
     let unlocked = unlock(context)?;
     let until = Instant::now() + Duration::from_millis(wait);
     loop {
         let entered = unlocked.enter_recovering(context.patience)?;
         match step(&entered, context) {
-            Ok((key, phrase)) => return take_over(&unlocked, entered, key, &phrase, context),
+            Ok((key, phrase)) => {
+                let kept = phrase_file.as_deref();
+                return take_over(&unlocked, entered, key, (&phrase, kept), context);
+            }
             Err(fault) if fault.exit == Exit::Pending && Instant::now() < until => {}
             Err(fault) => return Err(fault),
         }
@@ -229,7 +240,7 @@ fn take_over(
     unlocked: &Unlocked,
     device: Entered,
     key: OperationSecret,
-    phrase: &Phrase,
+    (phrase, phrase_file): (&Phrase, Option<&Path>),
     context: &Context,
 ) -> Result<()> {
     let (owner, chain) = (unlocked.home.facts.account, unlocked.home.facts.chain);
@@ -248,14 +259,19 @@ fn take_over(
     let entered = unlocked.enter_again(entered, identity)?;
     // Before the home is hers: from now on phrase and bag give the new key back.
     bag::keep_operation_key(&entered.wallet()?, &key, &mut OsRng)?;
+    let words = phrase.words();
+    if let Some(path) = phrase_file {
+        init::write_phrase(path, &words)?;
+    }
     let session = &entered.session;
     session.identity.save_in_place_of(&session.vault, &traces)?;
     drop(entered);
     let report = Report::of(&unlocked.enter(context.patience)?, found)?;
     context.output.talk(
-        "Your phrase is the one you had. If the lost device may be in other hands: `account rotate-key --kind hpke`, `scope rotate` for every scope, and name your guardians anew.",
+        "Write the 24 words down; they are not shown again, and are those you had. If the lost device may be in other hands: `account rotate-key --kind hpke`, `scope rotate` for every scope, and name your guardians anew.",
     );
-    report.print(context, owner)
+    let shown = phrase_file.is_none().then_some(words.as_str());
+    report.print(context, owner, shown)
 }
 
 const PAUSE: Duration = Duration::from_millis(500);

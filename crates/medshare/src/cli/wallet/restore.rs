@@ -73,7 +73,7 @@ pub(super) fn run(args: &RestoreArgs, context: &Context) -> Result<()> {
     let report = Report::of(&unlocked.enter(context.patience)?, found)?;
     drop(unlocked);
     Home::place(&draft, &context.home)?;
-    report.print(context, home.facts.account)
+    report.print(context, home.facts.account, None)
 }
 
 /// What was in the bag, beside secrets.
@@ -116,7 +116,13 @@ impl Report {
         })
     }
 
-    pub(super) fn print(&self, context: &Context, account: AccountId) -> Result<()> {
+    /// Prints it; with the words of the phrase where their owner has lost them.
+    pub(super) fn print(
+        &self,
+        context: &Context,
+        account: AccountId,
+        words: Option<&str>,
+    ) -> Result<()> {
         let Self {
             found,
             known,
@@ -141,17 +147,19 @@ impl Report {
         for sid in &found.tainted {
             text.push_str(&format!("\nrotate first     {sid}"));
         }
-        context.output.data(
-            &json!({
-                "account": account.to_string(),
-                "bag": found.number,
-                "newest": found.newest,
-                "records": known,
-                "hospitals": hospitals,
-                "unreadable": unreadable.len(),
-                "tainted": found.tainted,
-            }),
-            text,
-        )
+        let mut value = json!({
+            "account": account.to_string(),
+            "bag": found.number,
+            "newest": found.newest,
+            "records": known,
+            "hospitals": hospitals,
+            "unreadable": unreadable.len(),
+            "tainted": found.tainted,
+        });
+        if let Some(words) = words {
+            value["phrase"] = json!(words);
+            text.push_str(&format!("\nbackup phrase    {words}"));
+        }
+        context.output.data(&value, text)
     }
 }

@@ -65,7 +65,13 @@ pub(super) fn bring_back(
     }
     report.passes(
         step("recover", "Two shares are her phrase: her wallet is back"),
-        finish(&cast.mara),
+        cast.mara.run(&[
+            "wallet",
+            "recover",
+            "finish",
+            "--phrase-file",
+            &cast.mara.path("phrase").to_string_lossy(),
+        ]),
     )?;
     opens_again(report, cast, published)?;
     lost_device(report, &cast.mara)
