@@ -9,6 +9,7 @@ mod office;
 mod open;
 #[cfg(feature = "peers")]
 mod peers;
+mod scrub;
 
 use base::{AccountId, Millis, genesis::Genesis, key::OperationSecret};
 use consensus::{Limits, Solo, SystemClock};
@@ -35,7 +36,7 @@ use crate::{
     watch::{Watched, watch},
 };
 use office::Office;
-use open::{open_ledger, open_store};
+use open::open_ledger;
 
 /// What a node is made of.
 pub struct NodeParts<'a> {
@@ -100,7 +101,7 @@ pub fn run_node(
     let most = machine::connections()?;
     let stop = Stop::on_signals()?;
     let ledger = Arc::new(open_ledger(&parts)?);
-    let store = blocks::open(&parts)?;
+    let blocks = blocks::open(&parts)?;
     let post = Post::open(&parts.folder.join(POST), PostLimits::default())?;
     let head = head(&ledger)?;
     let height = head.height;
@@ -108,7 +109,7 @@ pub fn run_node(
     let runtime = runtime()?;
     let opened = Opened {
         ledger: Arc::clone(&ledger),
-        store,
+        store: blocks.store,
         post,
         time: head.time,
         views: {
@@ -121,6 +122,9 @@ pub fn run_node(
     let office = Office::open(&parts, opened, &runtime)?;
     let interface = office.interface();
     let collector = collect_blocks(Arc::clone(&interface.store), stop.clone());
+    let scrubber = blocks
+        .embedded
+        .map(|store| scrub::scrub(store, &interface, stop.clone()));
     let watched = vec![
         Watched::new(&parts.folder.join(LEDGER), ledger.tables()),
         Watched::new(&parts.folder.join(POST), interface.post.tables()),
@@ -145,6 +149,9 @@ pub fn run_node(
         (served, watcher.join().ok().flatten())
     });
     let _ = collector.join();
+    if let Some(scrubber) = scrubber {
+        let _ = scrubber.join();
+    }
     drop(interface);
     let closed = office.close();
     damage.map_or(served, Err)?;

@@ -129,7 +129,7 @@ pub fn run(command: StoreCommand, context: &Context) -> Result<()> {
 
 fn status(entered: &Entered, context: &Context) -> Result<()> {
     let facts = entered.node.store_facts()?;
-    let kept = facts.kept;
+    let (kept, scrubbed) = (facts.kept, facts.scrubbed);
     context.output.data(
         &json!({
             "pins": facts.pins,
@@ -139,10 +139,25 @@ fn status(entered: &Entered, context: &Context) -> Result<()> {
                 "bytes": kept.bytes,
                 "capacity": kept.capacity,
             },
+            "scrubbed": {
+                "rounds": scrubbed.rounds,
+                "damaged": scrubbed.damaged,
+                "missing": scrubbed.missing,
+                "repaired": scrubbed.repaired,
+            },
         }),
         format!(
-            "pinned roots     {}\nkept for others  {} of {} promised, {} of {} bytes",
-            facts.pins, kept.here, kept.promised, kept.bytes, kept.capacity
+            "pinned roots     {}\nkept for others  {} of {} promised, {} of {} bytes\n\
+             scrubbed         {} rounds, {} damaged, {} missing, {} repaired",
+            facts.pins,
+            kept.here,
+            kept.promised,
+            kept.bytes,
+            kept.capacity,
+            scrubbed.rounds,
+            scrubbed.damaged,
+            scrubbed.missing,
+            scrubbed.repaired
         ),
     )
 }

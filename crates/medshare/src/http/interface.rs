@@ -4,12 +4,15 @@ use axum::extract::State;
 use base::{AccountId, Cid, genesis::Genesis};
 use consensus::Sequencer;
 use ledger::{Fault, View};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 use store::{BlockStore, GetError, Source};
 
 use super::{
     limit::{Rate, Rates},
-    message::NodeStanding,
+    message::{NodeStanding, Scrubbed},
     operator::Jobs,
     post::Post,
     relay::Relay,
@@ -34,7 +37,14 @@ pub trait Finder: Send + Sync {
     /// # Errors
     /// In words, why it is not here.
     fn fetch(&self, root: &Cid, told: &dyn Fn(u64, u64, Option<u64>)) -> Result<(), String>;
+
+    /// Bytes of a block that is damaged or missing here, from who has one of the roots that
+    /// reach it; `None` when nobody gives it.
+    fn mend(&self, cid: &Cid, roots: &[Cid]) -> Option<Vec<u8>>;
 }
+
+/// What the scrubber has found so far; it writes, the interface reads.
+pub type Scrubs = Arc<Mutex<Scrubbed>>;
 
 /// What the interface stands in front of.
 pub struct Interface {
@@ -58,6 +68,8 @@ pub struct Interface {
     pub jobs: Jobs,
     /// How the node stands among others.
     pub standing: Arc<dyn Fn() -> NodeStanding + Send + Sync>,
+    /// What the scrubber has found.
+    pub scrubs: Scrubs,
     /// Tickets.
     pub gate: Gate,
     /// Requests per second.

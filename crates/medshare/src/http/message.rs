@@ -117,6 +117,22 @@ pub struct StoreFacts {
     pub pins: u64,
     /// Copies kept for others.
     pub kept: Kept,
+    /// What the scrubber found since the node began.
+    pub scrubbed: Scrubbed,
+}
+
+/// What the scrubber did since the node began.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scrubbed {
+    /// How often it has read every block.
+    pub rounds: u64,
+    /// Blocks found damaged.
+    pub damaged: u64,
+    /// Pinned blocks found missing.
+    pub missing: u64,
+    /// Of both, how many are whole again.
+    pub repaired: u64,
 }
 
 /// `GET /v1/store/pins`

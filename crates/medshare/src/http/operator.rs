@@ -37,7 +37,15 @@ pub(super) async fn facts(State(interface): Shared, request: Request) -> Handled
     blocking(move || {
         let pins = interface.store.pins().map_err(unreadable)?.len() as u64;
         let kept = (interface.standing)().kept;
-        Ok(Answer::object(&StoreFacts { pins, kept }))
+        let scrubbed = *interface
+            .scrubs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        Ok(Answer::object(&StoreFacts {
+            pins,
+            kept,
+            scrubbed,
+        }))
     })
     .await
 }

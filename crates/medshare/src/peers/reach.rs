@@ -171,24 +171,6 @@ impl Reach {
             })
     }
 
-    /// A whole copy of a block of this store, from who has one of the roots that reach it.
-    pub fn mend(&self, cid: &Cid, roots: &[Cid]) -> Option<Vec<u8>> {
-        for root in roots {
-            let source = self
-                .registry
-                .record(root)
-                .map(|record| Source::State(record, *root));
-            let key = || self.registry.public_key(root).map(Source::PublicKey);
-            if let Some(bytes) = source
-                .or_else(key)
-                .and_then(|source| self.fetch(source, cid))
-            {
-                return Some(bytes);
-            }
-        }
-        None
-    }
-
     /// Whom to ask: nobody, when the ledger does not let this node have it.
     fn providers(&self, source: Source) -> Result<Vec<Vec<u8>>, Fault> {
         let view = (self.views)()?;
@@ -260,6 +242,17 @@ impl Finder for Reach {
             );
         }
         self.carrier.fetch(root, &providers, u64::MAX, told)
+    }
+
+    fn mend(&self, cid: &Cid, roots: &[Cid]) -> Option<Vec<u8>> {
+        roots.iter().find_map(|root| {
+            let record = self.registry.record(root);
+            let source = match record {
+                Some(record) => Source::State(record, *root),
+                None => Source::PublicKey(self.registry.public_key(root)?),
+            };
+            self.fetch(source, cid)
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 //! A node keeps the one it began with: the records are there.
 
 use std::{path::Path, sync::Arc};
-use store::BlockStore;
+use store::{BlockStore, Embedded};
 
 use super::{BLOCKS, NodeParts, open::open_store};
 use crate::{
@@ -11,17 +11,32 @@ use crate::{
     exit::{Exit, Fault, Result},
 };
 
+/// An open store of blocks.
+pub(super) struct Blocks {
+    /// The store.
+    pub(super) store: Arc<dyn BlockStore>,
+    /// The same, if it is our own: Kubo looks after its blocks itself.
+    pub(super) embedded: Option<Arc<Embedded>>,
+}
+
 /// Opens it.
-pub(super) fn open(parts: &NodeParts<'_>) -> Result<Arc<dyn BlockStore>> {
+pub(super) fn open(parts: &NodeParts<'_>) -> Result<Blocks> {
     let (embedded, kubo) = (parts.folder.join(BLOCKS), parts.folder.join(KUBO));
     match parts.store.backend {
         Backend::Embedded => {
             refuse(&kubo, "kubo")?;
-            Ok(Arc::new(open_store(&embedded)?))
+            let store = Arc::new(open_store(&embedded)?);
+            Ok(Blocks {
+                store: Arc::<Embedded>::clone(&store),
+                embedded: Some(store),
+            })
         }
         Backend::Kubo => {
             refuse(&embedded, "embedded")?;
-            open_kubo(parts, &kubo)
+            Ok(Blocks {
+                store: open_kubo(parts, &kubo)?,
+                embedded: None,
+            })
         }
     }
 }

@@ -161,6 +161,7 @@ fn interface(
         standing: elsewhere
             .standing
             .unwrap_or_else(|| Arc::new(NodeStanding::default)),
+        scrubs: Arc::default(),
         // A clock that was set back since the last block makes no used ticket new.
         gate: Gate::new(parts.genesis.chain(), system::now().max(opened.time)),
         rate: Rate::new(parts.server.requests_per_second),

@@ -422,7 +422,7 @@ pub(super) fn ask_genesis(
         return Err(Fault::new(Exit::Config, "no node to join was named"));
     };
     let nothing = tempfile::tempdir().map_err(|error| Fault::io("a temporary folder", &error))?;
-    let store: Arc<dyn BlockStore> = Arc::new(super::open_store(nothing.path())?);
+    let store: Arc<dyn BlockStore> = Arc::new(super::open::open_store(nothing.path())?);
     let link = Link::to(upstream, &plan, seed, store, runtime.handle())?;
     let remote = Remote::new(Arc::new(link.to_peer(upstream.peer)), None);
     let until = Instant::now() + wait;

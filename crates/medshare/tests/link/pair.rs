@@ -278,6 +278,7 @@ fn interface(
         operator: account("node"),
         jobs: Jobs::default(),
         standing: Arc::new(Default::default),
+        scrubs: Arc::default(),
         gate: Gate::new(chain(), system::now()),
         rate: Rate::new(10_000),
         newcomers: Rate::new(50),
