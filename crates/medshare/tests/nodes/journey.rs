@@ -24,15 +24,15 @@ fn images() -> Vec<PathBuf> {
     found
 }
 
-struct Cast {
-    fleet: Fleet,
-    patient: String,
+pub(crate) struct Cast {
+    pub(crate) fleet: Fleet,
+    pub(crate) patient: String,
     agent: String,
 }
 
 /// Hospitals h1 to h4 with nodes n1 to n4; n3 and n4 keep no copies. Anna is a patient of
 /// h1 at n1, the agent belongs to h2.
-fn gather() -> Cast {
+pub(crate) fn gather() -> Cast {
     let mut fleet = Fleet::start();
     for (node, home) in [("n1", "h1"), ("n2", "h2"), ("n3", "h3"), ("n4", "h4")] {
         fleet.prepare(node);
@@ -69,7 +69,7 @@ fn gather() -> Cast {
     }
 }
 
-fn http(fleet: &Fleet, node: &str) -> HttpNode {
+pub(crate) fn http(fleet: &Fleet, node: &str) -> HttpNode {
     let socket = fleet.path(node).join("node/medshare.sock");
     HttpNode::new(Address::Unix(socket), Duration::from_secs(60), None).unwrap()
 }

@@ -4,3 +4,4 @@
 mod fleet;
 mod following;
 mod journey;
+mod repair;
