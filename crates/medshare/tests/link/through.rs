@@ -129,7 +129,7 @@ fn a_block_larger_than_a_message_comes_in_pieces() {
     let pair = Pair::start();
     let quinn = pair.party("two", "quinn");
     // Operations that fail are logged as well; each of these has about 450 kB.
-    let parts: Vec<PartKey> = (0..4_000)
+    let parts: Vec<PartKey> = (0..5_000)
         .map(|part| PartKey {
             part,
             sid: base::ScopeId([1; 32]),

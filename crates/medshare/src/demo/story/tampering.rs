@@ -4,6 +4,7 @@ use base::{Cid, RecordId};
 use share::sealed::SealedRecord;
 use std::{
     fs,
+    io::{Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -43,16 +44,16 @@ fn ciphertext(
 ) -> Result<()> {
     let folder = cast.node.home();
     let body = body_of(&folder, journey)?;
-    let block = block_file(&folder, &body)?;
-    let whole = read(&block)?;
-    let damaged = flipped(&whole);
-    overwrite(&block, &damaged)?;
+    let block = Held::find(&folder, &body)?;
+    block.overwrite(&flipped(&block.bytes))?;
     report.done(
         step(
             "tamper-store",
             "A thief turns over one bit of a sealed body on the node's disk",
         ),
-        &Facts::default().cid(&body).sizes(whole.len() as u64, None),
+        &Facts::default()
+            .cid(&body)
+            .sizes(block.bytes.len() as u64, None),
     )?;
     let reader = &cast.brigid;
     let again = |node: &str| {
@@ -81,7 +82,7 @@ fn ciphertext(
         Exit::Invalid,
         &body,
     )?;
-    overwrite(&block, &whole)?;
+    block.overwrite(&block.bytes)?;
 
     let relay = Relay::start(
         &stage.side_socket("wire.sock"),
@@ -283,38 +284,59 @@ fn body_of(folder: &Path, journey: &Journey<'_>) -> Result<String> {
         .record
         .parse()
         .map_err(|_| unreadable("no record id"))?;
-    let root = read(&block_file(folder, &journey.state)?)?;
+    let root = Held::find(folder, &journey.state)?.bytes;
     let sealed = SealedRecord::from_block(&root, record).map_err(|_| unreadable("no root"))?;
     let part = sealed.parts.first().ok_or_else(|| unreadable("no part"))?;
     Ok(Cid::to_string(&part.body))
 }
 
-/// The file below `folder` that holds the block named `cid`.
-fn block_file(folder: &Path, cid: &str) -> Result<PathBuf> {
-    find(folder, cid)?
-        .ok_or_else(|| Fault::new(Exit::NotFound, format!("no file holds block {cid}")))
+/// A block as it lies in a pack on a node's disk.
+struct Held {
+    pack: PathBuf,
+    offset: u64,
+    bytes: Vec<u8>,
 }
 
-fn find(folder: &Path, name: &str) -> Result<Option<PathBuf>> {
-    let failed = |error: &std::io::Error| Fault::io(folder.display(), error);
-    for entry in fs::read_dir(folder).map_err(|error| failed(&error))? {
-        let path = entry.map_err(|error| failed(&error))?.path();
-        // A pin has the name of a block and is none.
-        if path.is_dir() && path.file_name().is_some_and(|folder| folder == "pins") {
-            continue;
-        }
-        if path.is_dir() {
-            if let Some(found) = find(&path, name)? {
-                return Ok(Some(found));
+impl Held {
+    /// Looks for it in the packs of the node whose home is `folder`. What stands before a
+    /// block, 48 bytes at a multiple of eight, names it: `blok`, length, codec, SHA2-256
+    /// (ADR 11).
+    fn find(folder: &Path, cid: &str) -> Result<Self> {
+        let absent = || Fault::new(Exit::NotFound, format!("no pack holds block {cid}"));
+        let digest = cid.parse().ok().as_ref().and_then(base::cid::sha256_digest);
+        let digest = digest.ok_or_else(absent)?;
+        let packs = folder.join("node/blocks/packs");
+        let failed = |error: &std::io::Error| Fault::io(packs.display(), error);
+        for entry in fs::read_dir(&packs).map_err(|error| failed(&error))? {
+            let pack = entry.map_err(|error| failed(&error))?.path();
+            let all = read(&pack)?;
+            let heads = (0..all.len()).step_by(8).filter_map(|at| {
+                let head = all.get(at..at + 48)?;
+                let named = head.starts_with(b"blok") && head.get(9..41)? == digest;
+                let length = u32::from_le_bytes(head.get(4..8)?.try_into().ok()?);
+                named.then_some((at + 48, length as usize))
+            });
+            for (at, length) in heads {
+                if let Some(bytes) = all.get(at..at + length) {
+                    return Ok(Self {
+                        offset: at as u64,
+                        bytes: bytes.to_vec(),
+                        pack,
+                    });
+                }
             }
-        } else if path
-            .file_name()
-            .is_some_and(|file| file.to_string_lossy().contains(name))
-        {
-            return Ok(Some(path));
         }
+        Err(absent())
     }
-    Ok(None)
+
+    fn overwrite(&self, bytes: &[u8]) -> Result<()> {
+        let write = || {
+            let mut pack = fs::OpenOptions::new().write(true).open(&self.pack)?;
+            pack.seek(SeekFrom::Start(self.offset))?;
+            pack.write_all(bytes)
+        };
+        write().map_err(|error| Fault::io(self.pack.display(), &error))
+    }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
