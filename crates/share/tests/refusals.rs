@@ -238,11 +238,7 @@ fn a_wallet_rejects_what_does_not_hold() {
             "capsule" => state.sealed.parts[0].capsule,
             _ => root,
         };
-        let path = world.block_file(&cid);
-        let mut bytes = std::fs::read(&path).unwrap();
-        let middle = bytes.len() / 2;
-        bytes[middle] ^= 1;
-        std::fs::write(&path, bytes).unwrap();
+        world.damage(&cid);
         let error = accept(record).unwrap_err();
         assert!(matches!(&error, AcceptError::Part(_)), "{what}: {error}");
         assert!(
@@ -442,10 +438,7 @@ fn answers_are_bound_to_their_query() {
 
     // damaged body: refused, and the sink is thrown away
     let state = State::load(&desk, first, desk.record(first).unwrap().accepted.unwrap()).unwrap();
-    let path = world.block_file(&state.sealed.parts[0].body);
-    let mut bytes = std::fs::read(&path).unwrap();
-    bytes[0] ^= 1;
-    std::fs::write(&path, bytes).unwrap();
+    world.damage(&state.sealed.parts[0].body);
     refused!(open(&one), OpenError::Part(_));
     open(&two).unwrap();
 }

@@ -338,20 +338,20 @@ impl World {
         letters.remove(0)
     }
 
-    /// Where the store keeps a block, to damage it.
-    pub fn block_file(&self, cid: &Cid) -> std::path::PathBuf {
-        fn find(folder: &std::path::Path, digest: Digest) -> Option<std::path::PathBuf> {
-            std::fs::read_dir(folder).unwrap().find_map(|entry| {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    return find(&path, digest);
-                }
-                (Digest::of(&std::fs::read(&path).unwrap()) == digest).then_some(path)
-            })
+    /// Turns over one bit in the middle of a block, in the pack that holds it.
+    pub fn damage(&self, cid: &Cid) {
+        let bytes = store::BlockStore::get(&self.store, cid).unwrap();
+        let packs = std::fs::read_dir(self.folder.path().join("store/packs")).unwrap();
+        for pack in packs {
+            let path = pack.unwrap().path();
+            let mut all = std::fs::read(&path).unwrap();
+            if let Some(at) = all.windows(bytes.len()).position(|found| found == bytes) {
+                all[at + bytes.len() / 2] ^= 1;
+                std::fs::write(&path, all).unwrap();
+                return;
+            }
         }
-        let digest = Digest(base::cid::sha256_digest(cid).unwrap());
-        find(&self.folder.path().join("store"), digest)
-            .unwrap_or_else(|| panic!("no file of {cid}"))
+        panic!("no pack holds {cid}");
     }
 }
 
