@@ -11,6 +11,7 @@ use ledger::Fault;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 use store::{BlockStore, GetError, links};
 
@@ -140,20 +141,26 @@ impl Reach {
         }
     }
 
+    /// Asks who has it, for a while: hints of who holds what, and another node's knowledge of
+    /// a grant, come a little after the blocks that a reader has seen.
     fn fetch(&self, source: Source, cid: &Cid) -> Option<Vec<u8>> {
-        let providers = self.providers(source).unwrap_or_else(|fault| {
-            log_line(&fault);
-            Vec::new()
-        });
-        if providers.is_empty() {
-            return None;
-        }
-        match self.carrier.bring(cid, &providers) {
-            Ok(bytes) if store::check(cid, &bytes).is_ok() => Some(bytes),
-            Ok(_) => None,
-            Err(reason) => {
-                log_line(&format!("block {cid} is not here, and: {reason}"));
-                None
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let providers = self.providers(source).unwrap_or_else(|fault| {
+                log_line(&fault);
+                Vec::new()
+            });
+            if providers.is_empty() {
+                return None;
+            }
+            match self.carrier.bring(cid, &providers) {
+                Ok(bytes) if store::check(cid, &bytes).is_ok() => return Some(bytes),
+                Ok(_) => return None,
+                Err(reason) if Instant::now() >= until => {
+                    log_line(&format!("block {cid} is not here, and: {reason}"));
+                    return None;
+                }
+                Err(_) => std::thread::sleep(AGAIN),
             }
         }
     }
@@ -256,5 +263,8 @@ impl Finder for Reach {
     }
 }
 
+/// How long a block is asked for again that nobody gave.
+const PATIENCE: Duration = Duration::from_secs(8);
+const AGAIN: Duration = Duration::from_millis(500);
 /// Blocks remembered as a record's own; a record of 64 GiB has about so many.
 const MAX_TRAIL: usize = 100_000;
