@@ -98,6 +98,9 @@ pub struct ServerConfig {
     pub file_mebibytes: u32,
     /// Operations waiting to be ordered, 1..=1000000.
     pub queue: u32,
+    /// Pause between two rounds in which every block of the store is hashed again,
+    /// seconds, 1..=2592000.
+    pub scrub_seconds: u32,
 }
 
 impl Default for ServerConfig {
@@ -109,6 +112,7 @@ impl Default for ServerConfig {
             request_seconds: 30,
             file_mebibytes: 65_536,
             queue: 16_384,
+            scrub_seconds: 6 * 3600,
         }
     }
 }
@@ -293,6 +297,13 @@ impl Config {
                 1_048_576,
             ),
             ("server", "queue", server.queue, 1, 1_000_000),
+            (
+                "server",
+                "scrub-seconds",
+                server.scrub_seconds,
+                1,
+                2_592_000,
+            ),
         ];
         if let Some(peers) = &self.peers {
             ranges.push(("peers", "stale-seconds", peers.stale_seconds, 5, 86_400));

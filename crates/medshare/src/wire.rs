@@ -122,9 +122,10 @@ pub fn run_node(
     let office = Office::open(&parts, opened, &runtime)?;
     let interface = office.interface();
     let collector = collect_blocks(Arc::clone(&interface.store), stop.clone());
+    let pause = Duration::from_secs(parts.server.scrub_seconds.into());
     let scrubber = blocks
         .embedded
-        .map(|store| scrub::scrub(store, &interface, stop.clone()));
+        .map(|store| scrub::scrub(store, &interface, pause, stop.clone()));
     let watched = vec![
         Watched::new(&parts.folder.join(LEDGER), ledger.tables()),
         Watched::new(&parts.folder.join(POST), interface.post.tables()),

@@ -20,17 +20,20 @@ use crate::{
     stop::Stop,
 };
 
-/// Begins it; it ends with `stop`, and goes on there the next time.
+/// Begins it, with `pause` between two rounds; it ends with `stop`, and goes on there the
+/// next time.
 pub(super) fn scrub(
     store: Arc<Embedded>,
     interface: &Arc<Interface>,
+    pause: Duration,
     stop: Stop,
 ) -> JoinHandle<()> {
     let (finder, scrubs) = (interface.finder.clone(), Arc::clone(&interface.scrubs));
     std::thread::spawn(move || {
         let repair = |cid: &Cid, roots: &[Cid]| finder.as_ref()?.mend(cid, roots);
-        let mut said = Vec::new();
-        while !stop.wait(PAUSE) {
+        let (mut said, mut wait) = (Vec::new(), pause.min(FIRST));
+        while !stop.wait(wait) {
+            wait = pause;
             match store.scrub(&repair, BYTES_PER_SECOND, &|| stop.is_set()) {
                 Ok(report) => said = note(&scrubs, report, &said),
                 Err(error) => log_line(&format!("scrubbing: {error}")),
@@ -66,7 +69,7 @@ fn note(scrubs: &Scrubs, report: ScrubReport, said: &[Finding]) -> Vec<Finding> 
     report.findings
 }
 
-/// Pause between two rounds, and before the first.
-const PAUSE: Duration = Duration::from_secs(30);
+/// Longest wait for the first round.
+const FIRST: Duration = Duration::from_secs(30);
 /// So much a reader does not notice; 1 TiB takes about nine hours.
 const BYTES_PER_SECOND: u64 = 32 << 20;

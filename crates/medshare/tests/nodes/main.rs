@@ -4,4 +4,5 @@
 mod fleet;
 mod following;
 mod journey;
+mod operator;
 mod repair;
