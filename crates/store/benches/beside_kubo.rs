@@ -42,9 +42,15 @@ fn main() {
     for number in 0..rounds {
         let round = Round::new(folder.path(), number);
         for turn in 0..works.len() {
+            settle();
             works[(turn + number) % works.len()](&round);
         }
     }
+}
+
+/// Has the system write out what earlier works have left, so that nobody waits for another's bytes.
+fn settle() {
+    assert!(Command::new("sync").status().unwrap().success());
 }
 
 /// One round: a folder and a file in it.
@@ -257,12 +263,13 @@ fn add(kubo: &Daemon, round: &Round) -> (f64, String) {
 /// The text of an answer, from where JSON begins.
 fn post(kubo: &Daemon, call: &str, file: Option<&Path>) -> String {
     let mut stream = TcpStream::connect(kubo.api()).unwrap();
-    let (head, tail) = match file {
-        None => (String::new(), ""),
+    // A call without a file must not claim to have parts: Kubo would wait for the first and refuse.
+    let (form, head, tail) = match file {
+        None => ("", "", ""),
         Some(_) => (
+            "Content-Type: multipart/form-data; boundary=medshare\r\n",
             "--medshare\r\nContent-Disposition: form-data; name=\"file\"; filename=\"file\"\r\n\
-             Content-Type: application/octet-stream\r\n\r\n"
-                .to_owned(),
+             Content-Type: application/octet-stream\r\n\r\n",
             "\r\n--medshare--\r\n",
         ),
     };
@@ -271,7 +278,7 @@ fn post(kubo: &Daemon, call: &str, file: Option<&Path>) -> String {
     write!(
         stream,
         "POST /api/v0/{call} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {length}\r\n\
-         Content-Type: multipart/form-data; boundary=medshare\r\n\r\n{head}",
+         {form}\r\n{head}",
         kubo.api()
     )
     .unwrap();
