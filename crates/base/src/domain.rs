@@ -29,8 +29,20 @@ pub const FAILURE: &str = "failure";
 pub const TICKET: &str = "ticket";
 /// A node's word on what it holds, or gave to another to keep.
 pub const HINT: &str = "hint";
-/// A validator's signature of a block.
+/// The signature of a validator that decides alone, of a block.
 pub const BLOCK: &str = "block";
+/// A validator's precommit of a block in a round: what certificates are made of.
+pub const COMMIT: &str = "commit";
+/// A validator's other votes: prevotes, and precommits of no block.
+pub const VOTE: &str = "vote";
+/// A proposer's choice of a block for a round.
+pub const PROPOSAL: &str = "proposal";
+/// Who sends a block in pieces, and for which round.
+pub const STREAM: &str = "stream";
+/// A validator's word that a peer id is its own.
+pub const VALIDATOR: &str = "validator";
+/// A validator's word on how far its ledger is.
+pub const TIP: &str = "tip";
 /// What guardians approve when an account is recovered.
 pub const RECOVERY: &str = "recovery";
 /// Salt of a scope.

@@ -7,7 +7,7 @@
 //! two that cannot be of one ledger are kept as a [`Conflict`], and it stops for good.
 //! It refuses to know how the upstream is reached.
 
-mod chase;
+pub(crate) mod chase;
 mod conflict;
 mod follower;
 

@@ -3,9 +3,11 @@
 //!
 //! A [`Sequencer`] takes opaque bytes and answers with a receipt once they are durable in
 //! a certified block. It refuses to know what an operation says. [`solo`] is one node with
-//! one validator key: the embedded default; [`follow`] is a node that orders nothing and
-//! keeps an equal ledger.
+//! one validator key: the embedded default; `bft` (feature `bft`) is several that agree;
+//! [`follow`] is a node that orders nothing and keeps an equal ledger.
 
+#[cfg(feature = "bft")]
+pub mod bft;
 pub mod clock;
 pub mod follow;
 pub mod sequencer;

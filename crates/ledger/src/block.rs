@@ -67,11 +67,11 @@ impl Header {
         }
     }
 
-    /// A certificate of this header by one validator; others are added with
-    /// [`Certificate::signatures`].
+    /// A certificate of this header by one validator that decides alone, without rounds.
     pub fn certify(&self, secret: &OperationSecret) -> Certificate {
         Certificate {
             height: self.height,
+            round: None,
             header: self.cid(),
             signatures: vec![(
                 AccountId::of(&secret.public()),
@@ -81,16 +81,57 @@ impl Header {
     }
 }
 
-/// Signatures of validators over a header's [`Statement::preimage`].
+/// A validator's word that a block is the one of its height: it is given once a round, after
+/// more than two thirds showed that they would accept the block.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Commit {
+    /// The ledger.
+    pub chain: ChainId,
+    /// The block's height.
+    pub height: u64,
+    /// The round, from 0.
+    pub round: u32,
+    /// CID of the block's header.
+    pub header: Cid,
+}
+
+impl Statement for Commit {
+    const DOMAIN: &'static str = domain::COMMIT;
+}
+
+/// Signatures of validators: of a [`Commit`] where they agree in rounds, of the header
+/// itself where one decides alone.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Certificate {
     /// The header's height.
     pub height: u64,
+    /// The round in which the validators decided; none where there are no rounds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round: Option<u32>,
     /// The header's CID.
     pub header: Cid,
     /// Who signed; each validator at most once. Empty at height 0 only.
     pub signatures: Vec<(AccountId, Signature)>,
+}
+
+impl Certificate {
+    /// What each of its signatures is over.
+    fn preimage(&self, header: &Header) -> Vec<u8> {
+        match self.round {
+            None => header.preimage(),
+            Some(round) => {
+                let commit = Commit {
+                    chain: header.chain,
+                    height: header.height,
+                    round,
+                    header: self.header,
+                };
+                commit.preimage()
+            }
+        }
+    }
 }
 
 /// A header with its certificate, unchecked.
@@ -109,6 +150,7 @@ impl Head {
         let header = Header::genesis(genesis);
         let certificate = Certificate {
             height: 0,
+            round: None,
             header: header.cid(),
             signatures: Vec::new(),
         };
@@ -131,7 +173,8 @@ impl Head {
             return Err(HeadError::WrongChain);
         }
         if header.height == 0 {
-            return if *header == validators.genesis && certificate.signatures.is_empty() {
+            let bare = certificate.signatures.is_empty() && certificate.round.is_none();
+            return if *header == validators.genesis && bare {
                 Ok(VerifiedHead(self))
             } else {
                 Err(HeadError::NotGenesis)
@@ -143,7 +186,7 @@ impl Head {
         validators
             .key(header.proposer)
             .ok_or(HeadError::NotValidator)?;
-        validators.check(&header.preimage(), &certificate.signatures)?;
+        validators.check(&certificate.preimage(header), &certificate.signatures)?;
         Ok(VerifiedHead(self))
     }
 }

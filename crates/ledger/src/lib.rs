@@ -84,7 +84,7 @@ pub mod state;
 mod storage;
 pub mod verify;
 
-pub use block::{Block, Certificate, Head, HeadError, Header, ValidatorSet, VerifiedHead};
+pub use block::{Block, Certificate, Commit, Head, HeadError, Header, ValidatorSet, VerifiedHead};
 pub use budget::hint_cost;
 pub use credit::{Ranked, decayed};
 pub use leaf::{Failure, Leaf, Outcome, Refusal};

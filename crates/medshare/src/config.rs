@@ -28,6 +28,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// Other nodes; without this table a node has none.
     pub peers: Option<PeersConfig>,
+    /// Other validators; without this table a validator orders alone.
+    pub consensus: Option<ConsensusConfig>,
     /// What is printed.
     pub output: OutputConfig,
 }
@@ -190,6 +192,17 @@ impl Default for PeersConfig {
             patients: BTreeMap::new(),
         }
     }
+}
+
+/// `[consensus]`
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ConsensusConfig {
+    /// Where to listen for other validators: `/ip4/0.0.0.0/tcp/7600`.
+    pub listen: String,
+    /// Where the others are, with their peer ids: `/ip4/…/tcp/…/p2p/…`.
+    #[serde(default)]
+    pub peers: Vec<String>,
 }
 
 /// `[output]`

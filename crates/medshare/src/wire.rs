@@ -5,21 +5,27 @@
 //! a Kubo, post office on redb, behind `/v1`; with feature `peers`, the link to other nodes.
 
 mod blocks;
+#[cfg(any(feature = "bft", feature = "peers"))]
+mod note;
 mod office;
 mod open;
+mod orderer;
 #[cfg(feature = "peers")]
 mod peers;
 mod scrub;
+#[cfg(feature = "bft")]
+mod validator;
 
 use base::{AccountId, Millis, genesis::Genesis, key::OperationSecret};
-use consensus::{Limits, Solo, SystemClock};
-use ledger::{Header, Ledger, ValidatorSet};
+#[cfg(feature = "peers")]
+use ledger::ValidatorSet;
+use ledger::{Header, Ledger};
 use std::{path::Path, sync::Arc, time::Duration};
 use store::{Absent, BlockStore};
 use tokio::{runtime::Runtime, sync::watch};
 
 use crate::{
-    config::{PeersConfig, ServerConfig, StoreConfig},
+    config::{ConsensusConfig, PeersConfig, ServerConfig, StoreConfig},
     exit::{Exit, Fault, Result},
     files,
     http::{
@@ -37,6 +43,7 @@ use crate::{
 };
 use office::Office;
 use open::open_ledger;
+pub use orderer::{prepare_validator, require_bft};
 
 /// What a node is made of.
 pub struct NodeParts<'a> {
@@ -52,6 +59,17 @@ pub struct NodeParts<'a> {
     pub store: &'a StoreConfig,
     /// Other nodes, if it has any.
     pub peers: Option<PeerParts<'a>>,
+    /// The other validators, if there are any.
+    pub consensus: Option<ConsensusParts<'a>>,
+}
+
+/// What a validator's link to the others is made of.
+#[derive(Debug)]
+pub struct ConsensusParts<'a> {
+    /// `[consensus]`
+    pub config: &'a ConsensusConfig,
+    /// The key of the peer id.
+    pub seed: PeerSeed,
 }
 
 /// What a node's link to others is made of.
@@ -182,22 +200,8 @@ struct Opened {
     stop: Stop,
 }
 
-/// The sequencer of a node whose account is the ledger's one validator.
-fn start_solo(parts: &NodeParts<'_>, ledger: &Arc<Ledger>) -> Result<Solo> {
-    let limits = Limits {
-        queue: parts.server.queue as usize,
-        ..Limits::default()
-    };
-    Solo::start(
-        Arc::clone(ledger),
-        parts.secret.clone(),
-        SystemClock,
-        limits,
-    )
-    .map_err(|error| Fault::new(Exit::Home, error))
-}
-
 /// Whether the node's account orders the ledger's operations.
+#[cfg(feature = "peers")]
 fn orders(parts: &NodeParts<'_>) -> bool {
     let account = AccountId::of(&parts.secret.public());
     ValidatorSet::of(parts.genesis).key(account).is_some()

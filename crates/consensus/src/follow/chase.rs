@@ -16,7 +16,7 @@ pub(super) enum Progress {
 
 /// Why a step did not bring the ledger further.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Setback {
+pub(crate) enum Setback {
     /// Worth another try.
     Trouble(String),
     /// Never again.
@@ -56,7 +56,7 @@ pub(super) fn step(ledger: &Ledger, upstream: &dyn Upstream) -> Result<Progress,
 }
 
 /// Refuses a certified head that the ledger at hand contradicts.
-pub(super) fn compare(view: &View, head: &VerifiedHead) -> Result<(), Setback> {
+pub(crate) fn compare(view: &View, head: &VerifiedHead) -> Result<(), Setback> {
     let newest = view.head()?;
     let ours = match view.head_at(head.header.height)? {
         Some(ours) => ours,

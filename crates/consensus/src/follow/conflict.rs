@@ -22,7 +22,7 @@ pub struct Conflict {
 }
 
 impl Conflict {
-    pub(super) fn new(ours: Head, theirs: Block, fault: String) -> Self {
+    pub(crate) fn new(ours: Head, theirs: Block, fault: String) -> Self {
         Self {
             version: VERSION,
             ours,

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::{account::read_text, context::Context, output::usage, party::parse_span};
 use crate::{
-    config::{Config, KeysConfig, PeersConfig},
+    config::{Config, ConsensusConfig, KeysConfig, PeersConfig},
     exit::{Exit, Fault, Result},
     files,
     home::{Home, Plan, identity::Identity, keys::Keys, role_name, whole_second},
@@ -142,7 +142,7 @@ pub fn run(args: InitArgs, context: &Context) -> Result<()> {
         (None, Some(_)) => joined_ledger(&args, peers.as_ref(), &phrase, context)?,
         (None, None) => new_ledger(&args, &phrase),
     };
-    let config = config_text(node_text.as_deref(), work_factor, peers);
+    let config = config_text(node_text.as_deref(), work_factor, peers, None);
     let home = Home::create(
         &context.home,
         &Plan {
@@ -323,10 +323,12 @@ pub(super) fn config_text(
     node: Option<&str>,
     work_factor: u8,
     peers: Option<PeersConfig>,
+    consensus: Option<ConsensusConfig>,
 ) -> String {
     let mut config = Config::default();
     config.node.address = node.map(str::to_owned);
     config.peers = peers;
+    config.consensus = consensus;
     config.keys = KeysConfig { work_factor };
     format!(
         "# Settings of this home; `medshare config check` names what is wrong.\n{}",
@@ -398,7 +400,7 @@ pub(super) fn write_phrase(path: &Path, words: &str) -> Result<()> {
     pending.keep(files::Existing::Refuse)
 }
 
-fn institution(text: &str) -> std::result::Result<Institution, String> {
+pub(super) fn institution(text: &str) -> std::result::Result<Institution, String> {
     let (account, group) = match text.split_once(':') {
         Some((account, group)) => {
             let group = group
@@ -413,4 +415,4 @@ fn institution(text: &str) -> std::result::Result<Institution, String> {
 }
 
 /// Largest distance of a block's time from a validator's clock, milliseconds.
-const DRIFT: u64 = 5_000;
+pub(super) const DRIFT: u64 = 5_000;

@@ -14,6 +14,7 @@ pub mod grant;
 pub mod guardian;
 pub mod init;
 pub mod ledger;
+pub mod network;
 pub mod node;
 pub mod open;
 pub mod operation;
@@ -92,6 +93,9 @@ pub enum Command {
     Demo(crate::demo::DemoArgs),
     /// Make a home: one role, one folder, keys under a passphrase
     Init(init::InitArgs),
+    /// Make a network of validators
+    #[command(subcommand)]
+    Network(network::NetworkCommand),
     /// Run a node: ledger, store and interface
     #[command(subcommand)]
     Node(node::NodeCommand),
@@ -177,6 +181,7 @@ fn run(cli: Cli, output: &mut Output) -> Result<()> {
     match cli.command {
         Command::Demo(args) => crate::demo::run(&args, &context),
         Command::Init(args) => init::run(args, &context),
+        Command::Network(command) => network::run(command, &context),
         Command::Node(command) => node::run(command, &context),
         Command::Store(command) => store::run(command, &context),
         Command::Wallet(command) => wallet::run(command, &context),

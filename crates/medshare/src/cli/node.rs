@@ -10,10 +10,10 @@ use crate::{
     home::{Home, identity::Identity},
     http::{
         Address, listen_address,
-        message::{Following, NodeStanding, Status},
+        message::{Following, NodeStanding, Status, ValidatorStanding},
     },
     peers::{key, message::plain},
-    wire::{self, Bound, NodeParts, PeerParts},
+    wire::{self, Bound, ConsensusParts, NodeParts, PeerParts},
 };
 
 /// Verbs of the node.
@@ -103,6 +103,7 @@ fn status(context: &Context) -> Result<()> {
         "peer": standing.peer.as_ref().map(|peer| key::shown(peer)),
         "follows": follows,
         "peers": peers,
+        "validator": standing.validator.as_ref().map(validator_json),
     });
     let mut text = format!(
         "ledger           {} at height {}, {} leaves",
@@ -113,6 +114,9 @@ fn status(context: &Context) -> Result<()> {
     }
     if let Some(follows) = &standing.follows {
         text.push_str(&format!("\nfollows          {}", in_words(follows)));
+    }
+    if let Some(validator) = &standing.validator {
+        text.push_str(&validator_text(validator));
     }
     for other in &standing.peers {
         let state = match (&other.away, other.connected) {
@@ -126,6 +130,70 @@ fn status(context: &Context) -> Result<()> {
         text.push_str(&format!("\n{}  {state}, {whose}", key::shown(&other.peer)));
     }
     context.output.data(&value, text)
+}
+
+fn validator_json(validator: &ValidatorStanding) -> serde_json::Value {
+    let others: Vec<_> = validator
+        .validators
+        .iter()
+        .map(|other| {
+            json!({
+                "account": other.account.to_string(), "height": other.height, "seen_ms": other.age,
+            })
+        })
+        .collect();
+    let counters = &validator.counters;
+    json!({
+        "height": validator.height,
+        "round": validator.round,
+        "proposer": validator.proposer.map(|account| account.to_string()),
+        "validators": others,
+        "waiting": validator.waiting,
+        "accusations": validator.accusations,
+        "watching": validator.watching,
+        "trouble": validator.trouble,
+        "halted": validator.halted,
+        "blocks": counters.blocks,
+        "own_blocks": counters.own,
+        "empty_blocks": counters.empty,
+        "operations": counters.operations,
+        "further_rounds": counters.further_rounds,
+        "refused_blocks": counters.refused,
+    })
+}
+
+fn validator_text(validator: &ValidatorStanding) -> String {
+    let round = match validator.round {
+        None => "not begun".to_owned(),
+        Some(round) => format!("round {round}"),
+    };
+    let mut text = format!(
+        "\nvalidator        deciding height {}, {round}, {} operations wait",
+        validator.height, validator.waiting
+    );
+    for (name, what) in [
+        ("votes", &validator.watching),
+        ("HALTED", &validator.halted),
+        ("in trouble", &validator.trouble),
+    ] {
+        if let Some(what) = what {
+            text.push_str(&format!("\n{name:<17}{}", plain(what)));
+        }
+    }
+    if validator.accusations > 0 {
+        let count = validator.accusations;
+        text.push_str(&format!(
+            "\nproofs           {count} against validators that signed two things"
+        ));
+    }
+    for other in &validator.validators {
+        let seen = match (other.height, other.age) {
+            (Some(height), Some(age)) => format!("at height {height}, {age} ms ago"),
+            _ => "not seen".to_owned(),
+        };
+        text.push_str(&format!("\n{}  {seen}", other.account));
+    }
+    text
 }
 
 fn in_words(follows: &Following) -> String {
@@ -145,6 +213,9 @@ fn serve(home: &Home, listen: Option<Address>, context: &Context) -> Result<()> 
     if context.config.peers.is_some() {
         wire::require_peers()?;
     }
+    if context.config.consensus.is_some() {
+        wire::require_bft()?;
+    }
     // A second node on this home is refused before anybody types a passphrase.
     let running = home.lock_for_running()?;
     let keys = home.unlock(&context.passphrase.read()?)?;
@@ -158,6 +229,14 @@ fn serve(home: &Home, listen: Option<Address>, context: &Context) -> Result<()> 
         home.check_ledger(None)?;
     }
     let peer = context.config.peers.as_ref().map(|_| seed.id());
+    let consensus = context
+        .config
+        .consensus
+        .as_ref()
+        .map(|config| ConsensusParts {
+            config,
+            seed: seed.clone(),
+        });
     let file = context.config_file();
     let peers = context.config.peers.as_ref().map(|config| PeerParts {
         config,
@@ -173,6 +252,7 @@ fn serve(home: &Home, listen: Option<Address>, context: &Context) -> Result<()> 
         server: &context.config.server,
         store: &context.config.store,
         peers,
+        consensus,
     };
     let height = wire::run_node(parts, &address, |bound| {
         home.check_ledger(Some(bound.height))?;

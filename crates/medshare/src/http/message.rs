@@ -93,6 +93,65 @@ pub struct NodeStanding {
     pub peers: Vec<PeerStanding>,
     /// What it keeps for other hospitals.
     pub kept: Kept,
+    /// How it stands among the validators, if it is one of several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validator: Option<ValidatorStanding>,
+}
+
+/// One of several validators.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ValidatorStanding {
+    /// The height that is decided next.
+    pub height: u64,
+    /// Its round, once it has begun.
+    pub round: Option<u32>,
+    /// Whose turn it is, or was last.
+    pub proposer: Option<AccountId>,
+    /// Every validator, this one included.
+    pub validators: Vec<SeenValidator>,
+    /// Operations that wait to be ordered.
+    pub waiting: u64,
+    /// Proofs against validators that are kept.
+    pub accusations: u64,
+    /// Why it does not vote, if its memory of votes was lost.
+    pub watching: Option<String>,
+    /// What keeps it from going on, since the last block.
+    pub trouble: Option<String>,
+    /// Why it stopped for good.
+    pub halted: Option<String>,
+    /// What it did since it was started.
+    pub counters: ValidatorCounters,
+}
+
+/// A validator, as another sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeenValidator {
+    /// Its account.
+    pub account: AccountId,
+    /// The newest height that it signed for since this node was started.
+    pub height: Option<u64>,
+    /// How long ago it did, milliseconds.
+    pub age: Option<u64>,
+}
+
+/// What a validator did since it was started.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ValidatorCounters {
+    /// Blocks committed.
+    pub blocks: u64,
+    /// Of these, blocks that it built.
+    pub own: u64,
+    /// Of these, blocks without operations.
+    pub empty: u64,
+    /// Operations ordered.
+    pub operations: u64,
+    /// Rounds that began after a first one failed.
+    pub further_rounds: u64,
+    /// Blocks that it would not vote for.
+    pub refused: u64,
 }
 
 /// Copies kept for others.

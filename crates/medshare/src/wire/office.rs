@@ -1,13 +1,17 @@
 //! A node's inside behind its interface: who orders, and whom it is linked to.
 
 use base::AccountId;
-use consensus::{Sequencer, Solo};
+use consensus::Sequencer;
 use std::{sync::Arc, time::Duration};
 use tokio::runtime::Runtime;
 
 #[cfg(feature = "peers")]
 use super::peers::Joined;
-use super::{MAX_STREAMS, NodeParts, Opened, orders, require_peers, start_solo};
+use super::{
+    MAX_STREAMS, NodeParts, Opened,
+    orderer::{AskValidator, Orderer},
+    require_peers,
+};
 use crate::{
     exit::{Exit, Fault, Result},
     http::{
@@ -25,7 +29,7 @@ use crate::{
 /// An open node.
 pub(super) struct Office {
     interface: Arc<Interface>,
-    solo: Option<Arc<Solo>>,
+    orderer: Option<Orderer>,
     #[cfg(feature = "peers")]
     joined: Option<Joined>,
 }
@@ -41,6 +45,28 @@ pub(super) struct Elsewhere {
     pub(super) standing: Option<Arc<dyn Fn() -> NodeStanding + Send + Sync>>,
 }
 
+impl Elsewhere {
+    /// With what the other validators are known to do.
+    fn with(mut self, orderer: Option<&Orderer>) -> Self {
+        let Some(ask) = orderer.and_then(Orderer::standing) else {
+            return self;
+        };
+        let others = self.standing.take();
+        self.standing = Some(Arc::new(move || standing(others.as_deref(), &ask)));
+        self
+    }
+}
+
+fn standing(
+    others: Option<&(dyn Fn() -> NodeStanding + Send + Sync)>,
+    ask: &AskValidator,
+) -> NodeStanding {
+    NodeStanding {
+        validator: Some(ask()),
+        ..others.map(|ask| ask()).unwrap_or_default()
+    }
+}
+
 impl Office {
     /// Opens the node: alone, or with its link.
     ///
@@ -51,33 +77,31 @@ impl Office {
         if parts.peers.is_some() {
             require_peers()?;
         }
-        let solo = match orders(parts) {
-            true => Some(Arc::new(start_solo(parts, &opened.ledger)?)),
-            false => None,
-        };
-        Self::linked(parts, opened, solo, runtime)
+        let orderer = Orderer::start(parts, &opened.ledger)?;
+        Self::linked(parts, opened, orderer, runtime)
     }
 
     #[cfg(feature = "peers")]
     fn linked(
         parts: &NodeParts<'_>,
         opened: Opened,
-        solo: Option<Arc<Solo>>,
+        orderer: Option<Orderer>,
         runtime: &Runtime,
     ) -> Result<Self> {
         let Some(peers) = &parts.peers else {
-            return Self::alone(parts, opened, solo);
+            return Self::alone(parts, opened, orderer);
         };
         let joined = Joined::start(parts, peers, &opened, runtime.handle())?;
-        let sequencer: Arc<dyn Sequencer> = match &solo {
-            Some(solo) => Arc::<Solo>::clone(solo),
+        let sequencer = match &orderer {
+            Some(orderer) => orderer.sequencer(),
             None => joined.follow(parts, &opened)?,
         };
-        let interface = interface(parts, opened, sequencer, joined.elsewhere());
+        let elsewhere = joined.elsewhere().with(orderer.as_ref());
+        let interface = interface(parts, opened, sequencer, elsewhere);
         let joined = joined.serve(&interface)?;
         Ok(Self {
             interface,
-            solo,
+            orderer,
             joined: Some(joined),
         })
     }
@@ -86,25 +110,25 @@ impl Office {
     fn linked(
         parts: &NodeParts<'_>,
         opened: Opened,
-        solo: Option<Arc<Solo>>,
+        orderer: Option<Orderer>,
         _: &Runtime,
     ) -> Result<Self> {
-        Self::alone(parts, opened, solo)
+        Self::alone(parts, opened, orderer)
     }
 
-    fn alone(parts: &NodeParts<'_>, opened: Opened, solo: Option<Arc<Solo>>) -> Result<Self> {
-        let Some(solo) = solo else {
+    fn alone(parts: &NodeParts<'_>, opened: Opened, orderer: Option<Orderer>) -> Result<Self> {
+        let Some(orderer) = orderer else {
             require_peers()?;
             return Err(Fault::new(
                 Exit::Config,
                 "this node orders nothing: set peers.upstream in config.toml to the node that does",
             ));
         };
-        let sequencer = Arc::<Solo>::clone(&solo);
-        let interface = interface(parts, opened, sequencer, Elsewhere::default());
+        let elsewhere = Elsewhere::default().with(Some(&orderer));
+        let interface = interface(parts, opened, orderer.sequencer(), elsewhere);
         Ok(Self {
             interface,
-            solo: Some(solo),
+            orderer: Some(orderer),
             #[cfg(feature = "peers")]
             joined: None,
         })
@@ -134,10 +158,8 @@ impl Office {
         #[cfg(not(feature = "peers"))]
         let ended = Ok(());
         drop(self.interface);
-        if let Some(solo) = self.solo.and_then(|solo| Arc::try_unwrap(solo).ok()) {
-            solo.stop();
-        }
-        ended
+        let ordered = self.orderer.map_or(Ok(()), Orderer::stop);
+        ended.and(ordered)
     }
 }
 

@@ -2,10 +2,7 @@
 //! follower at a node that orders nothing.
 
 use base::genesis::Genesis;
-use consensus::{
-    Follower, Sequencer,
-    follow::{self, Conflict},
-};
+use consensus::{Follower, Sequencer, follow};
 use ledger::{Head, Ledger};
 use std::{
     path::Path,
@@ -19,11 +16,10 @@ use std::{
 use store::{BlockStore, GetError};
 use tokio::runtime::{Handle, Runtime};
 
-use super::{NodeParts, Opened, PeerParts, office::Elsewhere, orders};
+use super::{NodeParts, Opened, PeerParts, note, office::Elsewhere, orders};
 use crate::{
     config::PeersConfig,
     exit::{Exit, Fault, Result},
-    files,
     http::{
         interface::Interface,
         log_line,
@@ -284,11 +280,11 @@ impl Joined {
         let Some(upstream) = &self.upstream else {
             return Err(Fault::new(Exit::Config, "peers.upstream is not set"));
         };
-        let note = parts.folder.join(CONFLICT);
-        let known = kept_conflict(&note)?;
+        let note = note::path(parts.folder);
+        let known = note::read(&note)?;
         if let Some(conflict) = &known {
             self.porter.halt();
-            log_line(&halted(&note, conflict));
+            log_line(&note::halted(&note, conflict));
         }
         let porter = Arc::clone(&self.porter);
         let follower = Follower::start(
@@ -298,10 +294,7 @@ impl Joined {
             known,
             move |conflict| {
                 porter.halt();
-                if let Err(fault) = files::write_private(&note, &conflict.to_bytes()) {
-                    log_line(&fault.message);
-                }
-                log_line(&halted(&note, conflict));
+                note::keep(&note, conflict);
             },
         );
         let follower = follower.map_err(|error| Fault::new(Exit::Internal, error))?;
@@ -335,6 +328,7 @@ impl Joined {
                 follows: follower.map(|follower| following(&follower.standing())),
                 peers: link.standing(&registry),
                 kept: kept(&copies),
+                validator: None,
             }
         }
     }
@@ -524,36 +518,9 @@ fn following(standing: &follow::Standing) -> Following {
     }
 }
 
-fn kept_conflict(note: &Path) -> Result<Option<Conflict>> {
-    if note.symlink_metadata().is_err() {
-        return Ok(None);
-    }
-    let bytes = files::read_kept(note, MAX_CONFLICT)?;
-    let conflict = Conflict::parse(&bytes).map_err(|error| {
-        Fault::new(
-            Exit::Home,
-            format!(
-                "{} is damaged ({error}); restore it from a backup",
-                note.display()
-            ),
-        )
-    })?;
-    Ok(Some(conflict))
-}
-
-fn halted(note: &Path, conflict: &Conflict) -> String {
-    format!(
-        "HALTED: {}. Nothing is taken in or released. The proof is {}; ask the consortium which ledger is right",
-        conflict.fault,
-        note.display()
-    )
-}
-
 /// Pause between two tries to be let in.
 const RETRY: Duration = Duration::from_secs(1);
 const HINTS: &str = "hints.redb";
-const CONFLICT: &str = "conflict.cbor";
-const MAX_CONFLICT: usize = 16 << 20;
 /// Pause between two rounds with every connected node.
 const ROUND: Duration = Duration::from_secs(2);
 /// Pause between two looks at copies.

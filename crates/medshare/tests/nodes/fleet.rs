@@ -22,15 +22,20 @@ pub(crate) struct Fleet {
 impl Fleet {
     /// One node, `first`, that orders; it listens for others.
     pub(crate) fn start() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("pass"), "correct horse battery").unwrap();
-        let mut fleet = Self {
-            dir,
-            running: BTreeMap::new(),
-        };
+        let mut fleet = Self::empty();
         fleet.json("", &init("first", &["--peer-listen", LOOPBACK]));
         fleet.run_node("first");
         fleet
+    }
+
+    /// No node.
+    pub(crate) fn empty() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("pass"), "correct horse battery").unwrap();
+        Self {
+            dir,
+            running: BTreeMap::new(),
+        }
     }
 
     /// A node that follows `first`, runs, and has an account.

@@ -138,7 +138,7 @@ fn make(args: &StartArgs, context: &Context) -> Result<Unlocked> {
             genesis: &genesis,
             keys: &keys,
             identity: &Identity::device(genesis.chain(), args.account),
-            config: &init::config_text(Some(&address), work_factor, None),
+            config: &init::config_text(Some(&address), work_factor, None, None),
             passphrase: &passphrase,
             work_factor,
         },

@@ -48,7 +48,7 @@ pub(super) fn run(args: &RestoreArgs, context: &Context) -> Result<()> {
             genesis: &genesis,
             keys: &keys,
             identity: &empty,
-            config: &init::config_text(Some(&address.to_string()), work_factor, None),
+            config: &init::config_text(Some(&address.to_string()), work_factor, None, None),
             passphrase: &passphrase,
             work_factor,
         },

@@ -1,0 +1,349 @@
+//! Several nodes that order one ledger together and survive that fewer than a third of them
+//! lie, by the engine Malachite (Tendermint's algorithm). Protocol page, "Consensus as the
+//! situation demands"; ADR 20.
+//!
+//! State machine, blocks and storage are those of every other ledger. The engine decides on
+//! hashes of headers; a header holds the log's root and the state's hash, so that who votes
+//! for a block has worked out the same. The engine's commit certificate is the block's own.
+//!
+//! - `context`, `validators`, `signing`, `codec`: the engine's types in terms of ours.
+//! - `pool`, `intake`: operations that wait, verified once, told to the others.
+//! - `proposed`, `stream`, `journal`: blocks before they are decided.
+//! - `app`: answers the engine. `engine`: starts it. Here: the running validator.
+
+mod app;
+mod codec;
+mod context;
+mod engine;
+mod intake;
+mod journal;
+mod pool;
+mod proposed;
+mod shared;
+mod signing;
+mod stream;
+mod validators;
+
+use base::{AccountId, key::OperationSecret};
+use ledger::{Fault, Head, Ledger, MAX_OPERATION, Receipt, Refusal};
+use malachite::{EngineHandle, app::types::core::LinearTimeouts};
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        mpsc::{self, RecvTimeoutError, SyncSender, TrySendError},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+use thiserror::Error;
+use tokio::runtime::Runtime;
+
+pub use shared::{Counters, Standing, Watching};
+
+use crate::{
+    clock::Clock,
+    follow::Conflict,
+    sequencer::{Sequencer, SubmitError},
+};
+use app::{App, Memory, Watch};
+use intake::{Incoming, Intake};
+use journal::Journal;
+use pool::{Pool, PoolLimits};
+use shared::Shared;
+use stream::Numbers;
+use validators::Validators;
+
+/// How a validator reaches the others.
+pub struct Network {
+    /// Where it listens for them: `/ip4/0.0.0.0/tcp/7600`.
+    pub listen: String,
+    /// Where the others are, with their peer ids: `/ip4/…/tcp/…/p2p/…`.
+    pub peers: Vec<String>,
+    /// Seed of the Ed25519 key of its peer id.
+    pub seed: zeroize::Zeroizing<[u8; 32]>,
+}
+
+impl Network {
+    /// The peer id that others know the node with this seed by.
+    ///
+    /// # Errors
+    /// [`StartError::Engine`] for a seed that is none.
+    pub fn peer_id(seed: &[u8; 32]) -> Result<String, StartError> {
+        engine::peer_id(seed)
+    }
+}
+
+/// How much a validator takes at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Operations that may wait; more are refused.
+    pub waiting: usize,
+    /// Operations in one block.
+    pub operations: usize,
+    /// Bytes of operations in one block.
+    pub bytes: usize,
+    /// How long a sender waits for its operation to be ordered.
+    pub patience: Duration,
+}
+
+impl Default for Limits {
+    /// 16,384 waiting, 4,096 in a block, 4 MiB, 20 s.
+    fn default() -> Self {
+        Self {
+            waiting: 16_384,
+            operations: 4_096,
+            bytes: 4 << 20,
+            patience: Duration::from_secs(20),
+        }
+    }
+}
+
+/// What a validator is made of.
+pub struct Parts {
+    /// Its ledger.
+    pub ledger: Arc<Ledger>,
+    /// Its operation key: it signs votes.
+    pub secret: OperationSecret,
+    /// Its clock.
+    pub clock: Box<dyn Clock>,
+    /// The others.
+    pub network: Network,
+    /// Folder of the engine's write-ahead log and the journal; it must be there.
+    pub folder: PathBuf,
+    /// Limits.
+    pub limits: Limits,
+}
+
+/// What becomes of a conflict, before anybody else hears of it.
+pub type Keep = Box<dyn Fn(&Conflict) + Send + Sync>;
+
+/// A running validator. Dropping it stops it.
+pub struct Bft {
+    shared: Arc<Shared>,
+    intake: SyncSender<Incoming>,
+    patience: Duration,
+    runtime: Option<Runtime>,
+    engine: EngineHandle,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Bft {
+    /// Starts the engine and the threads around it. `keep` is given the conflict that stops it
+    /// for good, before anybody else sees it; one that was kept earlier is `known`.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn start(parts: Parts, known: Option<Conflict>, keep: Keep) -> Result<Self, StartError> {
+        if let Some(conflict) = known {
+            return Err(StartError::Halted(conflict.fault));
+        }
+        let Parts {
+            ledger,
+            secret,
+            clock,
+            network,
+            folder,
+            limits,
+        } = parts;
+        let account = AccountId::of(&secret.public());
+        let validators = Validators::of(ledger.validators());
+        let validators = validators
+            .filter(|validators| validators.key(account).is_some())
+            .ok_or(StartError::NotValidator)?;
+        let journal = Journal::open(&folder.join(JOURNAL))
+            .map_err(|error| StartError::Journal(error.to_string()))?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("validator")
+            .enable_all()
+            .build()
+            .map_err(|error| StartError::Thread(error.to_string()))?;
+        let log = folder.join(WAL);
+        let logged = log.symlink_metadata().is_ok();
+        let votes = journal
+            .may_vote(logged)
+            .map_err(|error| StartError::Journal(error.to_string()))?;
+        let plan = engine::Plan {
+            chain: ledger.genesis().chain(),
+            secret: &secret,
+            network: &network,
+            log,
+            votes,
+        };
+        let (channels, engine) = runtime.block_on(engine::start(plan))?;
+        let pool = Pool::new(PoolLimits {
+            operations: limits.waiting,
+            bytes: POOL_BYTES,
+            account: limits.waiting.div_ceil(4),
+        });
+        let shared = Arc::new(Shared::new(ledger, pool));
+        shared.standing().accusations = journal.accusations().unwrap_or_default();
+        shared.standing().watching = (!votes).then_some(Watching::Following);
+        let (intake, incoming) = mpsc::sync_channel(limits.waiting.max(1));
+        let run = clock.now().0;
+        let app = App {
+            shared: Arc::clone(&shared),
+            journal,
+            secret,
+            account,
+            validators,
+            timeouts: TIMEOUTS,
+            limits,
+            clock,
+            network: channels.network.clone(),
+            intake: intake.clone(),
+            keep,
+            numbers: Numbers::new(run),
+            memory: Memory::default(),
+            watch: (!votes).then(Watch::default),
+        };
+        let numbers = Numbers::new(!run);
+        let taker = Intake::new(Arc::clone(&shared), channels.network, numbers);
+        let handle = runtime.handle().clone();
+        let events = channels.events.subscribe();
+        let threads = vec![
+            spawn("application", move || {
+                handle.block_on(app.run(channels.consensus, events))
+            })?,
+            spawn("intake", move || taker.run(&incoming))?,
+        ];
+        Ok(Self {
+            shared,
+            intake,
+            patience: limits.patience,
+            runtime: Some(runtime),
+            engine,
+            threads,
+        })
+    }
+
+    /// Makes `folder` that of a validator that has never voted anywhere. A validator that is
+    /// started in a folder without this has lost its memory: it follows the others, and votes
+    /// again once everything that it can have voted for is decided, and it is started anew.
+    ///
+    /// # Errors
+    /// [`StartError::Journal`].
+    pub fn prepare(folder: &Path) -> Result<(), StartError> {
+        Journal::prepare(&folder.join(JOURNAL))
+            .map_err(|error| StartError::Journal(error.to_string()))
+    }
+
+    /// The ledger that it writes.
+    pub fn ledger(&self) -> &Arc<Ledger> {
+        &self.shared.ledger
+    }
+
+    /// How it stands.
+    pub fn standing(&self) -> Standing {
+        self.shared.standing().clone()
+    }
+
+    /// Stops it; who waits for an operation is told so.
+    pub fn stop(mut self) {
+        self.join();
+    }
+
+    fn join(&mut self) {
+        self.shared.stop();
+        self.engine.actor.kill();
+        if let Some(runtime) = self.runtime.take() {
+            for thread in self.threads.drain(..) {
+                // A thread that panicked has nothing to hand over.
+                let _ = thread.join();
+            }
+            runtime.shutdown_timeout(Duration::from_secs(5));
+        }
+    }
+}
+
+impl Drop for Bft {
+    fn drop(&mut self) {
+        self.join();
+    }
+}
+
+impl Sequencer for Bft {
+    fn submit(&self, bytes: Vec<u8>) -> Result<Receipt, SubmitError> {
+        if bytes.len() > MAX_OPERATION {
+            return Err(SubmitError::Refused(Refusal::TooLarge {
+                found: bytes.len() as u64,
+                limit: MAX_OPERATION as u64,
+            }));
+        }
+        if let Some(conflict) = &self.shared.standing().conflict {
+            return Err(SubmitError::Halted(conflict.fault.clone()));
+        }
+        let (answer, receipt) = mpsc::sync_channel(1);
+        let incoming = Incoming {
+            bytes,
+            waiter: Some(answer),
+        };
+        if let Err(problem) = self.intake.try_send(incoming) {
+            return Err(match problem {
+                TrySendError::Full(_) => SubmitError::Busy {
+                    waiting: self.shared.pool().len(),
+                },
+                TrySendError::Disconnected(_) => SubmitError::Stopped,
+            });
+        }
+        match receipt.recv_timeout(self.patience) {
+            Ok(answer) => answer,
+            Err(RecvTimeoutError::Disconnected) => Err(SubmitError::Stopped),
+            Err(RecvTimeoutError::Timeout) => Err(SubmitError::Unknown(
+                "the validators have not ordered it yet".into(),
+            )),
+        }
+    }
+
+    fn head(&self) -> Result<Head, Fault> {
+        self.shared.ledger.view()?.head()
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StartError> {
+    thread::Builder::new()
+        .name(name.into())
+        .spawn(run)
+        .map_err(|error| StartError::Thread(error.to_string()))
+}
+
+/// Why a validator cannot start.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The key's account is no validator of this ledger.
+    #[error("this node's key is not a validator's")]
+    NotValidator,
+    /// An address that is none.
+    #[error("{0:?} is no address of a node: {1}")]
+    Address(String, String),
+    /// It stopped for good in an earlier run.
+    #[error("this validator has halted: {0}")]
+    Halted(String),
+    /// The journal cannot be opened.
+    #[error("the journal of undecided blocks: {0}")]
+    Journal(String),
+    /// The engine does not start.
+    #[error("the consensus engine does not start: {0}")]
+    Engine(String),
+    /// The system gave no thread.
+    #[error("no thread for the validator: {0}")]
+    Thread(String),
+}
+
+const JOURNAL: &str = "journal.redb";
+const WAL: &str = "engine.wal";
+/// Memory for operations that wait.
+const POOL_BYTES: usize = 64 << 20;
+/// How long a step of a round may take; each further round gives more.
+const TIMEOUTS: LinearTimeouts = LinearTimeouts {
+    propose: Duration::from_millis(1_000),
+    propose_delta: Duration::from_millis(500),
+    prevote: Duration::from_millis(400),
+    prevote_delta: Duration::from_millis(200),
+    precommit: Duration::from_millis(400),
+    precommit_delta: Duration::from_millis(200),
+    rebroadcast: Duration::from_millis(2_000),
+    max_timeout: Duration::from_secs(20),
+};

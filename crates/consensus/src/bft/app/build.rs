@@ -1,0 +1,143 @@
+//! Building a block, and sending one.
+
+use base::{Millis, Signed};
+use ledger::Fault;
+use malachite::{
+    Reply,
+    app::types::{LocallyProposedValue, core::Round},
+};
+
+use super::{App, Known};
+use crate::bft::{
+    context::{BlockId, Chain, Height, Start},
+    proposed::{Executed, Proposed},
+};
+
+impl App {
+    /// Answers with this node's block of a round: the one that it proposed before, if it did,
+    /// even in another life. Without an answer the round passes to the next proposer.
+    pub(super) async fn propose(
+        &mut self,
+        height: u64,
+        round: Round,
+        reply: Reply<LocallyProposedValue<Chain>>,
+    ) {
+        let Some(number) = round.as_u32() else { return };
+        match self.own_block(height, number) {
+            Ok(Some(block)) => {
+                let value = LocallyProposedValue::new(Height(height), round, block.id());
+                let _ = reply.send(value);
+                self.stream(&block, number, None).await;
+            }
+            Ok(None) => {}
+            Err(problem) => self.trouble(problem),
+        }
+    }
+
+    fn own_block(&mut self, height: u64, round: u32) -> Result<Option<Proposed>, String> {
+        if let Some(block) = self.journal.own(height, round).map_err(shown)? {
+            return Ok(Some(block));
+        }
+        if self.height().map_err(shown)? + 1 != height {
+            return Ok(None);
+        }
+        let Some((block, found)) = self.build().map_err(shown)? else {
+            return Ok(None);
+        };
+        self.journal
+            .keep(&block, Some(round), height - 1)
+            .map_err(shown)?;
+        self.memory.blocks.insert(
+            block.id(),
+            Known {
+                block: block.clone(),
+                found: Ok(found),
+            },
+        );
+        Ok(Some(block))
+    }
+
+    /// The next block of what waits. None when this node's clock is so far behind that the
+    /// others would refuse the time.
+    fn build(&self) -> Result<Option<(Proposed, Executed)>, Fault> {
+        let view = self.shared.ledger.view()?;
+        let last = view.head()?.header.time;
+        let now = self.now();
+        let behind = last.0.saturating_sub(now.0);
+        if behind > self.shared.ledger.genesis().drift {
+            self.trouble(format!(
+                "this node's clock is {behind} ms behind the last block: set it right"
+            ));
+            return Ok(None);
+        }
+        let time: Millis = now.max(last.plus(1));
+        let picked =
+            self.shared
+                .pool()
+                .pick(self.limits.operations, self.limits.bytes, |account| {
+                    view.sequence(account)
+                })?;
+        drop(view);
+        let accounts = picked
+            .iter()
+            .map(|checked| checked.operation().account)
+            .collect();
+        let pending = self
+            .shared
+            .ledger
+            .propose(picked, time, self.account)
+            .map_err(|error| match error {
+                ledger::ProposeError::Fault(fault) => fault,
+                other => Fault::Storage(other.to_string()),
+            })?;
+        // Only the leaves are wanted: this certificate is of nobody and goes nowhere.
+        let blank = ledger::Certificate {
+            height: pending.header().height,
+            round: None,
+            header: pending.header().cid(),
+            signatures: Vec::new(),
+        };
+        let leaves = pending.to_block(blank).leaves;
+        let block = Proposed::of(pending.header().clone(), leaves);
+        Ok(Some((block, Executed { pending, accounts })))
+    }
+
+    /// Sends a block that is known again, for another round.
+    pub(super) async fn restream(
+        &mut self,
+        height: u64,
+        round: Round,
+        valid_round: Round,
+        id: BlockId,
+    ) {
+        let known = self.memory.blocks.get(&id).map(|known| known.block.clone());
+        let block = match known {
+            Some(block) => Some(block),
+            None => self.journal.block(height, id).ok().flatten(),
+        };
+        if let (Some(block), Some(round)) = (block, round.as_u32()) {
+            self.stream(&block, round, valid_round.as_u32()).await;
+        }
+    }
+
+    async fn stream(&mut self, block: &Proposed, round: u32, valid_round: Option<u32>) {
+        let bytes = block.to_bytes();
+        let start = Start {
+            chain: block.header.chain,
+            account: self.account,
+            block: block.id().0,
+            height: block.header.height,
+            round,
+            valid_round,
+            length: bytes.len() as u64,
+        };
+        let start = Signed::new(start, &self.secret);
+        for part in self.numbers.cut(start, &bytes) {
+            self.publish(part).await;
+        }
+    }
+}
+
+fn shown(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}

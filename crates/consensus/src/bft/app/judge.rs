@@ -1,0 +1,198 @@
+//! Blocks of others: whether to vote for them.
+
+use base::{AccountId, Signed};
+use ledger::BlockFault;
+use malachite::app::{
+    engine::host::SyncedValueOutcome,
+    streaming::{StreamContent, StreamMessage},
+    types::{
+        PeerId, ProposedValue,
+        core::{Round, Validity},
+    },
+};
+
+use super::{App, Early, Known};
+use crate::bft::{
+    context::{Address, BlockId, Chain, Height, Part, Start},
+    intake,
+    proposed::{Proposed, Unfit, distance},
+};
+
+impl App {
+    /// A part from the network; gives the value when it completes a block that is in turn.
+    pub(super) fn receive(
+        &mut self,
+        publisher: PeerId,
+        message: StreamMessage<Part>,
+    ) -> Option<ProposedValue<Chain>> {
+        match message.content {
+            StreamContent::Data(Part::Operations(operations)) => {
+                intake::offer(&self.intake, operations);
+                None
+            }
+            StreamContent::Data(Part::Tip(tip)) => {
+                self.observe(*tip);
+                None
+            }
+            _ => {
+                let (start, bytes) = self.memory.streams.take(publisher, message)?;
+                self.complete(start, &bytes)
+            }
+        }
+    }
+
+    fn next(&self) -> u64 {
+        self.height().unwrap_or_default() + 1
+    }
+
+    fn complete(&mut self, start: Signed<Start>, bytes: &[u8]) -> Option<ProposedValue<Chain>> {
+        let next = self.next();
+        let key = self.validators.key(start.body.account)?;
+        let start = start.verify(&key).ok()?.into_signed().body;
+        if start.height < next || start.height > next + MAX_EARLY {
+            return None;
+        }
+        let block = Proposed::parse(bytes).ok()?;
+        let header = &block.header;
+        if (start.chain, start.height, start.block) != (header.chain, header.height, block.id().0) {
+            return None;
+        }
+        self.memory.shown = self.memory.shown.max(next);
+        if start.height > next {
+            if self.memory.early.len() >= MAX_WAITING {
+                self.memory.early.remove(0);
+            }
+            self.memory.early.push(Early { start, block });
+            return None;
+        }
+        self.value(block, start)
+    }
+
+    /// What is thought of a block that is in turn; kept before anybody is told.
+    fn value(&mut self, block: Proposed, start: Start) -> Option<ProposedValue<Chain>> {
+        let proposer = block.header.proposer;
+        let id = block.id();
+        let (round, valid_round) = (Round::new(start.round), Round::from(start.valid_round));
+        let in_turn = match start.valid_round {
+            // A block that is shown for the first time is of whose turn it is.
+            None => {
+                let turn = self
+                    .validators
+                    .proposer(start.height, start.round)
+                    .address
+                    .0;
+                proposer == turn && start.account == turn
+            }
+            Some(_) => self.validators.key(proposer).is_some(),
+        };
+        let far = distance(block.header.time, self.now()) > self.shared.ledger.genesis().drift;
+        let valid = in_turn && !far && self.may_bring(id, start.account) && self.execute(block)?;
+        if !valid {
+            self.shared.standing().counters.refused += 1;
+        }
+        Some(ProposedValue {
+            height: Height(start.height),
+            round,
+            valid_round,
+            proposer: Address(proposer),
+            value: id,
+            validity: Validity::from_bool(valid),
+        })
+    }
+
+    /// A validator that makes many blocks of one height gets no vote for more.
+    fn may_bring(&mut self, id: BlockId, account: AccountId) -> bool {
+        if self.memory.blocks.contains_key(&id) {
+            return true;
+        }
+        let rounds = self.shared.standing().round.unwrap_or_default();
+        let brought = self.memory.brought.entry(account).or_default();
+        *brought = brought.saturating_add(1);
+        *brought <= rounds.saturating_mul(2).saturating_add(MAX_BROUGHT)
+    }
+
+    /// Whether the block holds; none when that cannot be told now.
+    fn execute(&mut self, block: Proposed) -> Option<bool> {
+        let id = block.id();
+        if let Some(known) = self.memory.blocks.get(&id) {
+            return Some(known.found.is_ok());
+        }
+        let shared = &self.shared;
+        let found = match block.execute(&shared.ledger, |id| shared.pool().checked(id)) {
+            Ok(executed) => Ok(executed),
+            Err(Unfit::Invalid(fault)) => Err(fault),
+            Err(Unfit::NotNext) => return None,
+            Err(Unfit::Unread(fault)) => {
+                self.trouble(fault.to_string());
+                return None;
+            }
+        };
+        let valid = found.is_ok();
+        if let Err(fault) = &found {
+            self.trouble(refused(&block, fault));
+        }
+        if valid && let Err(error) = self.journal.keep(&block, None, block.header.height - 1) {
+            self.trouble(format!(
+                "a block cannot be kept, so it gets no vote: {error}"
+            ));
+            return None;
+        }
+        self.memory.blocks.insert(id, Known { block, found });
+        Some(valid)
+    }
+
+    /// Blocks that came early and are in turn now.
+    pub(super) fn judge_early(&mut self, height: u64) -> Vec<ProposedValue<Chain>> {
+        let (now, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.memory.early)
+            .into_iter()
+            .filter(|early| early.start.height >= height)
+            .partition(|early| early.start.height == height);
+        self.memory.early = later;
+        now.into_iter()
+            .filter_map(|early| self.value(early.block, early.start))
+            .collect()
+    }
+
+    /// A block that a certificate came with. How long ago it was made does not matter.
+    pub(super) fn judge_synced(
+        &mut self,
+        height: Height,
+        round: Round,
+        proposer: Address,
+        bytes: &[u8],
+    ) -> SyncedValueOutcome<Chain> {
+        let Ok(block) = Proposed::parse(bytes) else {
+            return SyncedValueOutcome::PeerFault;
+        };
+        if block.header.height != height.0 {
+            return SyncedValueOutcome::PeerFault;
+        }
+        let value = block.id();
+        match self.execute(block) {
+            Some(valid) => SyncedValueOutcome::Verdict(ProposedValue {
+                height,
+                round,
+                valid_round: Round::Nil,
+                proposer,
+                value,
+                validity: Validity::from_bool(valid),
+            }),
+            None => SyncedValueOutcome::LocalTransientError,
+        }
+    }
+}
+
+fn refused(block: &Proposed, fault: &BlockFault) -> String {
+    let header = &block.header;
+    format!(
+        "block {} of {} gets no vote: {fault}",
+        header.height, header.proposer
+    )
+}
+
+/// How many heights ahead of its turn a block is kept.
+const MAX_EARLY: u64 = 2;
+/// Blocks that came early and are kept.
+const MAX_WAITING: usize = 8;
+/// New blocks of one validator for one height, and two more for each round that failed.
+const MAX_BROUGHT: u32 = 4;

@@ -1,0 +1,165 @@
+//! Looking around: how far others are, whether their ledgers are this one, and what waits too
+//! long in the pool.
+
+use base::{AccountId, Signed};
+use ledger::{Head, View};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::App;
+use crate::{
+    bft::{
+        context::{BlockId, Part, Tip, TipWord},
+        pool::Dropped,
+        shared::Watching,
+    },
+    follow::chase::{self, Setback},
+};
+
+impl App {
+    /// Every now and then: says how far this node is, and clears the pool of what cannot be.
+    pub(super) async fn look_around(&mut self) {
+        let (waiting, accounts) = {
+            let pool = self.shared.pool();
+            (pool.len(), pool.accounts())
+        };
+        self.shared.standing().waiting = waiting;
+        for account in accounts {
+            self.sweep(account, Some(STRANDED));
+        }
+        let Ok(head) = self.shared.ledger.view().and_then(|view| view.head()) else {
+            return;
+        };
+        let word = TipWord {
+            chain: head.header.chain,
+            account: self.account,
+            height: head.header.height,
+            header: head.header.cid(),
+        };
+        let word = Signed::new(word, &self.secret);
+        let part = self.numbers.single(Part::Tip(Box::new(Tip { head, word })));
+        self.publish(part).await;
+    }
+
+    /// Takes out an account's operations that the log has outrun; with a patience also those
+    /// that wait for a number that does not come.
+    pub(super) fn sweep(&self, account: AccountId, patience: Option<Duration>) {
+        let Ok(view) = self.shared.ledger.view() else {
+            return;
+        };
+        let Ok(used) = view.sequence(account) else {
+            return;
+        };
+        let mut pool = self.shared.pool();
+        let mut dropped = pool.outrun(account, used);
+        if let Some(patience) = patience {
+            dropped.extend(pool.stranded(account, used, patience, Instant::now()));
+        }
+        drop(pool);
+        for one in dropped {
+            answer(&view, one);
+        }
+    }
+
+    /// Another validator's word on how far it is, with the head that shows it. A certified
+    /// head that cannot be of this ledger stops the node.
+    pub(super) fn observe(&mut self, tip: Tip) {
+        let TipWord {
+            chain,
+            account,
+            height,
+            header,
+        } = tip.word.body;
+        let ledger = Arc::clone(&self.shared.ledger);
+        let ours = (chain, height, header)
+            == (
+                tip.head.header.chain,
+                tip.head.header.height,
+                tip.head.header.cid(),
+            );
+        let Some(key) = self
+            .validators
+            .key(account)
+            .filter(|_| ours && account != self.account)
+        else {
+            return;
+        };
+        if tip.word.verify(&key).is_err() {
+            return;
+        }
+        self.shared
+            .standing()
+            .seen
+            .insert(account, (height, Instant::now()));
+        self.watch_tip(account, height);
+        let Ok(view) = ledger.view() else { return };
+        let Ok(newest) = view.head() else { return };
+        if newest.header == tip.head.header {
+            return;
+        }
+        let Ok(head) = tip.head.verify(ledger.validators()) else {
+            return;
+        };
+        self.memory.shown = self.memory.shown.max(height);
+        match chase::compare(&view, &head) {
+            Err(Setback::Conflict(conflict)) => self.halt(*conflict),
+            Err(Setback::Trouble(_)) => {}
+            Ok(()) => self.disputed(head.into_head()),
+        }
+    }
+
+    /// Before it lost its memory, this validator can have voted for the height after the last
+    /// decided one. Of more than two thirds of the validators one honest one signed for that
+    /// last, and so shows at least the height before it: two above the highest shown is safe.
+    fn watch_tip(&mut self, account: AccountId, height: u64) {
+        let ledger = &self.shared.ledger;
+        let Some(watch) = &mut self.watch else { return };
+        watch.tips.entry(account).or_insert(height);
+        if watch.target.is_none() && ledger.validators().decides(watch.tips.len()) {
+            watch.target = watch.tips.values().max().map(|highest| highest + 2);
+        }
+    }
+
+    /// Whether the time to vote again has come; takes effect at the next start.
+    pub(super) fn end_watch(&mut self, height: u64) {
+        let Some(watch) = &self.watch else { return };
+        if watch.target.is_some_and(|target| height >= target) {
+            match self.journal.mark(true) {
+                Ok(()) => {
+                    self.watch = None;
+                    self.shared.standing().watching = Some(Watching::Over);
+                }
+                Err(error) => self.trouble(error.to_string()),
+            }
+        }
+    }
+
+    /// A certified head of a block that this node executed and found wrong.
+    fn disputed(&mut self, head: Head) {
+        let known = self.memory.blocks.get(&BlockId::of(&head.header));
+        let Some((block, fault)) = known.and_then(|known| {
+            let fault = known.found.as_ref().err()?;
+            Some((known.block.to_block(head), fault.to_string()))
+        }) else {
+            return;
+        };
+        self.contradicted(block, fault);
+    }
+}
+
+/// An operation that left the pool: ordered after all, or refused.
+fn answer(view: &View, dropped: Dropped) {
+    let receipt = view.receipt(dropped.id).ok().flatten();
+    for waiter in dropped.waiters {
+        let answer = match &receipt {
+            Some(receipt) => Ok(receipt.clone()),
+            None => Err(dropped.refusal.clone().into()),
+        };
+        let _ = waiter.send(answer);
+    }
+}
+
+/// How long an operation waits for the number before its own.
+const STRANDED: Duration = Duration::from_secs(5);

@@ -1,0 +1,299 @@
+//! Where operations come in, from parties of this node and from other nodes: each is looked
+//! up, verified once, in batches, and put into the pool; those of this node's parties are
+//! told to the others.
+
+use base::{OperationId, SignedOperation, codec};
+use ledger::{Checked, Fault, MAX_OPERATION, Refusal, View, check_batch};
+use malachite::NetworkMsg;
+use serde_bytes::ByteBuf;
+use std::{
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender},
+    },
+    time::{Duration, Instant},
+};
+use tokio::sync::mpsc::Sender;
+
+use super::{
+    context::{Chain, Part},
+    pool::Waiter,
+    shared::Shared,
+    stream::Numbers,
+};
+use crate::sequencer::SubmitError;
+
+/// An operation that comes in: with who waits for it, if it is of a party of this node.
+pub(super) struct Incoming {
+    pub(super) bytes: Vec<u8>,
+    pub(super) waiter: Option<Waiter>,
+}
+
+/// Gives the intake what another node sent; what does not fit is dropped, it is sent again.
+pub(super) fn offer(queue: &SyncSender<Incoming>, operations: Vec<ByteBuf>) {
+    for bytes in operations.into_iter().take(MAX_TOLD) {
+        let bytes = bytes.into_vec();
+        if bytes.len() <= MAX_OPERATION {
+            let _ = queue.try_send(Incoming {
+                bytes,
+                waiter: None,
+            });
+        }
+    }
+}
+
+/// An operation of an account that is not in this node's ledger yet: its sender may come from
+/// a node that is a block ahead.
+struct Held {
+    bytes: Vec<u8>,
+    waiter: Waiter,
+    until: Instant,
+}
+
+pub(super) struct Intake {
+    pub(super) shared: Arc<Shared>,
+    pub(super) network: Sender<NetworkMsg<Chain>>,
+    pub(super) numbers: Numbers,
+    held: Vec<Held>,
+}
+
+impl Intake {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        network: Sender<NetworkMsg<Chain>>,
+        numbers: Numbers,
+    ) -> Self {
+        Self {
+            shared,
+            network,
+            numbers,
+            held: Vec::new(),
+        }
+    }
+
+    /// Until the node stops.
+    pub(super) fn run(mut self, queue: &Receiver<Incoming>) {
+        let mut retold = Instant::now();
+        while !self.shared.is_stopped() {
+            let pause = if self.held.is_empty() {
+                RETELL
+            } else {
+                RECHECK
+            };
+            match queue.recv_timeout(pause) {
+                Ok(first) => {
+                    let group = gather(first, queue);
+                    self.take(group);
+                }
+                Err(RecvTimeoutError::Timeout) => self.recheck(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            if retold.elapsed() >= RETELL {
+                retold = Instant::now();
+                let pool = self.shared.pool();
+                let unheard = pool.unheard(RETELL, retold, TOLD_BYTES);
+                drop(pool);
+                self.tell(unheard);
+            }
+        }
+    }
+
+    /// Tries what is held again.
+    fn recheck(&mut self) {
+        let held = std::mem::take(&mut self.held);
+        let known = |one: &Held| self.knows(&one.bytes).unwrap_or(true);
+        let now = Instant::now();
+        let (ready, waiting): (Vec<_>, Vec<_>) = held
+            .into_iter()
+            .partition(|one| one.until <= now || known(one));
+        self.held = waiting;
+        let incoming = |one: Held| Incoming {
+            bytes: one.bytes,
+            waiter: Some(one.waiter),
+        };
+        let group: Vec<_> = ready.into_iter().map(incoming).collect();
+        if !group.is_empty() {
+            self.take_for_good(group);
+        }
+    }
+
+    /// Whether the sender's account is in the ledger by now.
+    fn knows(&self, bytes: &[u8]) -> Result<bool, Fault> {
+        let Ok(signed) = codec::decode::<SignedOperation>(bytes) else {
+            return Ok(true);
+        };
+        let view = self.shared.ledger.view()?;
+        Ok(view.account(signed.body.account)?.is_some())
+    }
+
+    fn take(&mut self, group: Vec<Incoming>) {
+        let refused = self.take_in(group);
+        let until = Instant::now() + PATIENCE;
+        for (waiter, problem, bytes) in refused {
+            let unknown = problem == SubmitError::Refused(Refusal::UnknownAccount);
+            if unknown && self.held.len() < MAX_HELD {
+                self.held.push(Held {
+                    bytes,
+                    waiter,
+                    until,
+                });
+            } else {
+                let _ = waiter.send(Err(problem)); // who went away asks for the id
+            }
+        }
+    }
+
+    fn take_for_good(&mut self, group: Vec<Incoming>) {
+        for (waiter, problem, _) in self.take_in(group) {
+            let _ = waiter.send(Err(problem));
+        }
+    }
+
+    /// Takes in what may come in; gives who is refused, why, and what was sent.
+    fn take_in(&mut self, group: Vec<Incoming>) -> Vec<Refused> {
+        let (fresh, waiters) = self.unknown(group);
+        let (told, refused) = match self.check(&fresh, &waiters) {
+            Ok(done) => done,
+            Err(fault) => {
+                let problem = SubmitError::Storage(fault.to_string());
+                let refuse = |(waiter, bytes): (Option<Waiter>, Vec<u8>)| {
+                    Some((waiter?, problem.clone(), bytes))
+                };
+                (
+                    Vec::new(),
+                    waiters.into_iter().zip(fresh).filter_map(refuse).collect(),
+                )
+            }
+        };
+        self.tell(told);
+        self.shared.wake.notify_one();
+        refused
+    }
+
+    /// Without what is in the pool: whoever sends that again waits with the first sender.
+    fn unknown(&self, group: Vec<Incoming>) -> (Vec<Vec<u8>>, Vec<Option<Waiter>>) {
+        let mut pool = self.shared.pool();
+        group
+            .into_iter()
+            .filter(|one| !pool.join(OperationId::of(&one.bytes), one.waiter.as_ref()))
+            .map(|one| (one.bytes, one.waiter))
+            .unzip()
+    }
+
+    /// Verifies and admits; gives what is to be told to others, and who is refused.
+    fn check(
+        &self,
+        fresh: &[Vec<u8>],
+        waiters: &[Option<Waiter>],
+    ) -> Result<(Vec<Vec<u8>>, Vec<Refused>), Fault> {
+        let (view, results) = self.look(fresh)?;
+        let (mut told, mut refused) = (Vec::new(), Vec::new());
+        for ((result, waiter), bytes) in results.into_iter().zip(waiters).zip(fresh) {
+            let admitted = result
+                .map_err(SubmitError::from)
+                .and_then(|checked| self.admit(checked, &view, waiter.clone()));
+            match (admitted, waiter) {
+                (Ok(()), Some(_)) => told.push(bytes.clone()),
+                (Err(problem), Some(waiter)) => {
+                    refused.push((waiter.clone(), problem, bytes.clone()));
+                }
+                (_, None) => {} // another node's party: that node tells and answers
+            }
+        }
+        Ok((told, refused))
+    }
+
+    fn look(&self, fresh: &[Vec<u8>]) -> Result<(View, Vec<Result<Checked, Refusal>>), Fault> {
+        let ledger = &self.shared.ledger;
+        let view = ledger.view()?;
+        let mut logged = Vec::with_capacity(fresh.len());
+        for bytes in fresh {
+            logged.push(view.index_of(OperationId::of(bytes))?);
+        }
+        let new = fresh
+            .iter()
+            .zip(&logged)
+            .filter(|(_, index)| index.is_none());
+        let new = new.map(|(bytes, _)| bytes.clone()).collect();
+        let mut checked = check_batch(new, ledger.genesis().chain(), &view)?.into_iter();
+        let results = logged
+            .into_iter()
+            .filter_map(|index| match index {
+                Some(index) => Some(Err(Refusal::Duplicate { index })),
+                None => checked.next(),
+            })
+            .collect();
+        Ok((view, results))
+    }
+
+    fn admit(
+        &self,
+        checked: Checked,
+        view: &View,
+        waiter: Option<Waiter>,
+    ) -> Result<(), SubmitError> {
+        let used = view
+            .sequence(checked.operation().account)
+            .map_err(|fault| SubmitError::Storage(fault.to_string()))?;
+        let id = checked.id();
+        let mut pool = self.shared.pool();
+        if pool.join(id, waiter.as_ref()) {
+            return Ok(()); // twice in one group
+        }
+        pool.admit(checked, used, waiter, Instant::now())
+    }
+
+    fn tell(&mut self, operations: Vec<Vec<u8>>) {
+        let mut batch = Vec::new();
+        let mut size = 0;
+        for bytes in operations {
+            if !batch.is_empty() && (size + bytes.len() > TOLD_BYTES || batch.len() >= MAX_TOLD) {
+                self.publish(std::mem::take(&mut batch));
+                size = 0;
+            }
+            size += bytes.len();
+            batch.push(ByteBuf::from(bytes));
+        }
+        if !batch.is_empty() {
+            self.publish(batch);
+        }
+    }
+
+    fn publish(&mut self, batch: Vec<ByteBuf>) {
+        let message = self.numbers.single(Part::Operations(batch));
+        // An engine that ended sends nothing; the node is on its way out.
+        let _ = self
+            .network
+            .blocking_send(NetworkMsg::PublishProposalPart(message));
+    }
+}
+
+/// Who is refused, why, and what was sent.
+type Refused = (Waiter, SubmitError, Vec<u8>);
+
+fn gather(first: Incoming, queue: &Receiver<Incoming>) -> Vec<Incoming> {
+    let mut size = first.bytes.len();
+    let mut group = vec![first];
+    while group.len() < GROUP && size < GROUP_BYTES {
+        let Ok(next) = queue.try_recv() else { break };
+        size += next.bytes.len();
+        group.push(next);
+    }
+    group
+}
+
+/// Operations verified together.
+const GROUP: usize = 512;
+const GROUP_BYTES: usize = 2 << 20;
+/// Operations in one message to others.
+const MAX_TOLD: usize = 1_024;
+/// Their bytes, unless a single one is longer.
+const TOLD_BYTES: usize = 512 << 10;
+/// Pause after which others are told again what is still not ordered.
+const RETELL: Duration = Duration::from_millis(500);
+/// Pause between two looks at what is held.
+const RECHECK: Duration = Duration::from_millis(50);
+/// How long an operation of an unknown account is held.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Operations held; more are refused at once.
+const MAX_HELD: usize = 256;

@@ -1,0 +1,207 @@
+//! A block before it is decided: how it travels, and what this node finds when it executes
+//! it. Everything but operations, time and proposer is worked out again and must be equal.
+
+use base::{AccountId, Millis, OperationId, codec, codec::DecodeError};
+use ledger::{
+    Block, BlockFault, Checked, Fault, Header, Leaf, Ledger, Pending, ProposeError, check_batch,
+};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+use thiserror::Error;
+
+use super::context::BlockId;
+
+/// A block that somebody proposes.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Proposed {
+    version: u32,
+    pub(super) header: Header,
+    leaves: Vec<ByteBuf>,
+}
+
+impl Proposed {
+    pub(super) fn of(header: Header, leaves: Vec<ByteBuf>) -> Self {
+        Self {
+            version: VERSION,
+            header,
+            leaves,
+        }
+    }
+
+    pub(super) fn id(&self) -> BlockId {
+        BlockId::of(&self.header)
+    }
+
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, BadBlock> {
+        let proposed: Self = codec::decode_within(bytes, MAX_BLOCK)?;
+        match proposed.version {
+            VERSION => Ok(proposed),
+            other => Err(BadBlock::Version(other)),
+        }
+    }
+
+    /// Its leaves, to show them to people with another certificate.
+    pub(super) fn to_block(&self, head: ledger::Head) -> Block {
+        Block {
+            head,
+            leaves: self.leaves.clone(),
+        }
+    }
+
+    /// Executes the block on the ledger's newest state. `known` gives operations that were
+    /// checked before; the others are checked now.
+    pub(super) fn execute(
+        &self,
+        ledger: &Ledger,
+        known: impl Fn(OperationId) -> Option<Checked>,
+    ) -> Result<Executed, Unfit> {
+        let before = ledger.view()?.head()?.header;
+        self.follows(&before)?;
+        let header = &self.header;
+        let leaves = self.read_leaves()?;
+        let operations = self.check(ledger, &leaves, known)?;
+        let accounts = leaves
+            .iter()
+            .map(|leaf| leaf.operation.body.account)
+            .collect();
+        let pending = ledger
+            .propose(operations, header.time, header.proposer)
+            .map_err(|error| match error {
+                ProposeError::Fault(fault) => Unfit::Unread(fault),
+                _ => Unfit::Invalid(BlockFault::Sequence),
+            })?;
+        for ((index, leaf), fate) in (header.first_leaf..).zip(&leaves).zip(pending.fates()) {
+            match fate {
+                Ok(found) if *found == leaf.outcome => {}
+                Ok(found) => {
+                    return Err(Unfit::Invalid(BlockFault::Outcome {
+                        index,
+                        logged: leaf.outcome,
+                        found: *found,
+                    }));
+                }
+                Err(refusal) => {
+                    let refusal = refusal.clone();
+                    return Err(Unfit::Invalid(BlockFault::Refused { index, refusal }));
+                }
+            }
+        }
+        match pending.header() == header {
+            true => Ok(Executed { pending, accounts }),
+            false => Err(Unfit::Invalid(BlockFault::State)),
+        }
+    }
+
+    fn follows(&self, before: &Header) -> Result<(), Unfit> {
+        let header = &self.header;
+        if header.height != before.height + 1 {
+            return Err(Unfit::NotNext);
+        }
+        if header.chain != before.chain || header.previous != Some(before.cid()) {
+            return Err(Unfit::Invalid(BlockFault::Fork(before.height)));
+        }
+        if header.first_leaf != before.tree_size || header.time <= before.time {
+            return Err(Unfit::Invalid(BlockFault::Sequence));
+        }
+        Ok(())
+    }
+
+    fn read_leaves(&self) -> Result<Vec<Leaf>, Unfit> {
+        (self.header.first_leaf..)
+            .zip(&self.leaves)
+            .map(|(index, bytes)| {
+                codec::decode(bytes).map_err(|error| {
+                    let reason = error.to_string();
+                    Unfit::Invalid(BlockFault::Leaf { index, reason })
+                })
+            })
+            .collect()
+    }
+
+    /// Operations that were checked before are taken as they are: what was found then was
+    /// found for the same bytes, and the state machine looks at the key again.
+    fn check(
+        &self,
+        ledger: &Ledger,
+        leaves: &[Leaf],
+        known: impl Fn(OperationId) -> Option<Checked>,
+    ) -> Result<Vec<Checked>, Unfit> {
+        let bytes = leaves.iter().map(|leaf| leaf.operation.to_bytes());
+        let (mut all, mut unknown) = (Vec::with_capacity(leaves.len()), Vec::new());
+        let mut found = Vec::with_capacity(leaves.len());
+        for (bytes, id) in bytes {
+            let checked = known(id);
+            if checked.is_none() {
+                unknown.push(bytes.clone());
+            }
+            all.push(bytes);
+            found.push(checked);
+        }
+        let (view, chain) = (ledger.view()?, self.header.chain);
+        let mut fresh = check_batch(unknown, chain, &view)?.into_iter();
+        let mut operations = Vec::with_capacity(found.len());
+        for checked in found {
+            match checked.map_or_else(|| fresh.next(), |checked| Some(Ok(checked))) {
+                Some(Ok(checked)) => operations.push(checked),
+                // It may rest on an operation of the block that was known: all together.
+                _ => return self.check_all(all, &view),
+            }
+        }
+        Ok(operations)
+    }
+
+    fn check_all(&self, all: Vec<Vec<u8>>, view: &ledger::View) -> Result<Vec<Checked>, Unfit> {
+        (self.header.first_leaf..)
+            .zip(check_batch(all, self.header.chain, view)?)
+            .map(|(index, checked)| {
+                checked.map_err(|refusal| Unfit::Invalid(BlockFault::Refused { index, refusal }))
+            })
+            .collect()
+    }
+}
+
+/// What became of a block's operations.
+pub(super) struct Executed {
+    /// Ready to be committed.
+    pub(super) pending: Pending,
+    /// Whose operations they are.
+    pub(super) accounts: Vec<AccountId>,
+}
+
+/// How far a block's time is from a clock, milliseconds.
+pub(super) fn distance(block: Millis, now: Millis) -> u64 {
+    block.0.abs_diff(now.0)
+}
+
+/// Bytes that are no block.
+#[derive(Debug, Error)]
+pub(super) enum BadBlock {
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    #[error("a block of version {0}, which this program does not know")]
+    Version(u32),
+}
+
+/// Why a block is not to be voted for.
+#[derive(Debug, Error)]
+pub(super) enum Unfit {
+    /// It is of another height than the next.
+    #[error("it is not of the next height")]
+    NotNext,
+    /// It breaks a rule, or this node breaks one: if more than two thirds say it holds, this
+    /// node's ledger is not theirs.
+    #[error(transparent)]
+    Invalid(BlockFault),
+    /// Nothing can be told.
+    #[error(transparent)]
+    Unread(#[from] Fault),
+}
+
+const VERSION: u32 = 1;
+/// Longest block, bytes: twice what a proposer puts in.
+pub(super) const MAX_BLOCK: usize = 9 << 20;

@@ -1,0 +1,105 @@
+//! What the threads of a validator share.
+
+use base::AccountId;
+use ledger::Ledger;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+use tokio::sync::Notify;
+
+use super::pool::Pool;
+use crate::follow::Conflict;
+
+pub(super) struct Shared {
+    pub(super) ledger: Arc<Ledger>,
+    pool: Mutex<Pool>,
+    standing: Mutex<Standing>,
+    /// Something came in, or the node stops.
+    pub(super) wake: Notify,
+    stopped: AtomicBool,
+}
+
+/// How a validator stands.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Standing {
+    /// The height that is being decided, or that nothing waits for yet.
+    pub height: u64,
+    /// Its round, once it has begun.
+    pub round: Option<u32>,
+    /// Whose turn it is.
+    pub proposer: Option<AccountId>,
+    /// The others, each with its newest height that it signed for, and when.
+    pub seen: BTreeMap<AccountId, (u64, Instant)>,
+    /// Operations that wait.
+    pub waiting: usize,
+    /// Proofs against validators that this node keeps.
+    pub accusations: u64,
+    /// It has lost its memory of votes and does not vote.
+    pub watching: Option<Watching>,
+    /// What keeps it from going on.
+    pub trouble: Option<String>,
+    /// Why it stopped for good.
+    pub conflict: Option<Arc<Conflict>>,
+    /// What it did since it was started.
+    pub counters: Counters,
+}
+
+/// A validator that lost its memory of votes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Watching {
+    /// It follows until everything that it can have voted for is decided.
+    Following,
+    /// It votes again once it is started anew.
+    Over,
+}
+
+/// Counts since the start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counters {
+    /// Blocks committed.
+    pub blocks: u64,
+    /// Of these, blocks that this node built.
+    pub own: u64,
+    /// Of these, blocks without operations.
+    pub empty: u64,
+    /// Operations ordered.
+    pub operations: u64,
+    /// Rounds that began after a first one failed.
+    pub further_rounds: u64,
+    /// Blocks that this node would not vote for.
+    pub refused: u64,
+}
+
+impl Shared {
+    pub(super) fn new(ledger: Arc<Ledger>, pool: Pool) -> Self {
+        Self {
+            ledger,
+            pool: Mutex::new(pool),
+            standing: Mutex::default(),
+            wake: Notify::new(),
+            stopped: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn pool(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn standing(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    pub(super) fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+        self.wake.notify_one();
+    }
+}

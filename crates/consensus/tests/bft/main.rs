@@ -1,0 +1,177 @@
+//! Validators that order one ledger together: in one process, over real connections on
+//! loopback.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod net;
+
+use base::operation::Role;
+use consensus::{Sequencer, SubmitError, bft::Watching};
+use ledger::{Outcome, Refusal};
+use net::{Net, bag, register, sign};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+#[test]
+fn four_validators_have_one_ledger() {
+    let net = Net::start(4);
+    let genesis = net.genesis();
+    const SENDERS: usize = 8;
+    const EACH: u64 = 20;
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        for sender in 0..SENDERS {
+            let (net, genesis) = (&net, &genesis);
+            scope.spawn(move || {
+                let name = format!("patient {sender}");
+                for number in 1..=EACH {
+                    // Each operation at another node than the one before.
+                    let node = net.node((sender + number as usize) % 4);
+                    let operation = match number {
+                        1 => sign(genesis, &name, 1, register(&name, Role::Patient)),
+                        _ => sign(genesis, &name, number, bag(number)),
+                    };
+                    let receipt = node.submit(operation.to_bytes().0).unwrap();
+                    assert_eq!(receipt.outcome, Outcome::Ok);
+                    receipt
+                        .verify(node.ledger().validators(), &operation)
+                        .unwrap();
+                }
+            });
+        }
+    });
+    eprintln!(
+        "{} operations in {:?}",
+        SENDERS as u64 * EACH,
+        begun.elapsed()
+    );
+    let head = net.agree(SENDERS as u64 * EACH);
+    assert!(head.certificate.signatures.len() >= 3);
+    assert!(head.certificate.round.is_some());
+    // Every block is certified, on every node, and gives the same state again.
+    net.replay_each();
+    // Nothing waits: no block comes.
+    thread::sleep(Duration::from_secs(3));
+    assert_eq!(
+        net.node(0).head().unwrap().header.height,
+        head.header.height
+    );
+}
+
+#[test]
+fn a_used_number_is_refused_and_an_operation_is_taken_once() {
+    let net = Net::start(4);
+    let genesis = net.genesis();
+    let first = sign(&genesis, "p", 1, register("p", Role::Patient));
+    let bytes = first.to_bytes().0;
+    let receipt = net.node(0).submit(bytes.clone()).unwrap();
+    let again = net.node(0).submit(bytes).unwrap_err();
+    assert_eq!(
+        again,
+        SubmitError::Refused(Refusal::Duplicate {
+            index: receipt.index
+        })
+    );
+    let stale = sign(&genesis, "p", 1, bag(1));
+    let stale = net.node(0).submit(stale.to_bytes().0).unwrap_err();
+    let expected = Refusal::WrongSequence {
+        expected: 2,
+        found: 1,
+    };
+    assert_eq!(stale, SubmitError::Refused(expected));
+    // Two operations with one number, at two nodes at once: one of them is in the log.
+    let both: Vec<_> = thread::scope(|scope| {
+        let send = |node: usize, version| {
+            let operation = sign(&genesis, "p", 2, bag(version));
+            let net = &net;
+            scope.spawn(move || net.node(node).submit(operation.to_bytes().0))
+        };
+        let both = [send(1, 5), send(2, 6)];
+        both.into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    let taken = both.iter().filter(|answer| answer.is_ok()).count();
+    assert_eq!(taken, 1, "{both:?}");
+    net.agree(2);
+}
+
+#[test]
+fn a_wiped_validator_follows_before_it_votes() {
+    let mut net = Net::start(4);
+    let genesis = net.genesis();
+    let send = |net: &Net, number: u64| {
+        let operation = match number {
+            1 => sign(&genesis, "p", 1, register("p", Role::Patient)),
+            _ => sign(&genesis, "p", number, bag(number)),
+        };
+        net.node(0).submit(operation.to_bytes().0).unwrap();
+    };
+    (1..4).for_each(|number| send(&net, number));
+    net.stop(3);
+    net.wipe(3);
+    net.restart(3);
+    assert_eq!(net.node(3).standing().watching, Some(Watching::Following));
+    // It is given every block, and signs none.
+    let mut number = 4;
+    while net.node(3).standing().watching == Some(Watching::Following) {
+        assert!(
+            number < 40,
+            "it follows for ever: {:?}",
+            net.node(3).standing()
+        );
+        send(&net, number);
+        number += 1;
+        thread::sleep(Duration::from_millis(300));
+    }
+    let view = net.node(0).ledger().view().unwrap();
+    let wiped = net.account(3);
+    let signs = |height| {
+        let head = view.head_at(height).unwrap().unwrap();
+        head.certificate
+            .signatures
+            .iter()
+            .any(|(account, _)| *account == wiped)
+    };
+    let head = net.agree(number - 1).header.height;
+    assert!((head - 3..=head).all(|height| !signs(height)), "it voted");
+    net.stop(3);
+    net.restart(3);
+    assert_eq!(net.node(3).standing().watching, None);
+    net.stop(2); // now it is needed
+    send(&net, number);
+    net.agree(number);
+}
+
+#[test]
+fn one_of_four_may_be_gone_and_two_may_not() {
+    let mut net = Net::start(4);
+    let genesis = net.genesis();
+    let send = |net: &Net, node: usize, number: u64| {
+        let operation = match number {
+            1 => sign(&genesis, "p", 1, register("p", Role::Patient)),
+            _ => sign(&genesis, "p", number, bag(number)),
+        };
+        net.node(node).submit(operation.to_bytes().0)
+    };
+    send(&net, 0, 1).unwrap();
+    net.stop(3);
+    for number in 2..6 {
+        send(&net, (number % 3) as usize, number).unwrap();
+    }
+    net.stop(2);
+    let unknown = send(&net, 0, 6).unwrap_err();
+    assert!(matches!(unknown, SubmitError::Unknown(_)), "{unknown:?}");
+    net.restart(2);
+    net.restart(3);
+    // It waits still, and is ordered now; whoever sends it again waits with it.
+    match send(&net, 0, 6) {
+        Ok(receipt) => assert_eq!(receipt.outcome, Outcome::Ok),
+        Err(error) => assert!(matches!(
+            error,
+            SubmitError::Refused(Refusal::Duplicate { .. })
+        )),
+    }
+    net.agree(6);
+}

@@ -1,0 +1,121 @@
+//! Who orders the ledger at this node: itself alone, or itself and the other validators.
+
+use base::AccountId;
+use consensus::{Limits, Sequencer, Solo, SystemClock};
+use ledger::{Ledger, ValidatorSet};
+use std::sync::Arc;
+
+use super::NodeParts;
+use crate::{
+    exit::{Exit, Fault, Result},
+    http::message::ValidatorStanding,
+};
+
+/// What orders operations at a validator's node.
+pub(super) enum Orderer {
+    /// One node alone.
+    Solo(Arc<Solo>),
+    /// One of several.
+    #[cfg(feature = "bft")]
+    Bft(Arc<consensus::bft::Bft>),
+}
+
+/// How a validator stands, asked now.
+pub(super) type AskValidator = Arc<dyn Fn() -> ValidatorStanding + Send + Sync>;
+
+impl Orderer {
+    /// Starts what the genesis object and the configuration ask for; none at a node whose
+    /// account is no validator.
+    ///
+    /// # Errors
+    /// [`Exit::Config`] when the other validators are not named, or this build has no engine;
+    /// [`Exit::Home`], [`Exit::Forked`], [`Exit::Storage`].
+    pub(super) fn start(parts: &NodeParts<'_>, ledger: &Arc<Ledger>) -> Result<Option<Self>> {
+        let account = AccountId::of(&parts.secret.public());
+        let validators = ValidatorSet::of(parts.genesis);
+        if validators.key(account).is_none() {
+            return Ok(None);
+        }
+        if validators.len() == 1 && parts.consensus.is_none() {
+            return start_solo(parts, ledger).map(|solo| Some(Self::Solo(Arc::new(solo))));
+        }
+        require_bft()?;
+        #[cfg(feature = "bft")]
+        return super::validator::start(parts, ledger).map(|bft| Some(Self::Bft(Arc::new(bft))));
+        #[cfg(not(feature = "bft"))]
+        Ok(None)
+    }
+
+    pub(super) fn sequencer(&self) -> Arc<dyn Sequencer> {
+        match self {
+            Self::Solo(solo) => Arc::<Solo>::clone(solo),
+            #[cfg(feature = "bft")]
+            Self::Bft(bft) => Arc::<consensus::bft::Bft>::clone(bft),
+        }
+    }
+
+    /// How it stands among the others; none where there are none.
+    pub(super) fn standing(&self) -> Option<AskValidator> {
+        match self {
+            Self::Solo(_) => None,
+            #[cfg(feature = "bft")]
+            Self::Bft(bft) => Some(super::validator::ask(bft)),
+        }
+    }
+
+    /// Ends it; what was queued is answered first.
+    ///
+    /// # Errors
+    /// [`Exit::Forked`] when it halted.
+    pub(super) fn stop(self) -> Result<()> {
+        match self {
+            Self::Solo(solo) => {
+                if let Ok(solo) = Arc::try_unwrap(solo) {
+                    solo.stop();
+                }
+                Ok(())
+            }
+            #[cfg(feature = "bft")]
+            Self::Bft(bft) => super::validator::stop(bft),
+        }
+    }
+}
+
+fn start_solo(parts: &NodeParts<'_>, ledger: &Arc<Ledger>) -> Result<Solo> {
+    let limits = Limits {
+        queue: parts.server.queue as usize,
+        ..Limits::default()
+    };
+    let ledger = Arc::clone(ledger);
+    Solo::start(ledger, parts.secret.clone(), SystemClock, limits)
+        .map_err(|error| Fault::new(Exit::Home, error))
+}
+
+/// Makes the place of a validator that has never voted in a new node's folder.
+///
+/// # Errors
+/// [`Exit::Config`], [`Exit::Storage`].
+pub fn prepare_validator(folder: &std::path::Path) -> Result<()> {
+    require_bft()?;
+    #[cfg(feature = "bft")]
+    return super::validator::prepare(folder);
+    #[cfg(not(feature = "bft"))]
+    {
+        let _ = folder;
+        Ok(())
+    }
+}
+
+/// Refuses what this build was made without.
+///
+/// # Errors
+/// [`Exit::Config`].
+pub fn require_bft() -> Result<()> {
+    match cfg!(feature = "bft") {
+        true => Ok(()),
+        false => Err(Fault::new(
+            Exit::Config,
+            "this build cannot order a ledger together with other nodes; build with --features full",
+        )),
+    }
+}

@@ -1,0 +1,135 @@
+//! A node that is one of several validators.
+
+use consensus::{
+    SystemClock,
+    bft::{Bft, Limits, Network, Parts, Standing, StartError, Watching},
+    follow::Conflict,
+};
+use ledger::{Ledger, ValidatorSet};
+use std::{path::Path, sync::Arc, time::Instant};
+
+use super::{NodeParts, note, orderer::AskValidator};
+use crate::{
+    exit::{Exit, Fault, Result},
+    files,
+    http::{
+        log_line,
+        message::{SeenValidator, ValidatorCounters, ValidatorStanding},
+    },
+};
+
+pub(super) fn start(parts: &NodeParts<'_>, ledger: &Arc<Ledger>) -> Result<Bft> {
+    let Some(consensus) = &parts.consensus else {
+        return Err(Fault::new(
+            Exit::Config,
+            "this node is one of several validators: set consensus.listen and consensus.peers in config.toml",
+        ));
+    };
+    let folder = parts.folder.join(FOLDER);
+    files::make_private_folder(&folder)?;
+    let path = note::path(parts.folder);
+    let known = note::read(&path)?;
+    let account = base::AccountId::of(&parts.secret.public());
+    let bft = Bft::start(
+        Parts {
+            ledger: Arc::clone(ledger),
+            secret: parts.secret.clone(),
+            clock: Box::new(SystemClock),
+            network: Network {
+                listen: consensus.config.listen.clone(),
+                peers: consensus.config.peers.clone(),
+                seed: (*consensus.seed.as_secret()).into(),
+            },
+            folder,
+            limits: Limits {
+                waiting: parts.server.queue as usize,
+                ..Limits::default()
+            },
+        },
+        known,
+        Box::new(move |conflict: &Conflict| note::keep(&path, conflict)),
+    );
+    bft.map_err(|error| match error {
+        StartError::NotValidator => Fault::new(Exit::Home, format!("{error}: {account}")),
+        StartError::Address(..) => Fault::new(Exit::Config, format!("consensus: {error}")),
+        StartError::Halted(_) => Fault::new(Exit::Forked, error),
+        StartError::Journal(_) => Fault::new(Exit::Storage, error),
+        other => Fault::new(Exit::Internal, other),
+    })
+}
+
+pub(super) fn prepare(folder: &Path) -> Result<()> {
+    files::make_private_folder(folder)?;
+    let folder = folder.join(FOLDER);
+    files::make_private_folder(&folder)?;
+    Bft::prepare(&folder).map_err(|error| Fault::new(Exit::Storage, error))
+}
+
+pub(super) fn stop(bft: Arc<Bft>) -> Result<()> {
+    let halted = bft.standing().conflict;
+    match Arc::try_unwrap(bft) {
+        Ok(bft) => bft.stop(),
+        Err(_) => log_line(&"the validator is still in use while the node ends"),
+    }
+    match halted {
+        None => Ok(()),
+        Some(conflict) => Err(Fault::new(Exit::Forked, &conflict.fault)),
+    }
+}
+
+/// How it stands. It must not keep the validator alive when the node ends.
+pub(super) fn ask(bft: &Arc<Bft>) -> AskValidator {
+    let (weak, ledger) = (Arc::downgrade(bft), Arc::clone(bft.ledger()));
+    Arc::new(move || {
+        let standing = weak.upgrade().map(|bft| bft.standing()).unwrap_or_default();
+        told(&standing, ledger.validators())
+    })
+}
+
+fn told(standing: &Standing, validators: &ValidatorSet) -> ValidatorStanding {
+    let now = Instant::now();
+    let others = validators.iter().map(|(account, _)| {
+        let seen = standing.seen.get(&account);
+        SeenValidator {
+            account,
+            height: seen.map(|(height, _)| *height),
+            age: seen.map(|(_, at)| {
+                let age = now.saturating_duration_since(*at).as_millis();
+                u64::try_from(age).unwrap_or(u64::MAX)
+            }),
+        }
+    });
+    let counters = &standing.counters;
+    ValidatorStanding {
+        height: standing.height,
+        round: standing.round,
+        proposer: standing.proposer,
+        validators: others.collect(),
+        waiting: standing.waiting as u64,
+        accusations: standing.accusations,
+        watching: standing.watching.map(in_words),
+        trouble: standing.trouble.clone(),
+        halted: standing
+            .conflict
+            .as_ref()
+            .map(|conflict| conflict.fault.clone()),
+        counters: ValidatorCounters {
+            blocks: counters.blocks,
+            own: counters.own,
+            empty: counters.empty,
+            operations: counters.operations,
+            further_rounds: counters.further_rounds,
+            refused: counters.refused,
+        },
+    }
+}
+
+fn in_words(watching: Watching) -> String {
+    match watching {
+        Watching::Following => "no: its memory of votes is gone, so it follows the others first",
+        Watching::Over => "not yet: start it again",
+    }
+    .to_owned()
+}
+
+const FOLDER: &str = "consensus";

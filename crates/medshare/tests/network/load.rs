@@ -1,0 +1,177 @@
+//! Clients that send one operation after the other, each to another validator than the one
+//! before, and again until somebody acknowledges it.
+
+use base::{
+    AccountId, ChainId, Digest, Operation, Signed, SignedOperation, cid,
+    key::{HpkeKey, OperationSecret},
+    operation::{Action, Bag, PatientKeys, Register, Role},
+};
+use ledger::Refusal;
+use medshare::http::HttpNode;
+use share::node::{Node as _, NodeError};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::validators::Validators;
+
+pub(crate) struct Load {
+    clients: Vec<Client>,
+}
+
+struct Client {
+    nodes: Vec<HttpNode>,
+    at: usize,
+    secret: OperationSecret,
+    chain: ChainId,
+    acknowledged: Vec<SignedOperation>,
+    slowest: Duration,
+}
+
+impl Load {
+    pub(crate) fn new(net: &Validators, clients: usize) -> Self {
+        let chain = net.genesis().chain();
+        let client = |at: usize| Client {
+            nodes: (0..net.count()).map(|node| net.client(node)).collect(),
+            at,
+            secret: OperationSecret::new(Digest::of(format!("client {at}").as_bytes()).0),
+            chain,
+            acknowledged: Vec::new(),
+            slowest: Duration::ZERO,
+        };
+        Self {
+            clients: (0..clients).map(client).collect(),
+        }
+    }
+
+    /// Sends as long as `during` lasts. What is not acknowledged by then is sent again next
+    /// time.
+    pub(crate) fn run(&mut self, during: impl FnOnce()) {
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            for client in &mut self.clients {
+                let over = &over;
+                scope.spawn(move || {
+                    while !over.load(Ordering::Relaxed) {
+                        client.step();
+                    }
+                });
+            }
+            // Also when `during` fails, or nobody would stop.
+            let _stop = Stop(&over);
+            during();
+        });
+    }
+
+    pub(crate) fn acknowledged(&self) -> usize {
+        self.clients
+            .iter()
+            .map(|client| client.acknowledged.len())
+            .sum()
+    }
+
+    /// Everything that was acknowledged, the last of each client included.
+    pub(crate) fn finish(mut self) -> Vec<SignedOperation> {
+        for client in &mut self.clients {
+            let limit = Instant::now() + Duration::from_secs(30);
+            while !client.step() {
+                assert!(
+                    Instant::now() < limit,
+                    "the last operation is not acknowledged"
+                );
+            }
+        }
+        let slowest = self.clients.iter().map(|client| client.slowest).max();
+        println!(
+            "the slowest acknowledgement took {:?}",
+            slowest.unwrap_or_default()
+        );
+        self.clients
+            .into_iter()
+            .flat_map(|client| client.acknowledged)
+            .collect()
+    }
+}
+
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Client {
+    /// Sends the next operation once; says whether it was acknowledged.
+    fn step(&mut self) -> bool {
+        self.at += 1;
+        let node = &self.nodes[self.at % self.nodes.len()];
+        let operation = self.operation();
+        let begun = Instant::now();
+        let done = match node.submit(&operation) {
+            Ok(receipt) => {
+                assert!(receipt.outcome.is_ok(), "{:?}", receipt.outcome);
+                true
+            }
+            // An earlier try went through; nobody lived to say so.
+            Err(NodeError::Refused(Refusal::Duplicate { .. })) => true,
+            Err(NodeError::Refused(refusal)) => {
+                // A node that is behind may not know the number or the account yet.
+                let behind = matches!(
+                    refusal,
+                    Refusal::WrongSequence { expected, found } if found > expected
+                ) || refusal == Refusal::UnknownAccount;
+                assert!(behind, "{refusal:?} to number {}", operation.body.sequence);
+                false
+            }
+            Err(NodeError::Unreachable(_) | NodeError::Busy(_) | NodeError::Storage(_)) => false,
+            Err(NodeError::BadAnswer(_)) => false, // it died while it answered
+            Err(other) => panic!("{other:?}"),
+        };
+        if done {
+            self.slowest = self.slowest.max(begun.elapsed());
+            self.acknowledged.push(operation);
+        } else {
+            thread::sleep(Duration::from_millis(20));
+        }
+        done
+    }
+
+    fn operation(&self) -> SignedOperation {
+        let key = self.secret.public();
+        let account = AccountId::of(&key);
+        let sequence = self.acknowledged.len() as u64 + 1;
+        let action: Action = match sequence {
+            1 => Register {
+                role: Role::Patient,
+                operation_key: key,
+                hpke_key: HpkeKey::new(vec![2; HpkeKey::LENGTH]).unwrap(),
+                record_key: None,
+                peer: None,
+                patient: Some(PatientKeys {
+                    pkh: Digest::of(&account.0),
+                    h: cid::of_block(cid::RAW, &account.0),
+                }),
+            }
+            .into(),
+            version => Bag {
+                version,
+                commitment: Digest([3; 32]),
+            }
+            .into(),
+        };
+        let chain = self.chain;
+        Signed::new(
+            Operation {
+                chain,
+                account,
+                delegation: None,
+                sequence,
+                action,
+            },
+            &self.secret,
+        )
+    }
+}

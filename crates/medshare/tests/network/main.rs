@@ -1,0 +1,132 @@
+//! Validators as real processes on this machine's loopback, under load, killed and started
+//! again: one ledger at all of them, and every acknowledged operation in it once.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+#[path = "../nodes/fleet.rs"]
+#[allow(dead_code)]
+mod fleet;
+mod load;
+mod validators;
+
+use load::Load;
+use serde_json::Value;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+use validators::Validators;
+
+/// Kills one of four, then all, while operations flow; `rounds` times.
+fn kill_and_start(rounds: usize, pause: Duration) {
+    let mut net = Validators::start(4);
+    let mut load = Load::new(&net, 6);
+    load.run(|| thread::sleep(pause));
+    let calm = load.acknowledged();
+    assert!(calm > 0, "nothing was acknowledged");
+    println!("four validators: {calm} operations in {pause:?}");
+    for round in 0..rounds {
+        let one = round % 4;
+        load.run(|| {
+            net.kill(one);
+            thread::sleep(pause);
+        });
+        let gone = load.acknowledged();
+        assert!(gone > calm, "three of four order nothing");
+        load.run(|| {
+            let begun = Instant::now();
+            net.run(one);
+            net.wait("it takes part again", |net| net.has_caught_up(one));
+            println!(
+                "validator {one} was killed and takes part again after {:?}",
+                begun.elapsed()
+            );
+            thread::sleep(pause);
+        });
+        load.run(|| {
+            (0..4).for_each(|at| net.kill(at));
+            (0..4).for_each(|at| net.run(at));
+            thread::sleep(pause);
+        });
+    }
+    let operations = load.finish();
+    net.agree(operations.len() as u64);
+    net.prove(&operations);
+    net.replay();
+    println!(
+        "{} operations acknowledged, each in the log once",
+        operations.len()
+    );
+}
+
+#[test]
+fn killed_under_load() {
+    kill_and_start(1, Duration::from_secs(3));
+}
+
+#[test]
+#[ignore = "the long form: cargo xtask chaos"]
+fn long() {
+    let rounds = std::env::var("CHAOS_ROUNDS").map_or(10, |text| text.parse().unwrap());
+    kill_and_start(rounds, Duration::from_secs(10));
+}
+
+#[test]
+fn a_network_is_made_whole_or_not_at_all() {
+    let fleet = fleet::Fleet::empty();
+    let init = [
+        "network",
+        "init",
+        "--validators",
+        "2",
+        "--folder",
+        "net",
+        "--work-factor",
+        "2",
+    ];
+    let made = fleet.json("", &init);
+    assert_eq!(made["validators"].as_array().unwrap().len(), 2);
+    assert_ne!(
+        made["validators"][0]["account"],
+        made["validators"][1]["account"]
+    );
+    for name in [
+        "genesis.cbor",
+        "validator-1/home.toml",
+        "validator-2/keys.age",
+        "validator-2.phrase",
+    ] {
+        assert!(fleet.path("net").join(name).exists(), "{name}");
+    }
+    fleet.run("", &init).fails(4, "exists and is not empty");
+    let mut two = init.to_vec();
+    two.extend(["--at", "/ip4/192.0.2.1/tcp/7600"]);
+    fleet
+        .run("", &two)
+        .fails(2, "--at names 1 addresses for 2 validators");
+    // A validator that is not told of the others does not order alone.
+    let config = "net/validator-1/config.toml";
+    let text = String::from_utf8(fleet.read(config)).unwrap();
+    fleet.write(config, text.split_once("[consensus]").unwrap().0);
+    let alone = ["node", "run", "--home", "net/validator-1"];
+    fleet.run("", &alone).fails(3, "set consensus.listen");
+}
+
+#[test]
+fn an_idle_network_adds_no_blocks() {
+    let net = Validators::start(4);
+    let mut load = Load::new(&net, 1);
+    load.run(|| thread::sleep(Duration::from_secs(1)));
+    let operations = load.finish();
+    net.agree(operations.len() as u64);
+    let heights = |net: &Validators| (0..4).map(|at| net.height(at)).collect::<Vec<_>>();
+    let before = heights(&net);
+    thread::sleep(Duration::from_secs(5));
+    assert_eq!(heights(&net), before);
+    let status: Value = net.status(0);
+    let validators = status["validator"]["validators"].as_array().unwrap();
+    assert_eq!(validators.len(), 4, "{status}");
+    let seen = validators
+        .iter()
+        .filter(|other| other["seen_ms"].as_u64().is_some_and(|age| age < 5_000));
+    assert_eq!(seen.count(), 3, "{status}");
+}
