@@ -6,6 +6,7 @@
 mod advisories;
 mod attacks;
 mod bench;
+mod chaos;
 mod components;
 mod constant_time;
 mod crash;
@@ -34,6 +35,7 @@ cargo xtask <chore>
   licences     every dependency against the lists in deny.toml
   advisories   known vulnerabilities (needs the advisory database)
   attacks      every number and plot of docs/attacks.md anew (minutes)
+  chaos [--rounds N]   validators killed under load: long form
   crash [--kills N] [--runs N] [--seed N]   kill -9, lost power, failing disks: long forms
   crash --mutants [PATH]   of every sync call: which test fails without it
   fuzz [--seconds N | --runs N] [TARGET[/DECODER]]...   every decoder under libFuzzer,
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         ["licences"] => licences::run(),
         ["advisories"] => advisories::run(),
         ["attacks"] => attacks::run(),
+        ["chaos", rest @ ..] => chaos::run(rest),
         ["crash", rest @ ..] => crash::run(rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["constant-time"] => constant_time::run(),

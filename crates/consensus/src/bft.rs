@@ -161,8 +161,10 @@ impl Bft {
             .map_err(|error| StartError::Thread(error.to_string()))?;
         let log = folder.join(WAL);
         let logged = log.symlink_metadata().is_ok();
+        let height = ledger.view().and_then(|view| view.head());
+        let height = height.map_err(|fault| StartError::Ledger(fault.to_string()))?;
         let votes = journal
-            .may_vote(logged)
+            .may_vote(logged, height.header.height)
             .map_err(|error| StartError::Journal(error.to_string()))?;
         let plan = engine::Plan {
             chain: ledger.genesis().chain(),
@@ -172,6 +174,9 @@ impl Bft {
             votes,
         };
         let (channels, engine) = runtime.block_on(engine::start(plan))?;
+        journal
+            .mark(votes)
+            .map_err(|error| StartError::Journal(error.to_string()))?;
         let pool = Pool::new(PoolLimits {
             operations: limits.waiting,
             bytes: POOL_BYTES,
@@ -321,6 +326,9 @@ pub enum StartError {
     /// It stopped for good in an earlier run.
     #[error("this validator has halted: {0}")]
     Halted(String),
+    /// The ledger cannot be read.
+    #[error("the ledger: {0}")]
+    Ledger(String),
     /// The journal cannot be opened.
     #[error("the journal of undecided blocks: {0}")]
     Journal(String),

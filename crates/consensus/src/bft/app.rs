@@ -142,7 +142,9 @@ impl App {
             Ok(Event::WalReplayError(error)) => error.to_string(),
             _ => return, // others, or more than were kept
         };
-        self.trouble(format!("the engine's write-ahead log is damaged, see the runbook: {what}"));
+        self.trouble(format!(
+            "the engine's write-ahead log is damaged, see the runbook: {what}"
+        ));
     }
 
     async fn answer(&mut self, message: AppMsg<Chain>) {

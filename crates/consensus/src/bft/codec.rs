@@ -537,3 +537,6 @@ impl Spelt for ProposedValue<Chain> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -76,7 +76,10 @@ pub(super) async fn start(plan: Plan<'_>) -> Result<(Channels<Chain>, EngineHand
     let identity = NetworkIdentity::new_validator(name.clone(), pair, name.clone(), proof);
     let config = Config {
         name,
-        consensus: consensus(plan.chain, plan.network)?,
+        consensus: ConsensusConfig {
+            enabled: plan.votes,
+            ..consensus(plan.chain, plan.network)?
+        },
         sync: ValueSyncConfig {
             status_update_interval: Duration::from_secs(1),
             request_timeout: Duration::from_secs(5),

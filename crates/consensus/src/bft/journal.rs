@@ -25,6 +25,8 @@ const VERSION: u64 = 1;
 const VOTES: &str = "votes";
 /// 1: it has run as a voter, so that the engine's log must be there.
 const BEGAN: &str = "began";
+/// The height of the newest block that was kept.
+const SEEN: &str = "seen";
 /// Memory for pages.
 const CACHE: usize = 4 << 20;
 
@@ -56,22 +58,22 @@ impl Journal {
     }
 
     /// Whether this node remembers what it voted for, or never did. `log` says whether the
-    /// engine's own memory is there.
-    pub(super) fn may_vote(&self, log: bool) -> Result<bool, redb::Error> {
+    /// engine's own memory is there, `height` is the ledger's: one that was put back from an
+    /// older copy lacks blocks that this node has voted after.
+    pub(super) fn may_vote(&self, log: bool, height: u64) -> Result<bool, redb::Error> {
         let handle = self.0.handle()?;
-        let (votes, began) = {
+        let (votes, began, seen) = {
             let read = handle.begin_read()?;
             let meta = read.open_table(META)?;
             let flag =
                 |name| Ok::<_, redb::Error>(meta.get(name)?.is_some_and(|flag| flag.value() == 1));
-            (flag(VOTES)?, flag(BEGAN)?)
+            let seen = meta.get(SEEN)?.map_or(0, |guard| guard.value());
+            (flag(VOTES)?, flag(BEGAN)?, seen)
         };
-        let votes = votes && (log || !began);
-        self.mark(votes)?;
-        Ok(votes)
+        Ok(votes && (log || !began) && height + 1 >= seen)
     }
 
-    /// From now on it may, or may not.
+    /// From now on it may, or may not. Written when the engine's own memory is there.
     pub(super) fn mark(&self, votes: bool) -> Result<(), redb::Error> {
         let handle = self.0.handle()?;
         let kept = write(&handle, |transaction| {
@@ -98,6 +100,7 @@ impl Journal {
             let mut blocks = transaction.open_table(BLOCKS)?;
             blocks.retain(|(height, _), _| height > decided)?;
             blocks.insert((height, id), block.to_bytes().as_slice())?;
+            transaction.open_table(META)?.insert(SEEN, height)?;
             let mut owned = transaction.open_table(OWN)?;
             owned.retain(|(height, _), _| height > decided)?;
             if let Some(round) = own {

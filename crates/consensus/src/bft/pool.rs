@@ -302,3 +302,6 @@ impl Pool {
 
 /// Senders that wait for one operation; more are told to ask for its id.
 const MAX_WAITERS: usize = 16;
+
+#[cfg(test)]
+mod tests;

@@ -143,3 +143,6 @@ const PIECE: usize = 256 << 10;
 const MAX_PUBLISHERS: usize = 128;
 /// Streams of one publisher that are open at once.
 const MAX_STREAMS: usize = 8;
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,8 @@ pub enum Answer {
     Object(Vec<u8>),
     /// A block's bytes.
     Block(Vec<u8>),
+    /// Text for people and their tools.
+    Text(String),
     /// A file, as a stream.
     Stream(Body),
     /// Not done.
@@ -95,6 +97,11 @@ impl IntoResponse for Answer {
                 StatusCode::OK,
                 "application/vnd.ipld.raw",
                 Body::from(bytes),
+            ),
+            Self::Text(text) => (
+                StatusCode::OK,
+                "text/plain; version=0.0.4",
+                Body::from(text),
             ),
             Self::Stream(body) => (StatusCode::OK, "application/octet-stream", body),
             Self::Error(error) => (

@@ -18,6 +18,7 @@ pub mod interface;
 mod ledger;
 pub mod limit;
 pub mod message;
+mod metrics;
 pub mod operator;
 mod paced;
 mod party;

@@ -9,8 +9,8 @@ use axum::{
 use std::sync::Arc;
 
 use super::{
-    admission, answer::Answer, custody, interface::Interface, ledger, operator, relay, transfer,
-    turn,
+    admission, answer::Answer, custody, interface::Interface, ledger, metrics, operator, relay,
+    transfer, turn,
 };
 
 /// The routes over `interface`.
@@ -18,6 +18,7 @@ pub fn router(interface: Arc<Interface>) -> Router {
     let reads = Router::new()
         .route("/v1/status", get(ledger::status))
         .route("/v1/node", get(ledger::node))
+        .route("/v1/metrics", get(metrics::metrics))
         .route("/v1/genesis", get(ledger::genesis))
         .route("/v1/head", get(ledger::head))
         .route("/v1/ledger/blocks/{height}", get(ledger::block_at))

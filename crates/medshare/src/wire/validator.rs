@@ -53,7 +53,7 @@ pub(super) fn start(parts: &NodeParts<'_>, ledger: &Arc<Ledger>) -> Result<Bft> 
         StartError::NotValidator => Fault::new(Exit::Home, format!("{error}: {account}")),
         StartError::Address(..) => Fault::new(Exit::Config, format!("consensus: {error}")),
         StartError::Halted(_) => Fault::new(Exit::Forked, error),
-        StartError::Journal(_) => Fault::new(Exit::Storage, error),
+        StartError::Journal(_) | StartError::Ledger(_) => Fault::new(Exit::Storage, error),
         other => Fault::new(Exit::Internal, other),
     })
 }

@@ -8,8 +8,10 @@ mod fleet;
 mod load;
 mod validators;
 
+use ledger::ValidatorSet;
 use load::Load;
 use serde_json::Value;
+use share::node::Node as _;
 use std::{
     thread,
     time::{Duration, Instant},
@@ -112,6 +114,26 @@ fn a_network_is_made_whole_or_not_at_all() {
 }
 
 #[test]
+fn a_node_that_is_no_validator_follows_and_proves() {
+    let mut net = Validators::start(4);
+    let mut load = Load::new(&net, 2);
+    load.run(|| thread::sleep(Duration::from_secs(1)));
+    let follower = net.follow();
+    load.run(|| thread::sleep(Duration::from_secs(1)));
+    let operations = load.finish();
+    net.agree(operations.len() as u64);
+    let head = net.client(0).head().unwrap();
+    net.wait("the follower", |_| {
+        follower.head().unwrap().header == head.header
+    });
+    let validators = ValidatorSet::of(&net.genesis());
+    for operation in &operations {
+        let receipt = follower.receipt(operation.to_bytes().1).unwrap().unwrap();
+        receipt.verify(&validators, operation).unwrap();
+    }
+}
+
+#[test]
 fn an_idle_network_adds_no_blocks() {
     let net = Validators::start(4);
     let mut load = Load::new(&net, 1);
@@ -129,4 +151,9 @@ fn an_idle_network_adds_no_blocks() {
         .iter()
         .filter(|other| other["seen_ms"].as_u64().is_some_and(|age| age < 5_000));
     assert_eq!(seen.count(), 3, "{status}");
+    let page = net.metrics(0);
+    let line = format!("medshare_ledger_leaves {}", operations.len());
+    assert!(page.lines().any(|found| found == line), "{page}");
+    let line = "medshare_validator_votes 1";
+    assert!(page.lines().any(|found| found == line), "{page}");
 }

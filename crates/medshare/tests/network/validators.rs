@@ -6,7 +6,9 @@ use medshare::http::{Address, HttpNode};
 use serde_json::Value;
 use share::node::Node as _;
 use std::{
+    io::{Read as _, Write as _},
     net::TcpListener,
+    os::unix::net::UnixStream,
     time::{Duration, Instant},
 };
 
@@ -18,7 +20,8 @@ pub(crate) struct Validators {
 }
 
 impl Validators {
-    pub(crate) fn start(count: usize) -> Self {
+    /// Homes, of which none runs.
+    fn make(count: usize) -> Self {
         let fleet = Fleet::empty();
         // Held until all are known, so that no port comes twice.
         let held: Vec<_> = (0..count)
@@ -43,9 +46,45 @@ impl Validators {
         }
         fleet.json("", &arguments);
         drop(held);
-        let mut net = Self { fleet, count };
+        let net = Self { fleet, count };
+        net.let_followers_in();
+        net
+    }
+
+    pub(crate) fn start(count: usize) -> Self {
+        let mut net = Self::make(count);
         (0..count).for_each(|at| net.run(at));
         net
+    }
+
+    /// The first also listens for nodes that are no validators.
+    fn let_followers_in(&self) {
+        let config = format!("{}/config.toml", home(0));
+        let text = String::from_utf8(self.fleet.read(&config)).unwrap();
+        let peers = "[peers]\nlisten = [\"/ip4/127.0.0.1/tcp/0\"]\nallow = []\n";
+        self.fleet.write(&config, format!("{text}\n{peers}"));
+    }
+
+    /// A node that is no validator and follows the first; gives a client of it.
+    pub(crate) fn follow(&mut self) -> HttpNode {
+        let fleet = &mut self.fleet;
+        let upstream = fleet.peer_address(&home(0));
+        let mut arguments = vec![
+            "init",
+            "--role",
+            "node",
+            "--home",
+            "follower",
+            "--work-factor",
+            "2",
+        ];
+        arguments.extend(["--join", &upstream, "--genesis", "net/genesis.cbor"]);
+        let made = fleet.json("", &arguments);
+        fleet.allow(&home(0), made["peer"].as_str().unwrap());
+        fleet.run_node("follower");
+        until("the link", || fleet.is_linked("follower"));
+        let socket = fleet.path("follower").join("node/medshare.sock");
+        HttpNode::new(Address::Unix(socket), Duration::from_secs(30), None).unwrap()
     }
 
     pub(crate) fn run(&mut self, at: usize) {
@@ -72,6 +111,18 @@ impl Validators {
 
     pub(crate) fn status(&self, at: usize) -> Value {
         self.fleet.status(&home(at))
+    }
+
+    /// The page of counters.
+    pub(crate) fn metrics(&self, at: usize) -> String {
+        let socket = self.fleet.path(&home(at)).join("node/medshare.sock");
+        let mut stream = UnixStream::connect(socket).unwrap();
+        let request = "GET /v1/metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        answer
     }
 
     pub(crate) fn height(&self, at: usize) -> u64 {

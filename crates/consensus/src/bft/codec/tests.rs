@@ -1,0 +1,117 @@
+//! Every message comes back as it went, and is signed for one ledger, round and purpose.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use super::*;
+use crate::bft::signing::{Checker, Seal};
+use base::{ChainId, Statement as _, key::OperationSecret};
+use ledger::Commit;
+use malachite_signing::{Signer as _, Verifier as _};
+use std::fmt::Debug;
+
+fn seal(chain: u8) -> Seal {
+    Seal {
+        chain: ChainId([chain; 32]),
+        secret: OperationSecret::new([9; 32]),
+    }
+}
+
+fn vote(kind: VoteType, round: u32, block: Option<[u8; 32]>) -> Vote {
+    Vote {
+        kind,
+        height: Height(7),
+        round: Round::new(round),
+        value: value(block.map(Digest)),
+        address: Address(seal(1).account()),
+    }
+}
+
+fn comes_back<T: Spelt + PartialEq + Debug>(message: &T) -> Bytes {
+    let bytes = Spelling.encode(message).unwrap();
+    let back: T = Spelling.decode(bytes.clone()).unwrap();
+    assert_eq!(back, *message);
+    bytes
+}
+
+fn run<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+#[test]
+fn votes_come_back_and_no_other_spelling_is_read() {
+    let seal = seal(1);
+    let signed = run(seal.sign_vote(vote(VoteType::Precommit, 3, Some([5; 32])))).unwrap();
+    let bytes = comes_back(&SignedConsensusMsg::Vote(signed.clone()));
+    comes_back(&LivenessMsg::Vote(signed.clone()));
+    comes_back(&LivenessMsg::SkipRoundCertificate(
+        RoundCertificate::new_from_votes(
+            Height(7),
+            Round::new(3),
+            RoundCertificateType::Skip,
+            vec![signed.clone()],
+        ),
+    ));
+    comes_back(&PolkaCertificate::<Chain>::new(
+        Height(7),
+        Round::new(3),
+        BlockId(Digest([5; 32])),
+        vec![signed],
+    ));
+    let mut longer = bytes.to_vec();
+    longer.push(0);
+    let read =
+        |bytes: Vec<u8>| -> Result<SignedConsensusMsg<Chain>, _> { Spelling.decode(bytes.into()) };
+    assert!(read(longer).is_err());
+    assert!((0..bytes.len()).all(|length| read(bytes[..length].to_vec()).is_err()));
+    let newer = codec::encode(&Envelope {
+        version: 2,
+        body: 1,
+    });
+    assert!(matches!(
+        read(newer),
+        Err(BadMessage::Decode(_) | BadMessage::Version(2))
+    ));
+}
+
+#[test]
+fn a_signature_is_for_one_ledger_round_and_purpose() {
+    let all: Vec<_> = [VoteType::Prevote, VoteType::Precommit]
+        .into_iter()
+        .flat_map(|kind| [(kind, 0), (kind, 1)])
+        .flat_map(|(kind, round)| [None, Some([5; 32])].map(|block| vote(kind, round, block)))
+        .collect();
+    let key = seal(1).secret.public();
+    for signed in &all {
+        let message = run(seal(1).sign_vote(signed.clone())).unwrap();
+        for other in &all {
+            for chain in [1, 2] {
+                let checker = Checker {
+                    chain: ChainId([chain; 32]),
+                };
+                let verdict =
+                    run(checker.verify_signed_vote(other, &message.signature, &key)).unwrap();
+                assert_eq!(
+                    verdict.is_valid(),
+                    signed == other && chain == 1,
+                    "{signed:?} {other:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_precommit_of_a_block_is_what_the_blocks_certificate_holds() {
+    let seal = seal(1);
+    let signed = run(seal.sign_vote(vote(VoteType::Precommit, 3, Some([5; 32])))).unwrap();
+    let commit = Commit {
+        chain: seal.chain,
+        height: 7,
+        round: 3,
+        header: BlockId(Digest([5; 32])).cid(),
+    };
+    let key = seal.secret.public();
+    key.verify(&commit.preimage(), &signed.signature.0).unwrap();
+}
