@@ -169,6 +169,9 @@ pub struct PeersConfig {
     /// How many nodes keep a record that this node's hospital published, this one
     /// included, 1..=16.
     pub copies: u32,
+    /// After how long without a connection, seconds, 10..=31536000, a node that keeps a copy
+    /// counts no longer and another is asked. Counted anew when this node is started.
+    pub absent_seconds: u32,
     /// Most MiB that this node keeps for other hospitals, 0..=1073741824; 0 keeps nothing.
     pub keep_mebibytes: u32,
     /// By account: how many nodes keep the records of patients who wish otherwise.
@@ -186,6 +189,7 @@ impl Default for PeersConfig {
             swarm_key: None,
             stale_seconds: 60,
             copies: 2,
+            absent_seconds: 259_200,
             keep_mebibytes: 65_536,
             patients: BTreeMap::new(),
         }
@@ -308,6 +312,13 @@ impl Config {
         if let Some(peers) = &self.peers {
             ranges.push(("peers", "stale-seconds", peers.stale_seconds, 5, 86_400));
             ranges.push(("peers", "copies", peers.copies, 1, 16));
+            ranges.push((
+                "peers",
+                "absent-seconds",
+                peers.absent_seconds,
+                10,
+                31_536_000,
+            ));
             ranges.push(("peers", "keep-mebibytes", peers.keep_mebibytes, 0, 1 << 30));
         }
         ranges

@@ -44,6 +44,7 @@ use crate::{
         releases::{Freshly, Releases, Shelf},
         remote::{AskFault, Line, Remote},
         settings::{Allowed, PeerPlan},
+        sightings::Sightings,
         warden::Warden,
     },
     stop::Stop,
@@ -254,6 +255,7 @@ impl Joined {
             carrier: Arc::new(link.clone()),
             copies: books.copies,
             wishes: plan.wishes,
+            sightings: std::sync::Mutex::new(Sightings::new(system::now(), plan.absence)),
             refused: std::sync::Mutex::default(),
         });
         Ok(Self {
