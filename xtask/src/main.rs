@@ -13,6 +13,7 @@ mod document;
 mod fuzz;
 mod interop;
 mod licences;
+mod mutants;
 mod peers;
 mod run;
 mod setup;
@@ -36,6 +37,8 @@ cargo xtask <chore>
   attacks      every number and plot of docs/attacks.md anew (minutes)
   crash [--kills N] [--runs N] [--seed N]   kill -9, lost power, failing disks: long forms
   crash --mutants [PATH]   of every sync call: which test fails without it
+  mutants [--again] [PATH]...   the ledger's and the protocol's rules changed one spot at a time:
+               which change no test notices, into docs/mutants.md (hours; what is known is kept)
   fuzz [--seconds N | --runs N] [TARGET[/DECODER]]...   every decoder under libFuzzer,
                60 s a target by default
   bench [--json] [FILTER]   every figure beside its yardstick and target
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         ["advisories"] => advisories::run(),
         ["attacks"] => attacks::run(),
         ["crash", rest @ ..] => crash::run(rest),
+        ["mutants", rest @ ..] => mutants::run(rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["constant-time"] => constant_time::run(),
         ["bench", rest @ ..] => bench::run(rest),
