@@ -32,7 +32,11 @@ pub const FILES: Target = Target {
         },
         Decoder {
             name: "ticket",
-            run: |bytes| text(bytes, |text| ticket::parse(text).is_some()),
+            run: |bytes| {
+                text(bytes, |text| {
+                    ticket::parse(text).is_some_and(|ticket| ticket.is_ok())
+                })
+            },
         },
         Decoder {
             name: "address",

@@ -234,7 +234,7 @@ fn opening(cast: &Cast, record: RecordId) -> [Vec<u8>; 2] {
     };
     let salt = Salt([3; 32]);
     let manifest = Manifest {
-        version: 1,
+        version: base::Version,
         record,
         patient: cast.patient.id(),
         hospital: cast.hospital.id(),

@@ -15,6 +15,7 @@ mod interop;
 mod licences;
 mod mutants;
 mod peers;
+mod release_homes;
 mod run;
 mod setup;
 mod stages;
@@ -48,6 +49,7 @@ cargo xtask <chore>
   constant-time   every verb that claims it, on secrets that valgrind holds for undefined
   statistics [TIMES] [--seed SEED] [--report FILE]
                sampler, noise, failure and timing tests at full size, by hand
+  release-homes   the homes of this version into fixtures/homes, once a release
   vectors      writes the known-answer vectors anew, with the independent oracle
   package      builds the publishable crate from its package file
 
@@ -72,6 +74,7 @@ fn main() -> ExitCode {
         ["bench", rest @ ..] => bench::run(rest),
         ["peers", rest @ ..] => peers::run(rest),
         ["statistics", rest @ ..] => statistics::run(rest),
+        ["release-homes"] => release_homes::run(),
         ["vectors"] => statistics::vectors(),
         ["package"] => stages::package(),
         ["--help" | "-h" | "help"] => {

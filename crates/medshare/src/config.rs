@@ -2,11 +2,13 @@
 //!
 //! Unknown keys are refused; an error names the file, the line and the key.
 
+use base::Version;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::Path};
 
 use crate::{
     exit::{Exit, Fault, Result},
+    files,
     http::Address,
 };
 
@@ -14,6 +16,8 @@ use crate::{
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Config {
+    /// Format.
+    pub version: Version,
     /// Where the node is.
     pub node: NodeConfig,
     /// How keys are protected; read by `init`.
@@ -231,6 +235,9 @@ impl Config {
     /// # Errors
     /// [`Exit::Config`] naming the line and key.
     pub fn parse(text: &str, name: &str) -> Result<Self> {
+        if let Some(version) = files::newer_toml::<1>(text) {
+            return Err(Fault::newer(Exit::Config, name, version));
+        }
         let config: Self = toml::from_str(text).map_err(|error| syntax(text, name, &error))?;
         for (table, key, value, low, high) in config.ranges() {
             if !(low..=high).contains(&value) {

@@ -1,5 +1,6 @@
 //! Files that are whole or absent: written beside their place, flushed, then renamed.
 
+use base::UnknownVersion;
 use std::{
     fs::{self, File},
     io::{Read as _, Write as _},
@@ -241,6 +242,18 @@ pub fn open(path: &Path) -> Result<File> {
         ));
     }
     Ok(file)
+}
+
+/// The version that a TOML text names, if it is not `N`: read before the rest, which a
+/// newer version may have changed.
+pub fn newer_toml<const N: u32>(text: &str) -> Option<UnknownVersion> {
+    #[derive(serde::Deserialize)]
+    struct Mark {
+        version: Option<u64>,
+    }
+    let mark: Mark = toml::from_str(text).ok()?;
+    let found = mark.version.filter(|found| *found != u64::from(N))?;
+    Some(UnknownVersion { found, known: N })
 }
 
 /// Makes the folder's entries durable.

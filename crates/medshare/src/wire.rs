@@ -36,6 +36,7 @@ use crate::{
     watch::{Watched, watch},
 };
 use office::Office;
+pub use open::check_versions;
 use open::open_ledger;
 
 /// What a node is made of.
@@ -297,6 +298,8 @@ fn storage(error: ledger::Fault) -> Fault {
 const LEDGER: &str = "ledger.redb";
 const BLOCKS: &str = "blocks";
 const POST: &str = "post.redb";
+const HINTS: &str = "hints.redb";
+const COPIES: &str = "copies.redb";
 /// Threads for requests that wait for the disk; above the requests worked on at once.
 const BLOCKING_THREADS: usize = 512;
 /// Most threads that files being read may hold; the others are for requests.

@@ -1,7 +1,7 @@
 //! A node's link to others, put together: registry, hints, policy, porter, libp2p, and the
 //! follower at a node that orders nothing.
 
-use base::genesis::Genesis;
+use base::{codec::DecodeError, genesis::Genesis};
 use consensus::{
     Follower, Sequencer,
     follow::{self, Conflict},
@@ -19,7 +19,7 @@ use std::{
 use store::{BlockStore, GetError};
 use tokio::runtime::{Handle, Runtime};
 
-use super::{NodeParts, Opened, PeerParts, office::Elsewhere, orders};
+use super::{COPIES, HINTS, NodeParts, Opened, PeerParts, office::Elsewhere, orders};
 use crate::{
     config::PeersConfig,
     exit::{Exit, Fault, Result},
@@ -531,14 +531,15 @@ fn kept_conflict(note: &Path) -> Result<Option<Conflict>> {
         return Ok(None);
     }
     let bytes = files::read_kept(note, MAX_CONFLICT)?;
-    let conflict = Conflict::parse(&bytes).map_err(|error| {
-        Fault::new(
+    let conflict = Conflict::parse(&bytes).map_err(|error| match error {
+        DecodeError::Version { version, .. } => Fault::newer(Exit::Home, note.display(), version),
+        other => Fault::new(
             Exit::Home,
             format!(
-                "{} is damaged ({error}); restore it from a backup",
+                "{} is damaged ({other}); restore it from a backup",
                 note.display()
             ),
-        )
+        ),
     })?;
     Ok(Some(conflict))
 }
@@ -553,13 +554,11 @@ fn halted(note: &Path, conflict: &Conflict) -> String {
 
 /// Pause between two tries to be let in.
 const RETRY: Duration = Duration::from_secs(1);
-const HINTS: &str = "hints.redb";
 const CONFLICT: &str = "conflict.cbor";
 const MAX_CONFLICT: usize = 16 << 20;
 /// Pause between two rounds with every connected node.
 const ROUND: Duration = Duration::from_secs(2);
 /// Pause between two looks at copies.
 const COPYING: Duration = Duration::from_secs(3);
-const COPIES: &str = "copies.redb";
 /// Most words kept of one node.
 const MAX_HINTS: u64 = 1_000_000;

@@ -5,13 +5,16 @@
 mod bad_input;
 mod crowd;
 mod damage;
+mod formats;
 mod full;
 mod guardians;
+mod homes;
 mod hostile;
 mod interface;
 mod journey;
 mod killed;
 mod net;
+mod newer;
 mod restore;
 mod verbs;
 mod wallets;

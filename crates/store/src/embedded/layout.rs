@@ -10,13 +10,15 @@ use std::{
 
 /// Holds the lock; its bytes mean nothing.
 pub(super) const LOCK: &str = "lock";
-const FORMAT: &str = "format";
+pub(super) const FORMAT: &str = "format";
 const INDEX: &str = "index.redb";
 const PACKS: &str = "packs";
 /// Files on their way to their names.
 const NEW_FORMAT: &str = "format.new";
 const NEW_INDEX: &str = "index.new";
 const OURS: [&str; 5] = [LOCK, INDEX, PACKS, NEW_FORMAT, NEW_INDEX];
+/// Version of the folder: the file `format`, index and packs.
+pub(super) const VERSION: u32 = 2;
 const FORMAT_LINE: &[u8] = b"medshare-store 2\n";
 
 /// The paths of one store.
@@ -43,10 +45,16 @@ impl Layout {
             Ok(line) if line == FORMAT_LINE => return Ok(()),
             Ok(line) => {
                 let line = String::from_utf8_lossy(&line);
-                return foreign(format!(
-                    "its format is {:?}, this program knows \"medshare-store 2\"",
-                    line.trim_end()
-                ));
+                let found = line.strip_prefix("medshare-store ");
+                let found = found.and_then(|found| found.strip_suffix('\n')?.parse().ok());
+                if let Some(found) = found {
+                    return Err(OpenError::Newer {
+                        folder: folder.to_owned(),
+                        found,
+                        known: VERSION,
+                    });
+                }
+                return foreign(format!("its format is {:?}", line.trim_end()));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {

@@ -72,6 +72,16 @@ pub enum OpenError {
     /// Another process, or another handle of this one, has it open.
     #[error("the store {0} is in use by another process; stop that one first")]
     InUse(PathBuf),
+    /// The folder is a store of a format of the future.
+    #[error("{}: format version {found} is not known here, only {known} is: use the medshare that wrote it, or a newer one", folder.join(layout::FORMAT).display())]
+    Newer {
+        /// The folder.
+        folder: PathBuf,
+        /// Its format.
+        found: u64,
+        /// The one that this program reads.
+        known: u32,
+    },
     /// The folder holds something else.
     #[error("{folder} is not a store of this version: {reason}")]
     Foreign {
@@ -120,6 +130,14 @@ impl Embedded {
         let mut store = Self::open_on(Arc::new(OsDisk), folder)?;
         store._lock = Some(lock);
         Ok(store)
+    }
+
+    /// Looks whether `folder` is, or can become, a store of this format. Nothing is touched.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn check_format(folder: impl AsRef<Path>) -> Result<(), OpenError> {
+        Layout::refuse_foreign(&OsDisk, folder.as_ref())
     }
 
     /// Opens the store in `folder` of another disk, with no lock against other processes.
