@@ -42,6 +42,8 @@ cargo xtask <chore>
                which change no test notices, into docs/mutants.md (hours; what is known is kept)
   fuzz [--seconds N | --runs N] [TARGET[/DECODER]]...   every decoder under libFuzzer,
                60 s a target by default
+  fuzz stateful [--seconds N | --runs N] [--seed N]   sequences of operations, ledger and
+               model side by side, 1,000 by default
   bench [--json] [FILTER]   every figure beside its yardstick and target
   bench ipfs [--rounds N]   our store and nodes beside a real Kubo, into docs/performance.md
   peers [--rounds N] [--core N] [PEER]   our scheme beside its peers, on one core, into
