@@ -157,7 +157,7 @@ fn newer_tables_stay_as_they_are(path: &Path, genesis: &Genesis) {
     fs::copy(path, &copy).unwrap();
     let device = Arc::new(FileDevice::new(&copy));
     let tables = Tables::open(device, 1 << 20, TABLES_VERSION).unwrap();
-    database::write_version(&*tables.handle().unwrap(), TABLES_VERSION + 1).unwrap();
+    database::write_version(&tables.handle().unwrap(), TABLES_VERSION + 1).unwrap();
     let crashed = fs::read(&copy).unwrap();
     drop(tables);
     for bytes in [fs::read(&copy).unwrap(), crashed] {

@@ -160,7 +160,7 @@ impl Pair {
         let group = |random: &mut Random| random.pick(&[None, None, None, Some(1), Some(2)]);
         let founders = ["mercy", "general", "institute"];
         let genesis = Genesis {
-            version: 1,
+            version: base::Version,
             network: "model".into(),
             created: Millis(START),
             drift: 5_000,

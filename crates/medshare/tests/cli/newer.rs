@@ -44,7 +44,7 @@ pub(crate) fn tables(path: &Path) -> Tables {
 
 /// Raises the version of a database's tables, through the database.
 pub(crate) fn raise_tables(path: &Path) {
-    database::write_version(&*tables(path).handle().unwrap(), 2).unwrap();
+    database::write_version(&tables(path).handle().unwrap(), 2).unwrap();
 }
 
 fn raise_text(path: &Path) {
@@ -145,7 +145,7 @@ fn a_newer_vault_stays_as_a_crash_left_it() {
     net.party("anna", "patient");
     let path = net.path("anna/vault.redb");
     let tables = tables(&path);
-    database::write_version(&*tables.handle().unwrap(), 2).unwrap();
+    database::write_version(&tables.handle().unwrap(), 2).unwrap();
     let crashed = fs::read(&path).unwrap();
     drop(tables);
     fs::write(&path, crashed).unwrap();
