@@ -26,7 +26,7 @@ impl Pending {
     /// [`Exit::Storage`].
     pub fn new(path: &Path) -> Result<Self> {
         let file = tempfile::Builder::new()
-            .prefix(".medshare-")
+            .prefix(DRAFT)
             .permissions(fs::Permissions::from_mode(0o600))
             .tempfile_in(folder(path))
             .map_err(|error| Fault::io(path.display(), &error))?;
@@ -151,6 +151,12 @@ pub fn missing(path: &Path) -> Fault {
         Exit::Home,
         format!("{} is missing; restore it from a backup", path.display()),
     )
+}
+
+/// Whether a name is that of a file that is being written, or was when its writer ended.
+pub fn is_draft(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    name.as_encoded_bytes().starts_with(DRAFT.as_bytes())
 }
 
 /// Makes a file its owner's alone.
@@ -293,6 +299,9 @@ fn exists(path: &Path) -> Fault {
         ),
     )
 }
+
+/// How the name of a draft begins.
+const DRAFT: &str = ".medshare-";
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -5,6 +5,8 @@
 //! a Kubo, post office on redb, behind `/v1`; with feature `peers`, the link to other nodes.
 
 mod blocks;
+mod look;
+mod mend;
 mod office;
 mod open;
 #[cfg(feature = "peers")]
@@ -35,6 +37,11 @@ use crate::{
     system,
     watch::{Watched, watch},
 };
+pub use look::{
+    LookedLedger, LookedStore, StoreLook, check_new, drafts, look_at_ledger, look_at_peers,
+    look_at_store, post_path,
+};
+pub use mend::{mend_blocks, pin_at_least, rebuild_index, rebuild_ledger, tidy_store};
 use office::Office;
 pub use open::check_versions;
 use open::open_ledger;
@@ -299,6 +306,7 @@ const LEDGER: &str = "ledger.redb";
 const BLOCKS: &str = "blocks";
 const POST: &str = "post.redb";
 const HINTS: &str = "hints.redb";
+const CONFLICT: &str = "conflict.cbor";
 const COPIES: &str = "copies.redb";
 /// Threads for requests that wait for the disk; above the requests worked on at once.
 const BLOCKING_THREADS: usize = 512;

@@ -51,22 +51,18 @@ pub fn open_on(device: Arc<dyn Device>, cache: usize, version: u32) -> Result<Ta
     })
 }
 
-/// Refuses a database of another version, if it can be told: not while another process
-/// has it open, nor when it was not closed in peace. Then opening it tells.
+/// Refuses a database of another version; one that is absent, damaged or in use is for who
+/// opens it to tell. All of it is read, since redb may panic on what it has not verified.
 ///
 /// # Errors
 /// [`Exit::Home`].
 pub fn check_version(path: &Path, version: u32) -> Result<()> {
-    let Ok(database) = Database::builder()
-        .set_cache_size(CHECK_CACHE)
-        .open_read_only(path)
-    else {
-        return Ok(());
-    };
-    match database::version(&database) {
-        Ok(Some(found)) if found != version => {
-            Err(newer(&path.display().to_string(), found, version))
-        }
+    let device = Arc::new(Untouched(FileDevice::new(path)));
+    match Tables::open(device, CHECK_CACHE, version) {
+        Err(OpenError::Version {
+            found: Some(found),
+            known,
+        }) => Err(newer(&path.display().to_string(), found, known)),
         _ => Ok(()),
     }
 }

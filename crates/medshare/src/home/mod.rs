@@ -341,7 +341,13 @@ impl Home {
 
     /// Whether `folder` looks like a home, sound or not.
     pub fn is_at(folder: &Path) -> bool {
-        folder.join(FACTS).symlink_metadata().is_ok()
+        let mut files = [FACTS, KEYS, VAULT].iter();
+        files.any(|name| folder.join(name).symlink_metadata().is_ok())
+    }
+
+    /// Where the home's database is while it is being made.
+    pub fn drafts(folder: &Path) -> [PathBuf; 1] {
+        [folder.join(VAULT).with_extension(database::DRAFT)]
     }
 
     /// Takes the home for a running loop: a second loop on it is refused.

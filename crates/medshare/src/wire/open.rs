@@ -1,11 +1,13 @@
 //! Opens what a node keeps in its folder: ledger and store. Faults say which file, and
 //! whether a backup helps.
 
+use base::codec::DecodeError;
+use consensus::follow::Conflict;
 use ledger::{CreateError, Ledger, OpenError, OpenOptions};
 use std::path::Path;
 use store::Embedded;
 
-use super::{BLOCKS, COPIES, HINTS, LEDGER, NodeParts, POST};
+use super::{BLOCKS, CONFLICT, COPIES, HINTS, LEDGER, NodeParts, POST};
 use crate::{
     exit::{Exit, Fault, Result},
     files,
@@ -96,6 +98,28 @@ pub(super) fn store_fault(path: &Path, error: store::embedded::OpenError) -> Fau
     }
 }
 
+/// Why a following node halted, if it did.
+///
+/// # Errors
+/// [`Exit::Home`] when the note is damaged or newer, [`Exit::Storage`].
+pub(super) fn kept_conflict(note: &Path) -> Result<Option<Conflict>> {
+    if note.symlink_metadata().is_err() {
+        return Ok(None);
+    }
+    let bytes = files::read_kept(note, MAX_CONFLICT)?;
+    let conflict = Conflict::parse(&bytes).map_err(|error| match error {
+        DecodeError::Version { version, .. } => Fault::newer(Exit::Home, note.display(), version),
+        other => Fault::new(
+            Exit::Home,
+            format!(
+                "{} is damaged ({other}); restore it from a backup",
+                note.display()
+            ),
+        ),
+    })?;
+    Ok(Some(conflict))
+}
+
 /// Refuses a node's folder in which something is of another version, before anything in it
 /// is touched.
 ///
@@ -106,9 +130,12 @@ pub fn check_versions(folder: &Path) -> Result<()> {
     database::check_version(&folder.join(POST), post::TABLES_VERSION)?;
     database::check_version(&folder.join(HINTS), hints::TABLES_VERSION)?;
     database::check_version(&folder.join(COPIES), copies::TABLES_VERSION)?;
+    kept_conflict(&folder.join(CONFLICT))?;
     let blocks = folder.join(BLOCKS);
     match Embedded::check_format(&blocks) {
         Err(error @ store::embedded::OpenError::Newer { .. }) => Err(store_fault(&blocks, error)),
         _ => Ok(()),
     }
 }
+
+const MAX_CONFLICT: usize = 16 << 20;

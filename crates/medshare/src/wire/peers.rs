@@ -1,7 +1,7 @@
 //! A node's link to others, put together: registry, hints, policy, porter, libp2p, and the
 //! follower at a node that orders nothing.
 
-use base::{codec::DecodeError, genesis::Genesis};
+use base::genesis::Genesis;
 use consensus::{
     Follower, Sequencer,
     follow::{self, Conflict},
@@ -19,7 +19,10 @@ use std::{
 use store::{BlockStore, GetError};
 use tokio::runtime::{Handle, Runtime};
 
-use super::{COPIES, HINTS, NodeParts, Opened, PeerParts, office::Elsewhere, orders};
+use super::{
+    CONFLICT, COPIES, HINTS, NodeParts, Opened, PeerParts, office::Elsewhere, open::kept_conflict,
+    orders,
+};
 use crate::{
     config::PeersConfig,
     exit::{Exit, Fault, Result},
@@ -526,24 +529,6 @@ fn following(standing: &follow::Standing) -> Following {
     }
 }
 
-fn kept_conflict(note: &Path) -> Result<Option<Conflict>> {
-    if note.symlink_metadata().is_err() {
-        return Ok(None);
-    }
-    let bytes = files::read_kept(note, MAX_CONFLICT)?;
-    let conflict = Conflict::parse(&bytes).map_err(|error| match error {
-        DecodeError::Version { version, .. } => Fault::newer(Exit::Home, note.display(), version),
-        other => Fault::new(
-            Exit::Home,
-            format!(
-                "{} is damaged ({other}); restore it from a backup",
-                note.display()
-            ),
-        ),
-    })?;
-    Ok(Some(conflict))
-}
-
 fn halted(note: &Path, conflict: &Conflict) -> String {
     format!(
         "HALTED: {}. Nothing is taken in or released. The proof is {}; ask the consortium which ledger is right",
@@ -554,8 +539,6 @@ fn halted(note: &Path, conflict: &Conflict) -> String {
 
 /// Pause between two tries to be let in.
 const RETRY: Duration = Duration::from_secs(1);
-const CONFLICT: &str = "conflict.cbor";
-const MAX_CONFLICT: usize = 16 << 20;
 /// Pause between two rounds with every connected node.
 const ROUND: Duration = Duration::from_secs(2);
 /// Pause between two looks at copies.

@@ -174,6 +174,9 @@ fn use_the_homes(version: &Path) {
     let fact = |name: &str| facts[name].as_str().unwrap();
     let record = fact("record");
     let mut net = Net::on(dir);
+    for home in HOMES {
+        net.run(&["doctor", "--deep", "--home", home]).ok();
+    }
     net.run_node();
 
     // What was written then is there, and says the same.

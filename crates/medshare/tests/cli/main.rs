@@ -5,6 +5,7 @@
 mod bad_input;
 mod crowd;
 mod damage;
+mod doctor;
 mod formats;
 mod full;
 mod guardians;

@@ -24,6 +24,24 @@ pub struct PostReport {
     pub lost: Vec<String>,
 }
 
+impl PostReport {
+    /// Every root that accounts pin, with how many do.
+    pub fn roots(&self) -> Vec<(Cid, u64)> {
+        let cid = |root: &Vec<u8>| Cid::try_from(&root[..]).ok(); // one that is none is in `lost`
+        let roots = self.pinned.iter();
+        roots
+            .filter_map(|(root, count)| Some((cid(root)?, *count)))
+            .collect()
+    }
+
+    /// Those of [`PostReport::roots`] that have fewer pins in the store.
+    pub fn missing_from(&self, pins: &BTreeMap<Cid, u64>) -> Vec<(Cid, u64)> {
+        let mut roots = self.roots();
+        roots.retain(|(root, count)| pins.get(root).is_none_or(|pins| pins < count));
+        roots
+    }
+}
+
 /// Sums as letters and names give them, counts of pins, highest numbers.
 #[derive(PartialEq, Eq, Debug, Default)]
 struct Derived {
