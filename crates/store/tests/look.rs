@@ -5,11 +5,12 @@
 mod harness;
 
 use base::cid::{self, Cid};
-use harness::content;
+use harness::{FaultDisk, content};
 use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 use store::{
@@ -225,4 +226,41 @@ fn making_an_index_anew_can_be_repeated() {
     assert!(scrub(&store).findings.is_empty());
     let busy = Embedded::reindex(kept.path(), &[]).err();
     assert!(matches!(busy, Some(OpenError::InUse(_))));
+}
+
+/// Whenever the power goes, either the old index is refused still, or the new one has all.
+#[test]
+fn the_power_may_go_while_an_index_is_made_anew() {
+    let index = Path::new("/store/index.redb");
+    let mut cut = 0;
+    loop {
+        let disk = FaultDisk::default();
+        let open = || Embedded::open_on(Arc::new(disk.clone()), "/store");
+        let reindex = |roots: &[_]| Embedded::reindex_on(Arc::new(disk.clone()), "/store", roots);
+        let store = open().unwrap();
+        let root = put_file(&store, &content(1_000));
+        store.pin(&root).unwrap();
+        drop(store);
+        disk.damage(index, |bytes| bytes[4096..].fill(9));
+        disk.dead_from(Some(disk.operations() + cut));
+        let whole = reindex(&[(root, 1)]).is_ok();
+        let mut keep = cut % 3;
+        disk.crash(|| {
+            keep = (keep * 5 + 1) % 7;
+            keep % 2 == 0
+        });
+        if let Err(error) = open() {
+            assert!(matches!(error, OpenError::Damaged { .. }), "{cut}: {error}");
+            assert!(!whole, "{cut}: what was acknowledged is there");
+            reindex(&[(root, 1)]).unwrap();
+        }
+        let store = open().unwrap();
+        assert_eq!(store.pins().unwrap(), [(root, 1)], "{cut}");
+        assert!(walk::verify(&store, root).faults.is_empty(), "{cut}");
+        if whole {
+            break;
+        }
+        cut += 1;
+    }
+    assert!(cut > 10, "{cut} steps");
 }

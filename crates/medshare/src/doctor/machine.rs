@@ -78,3 +78,18 @@ const LEAST_ROOM: u64 = 64 << 20;
 /// Bytes that a node should have left.
 const LEAST_ROOM_NODE: u64 = 1 << 30;
 const LEAST_NAMES: u64 = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use super::{super::State, *};
+
+    #[test]
+    fn a_clock_that_was_set_back_is_a_problem() {
+        let now = system::now();
+        let drift = 60_000;
+        let ahead = |milliseconds| clock(Millis(now.0 + milliseconds), drift).state;
+        assert_eq!(clock(Millis(0), drift).state, State::Ok);
+        assert_eq!(ahead(drift / 2), State::Ok);
+        assert_eq!(ahead(60 * drift), State::Problem);
+    }
+}

@@ -231,3 +231,92 @@ impl DiskFile for Arc<Sheet> {
 }
 
 const PAGE: u64 = 4096;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::{super::OsDisk, *};
+    use proptest::prelude::*;
+    use std::fs;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Write(u64, Vec<u8>),
+        Length(u64),
+        Read(u64, usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let at = 0u64..20_000;
+        let bytes = prop::collection::vec(any::<u8>(), 0..9_000);
+        prop_oneof![
+            (at.clone(), bytes).prop_map(|(at, bytes)| Step::Write(at, bytes)),
+            at.clone().prop_map(Step::Length),
+            (at, 0usize..9_000).prop_map(|(at, length)| Step::Read(at, length)),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// A file reads as one that was written to, and the one under it stays.
+        #[test]
+        fn like_a_file_of_its_own(
+            old in prop::collection::vec(any::<u8>(), 0..15_000),
+            steps in prop::collection::vec(step(), 0..20),
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("file");
+            fs::write(&path, &old).unwrap();
+            let disk = Untouched::new(Arc::new(OsDisk));
+            let file = disk.open(&path).unwrap();
+            let mut plain = old.clone();
+            for step in steps {
+                match step {
+                    Step::Write(at, bytes) => {
+                        file.write_at(at, &bytes).unwrap();
+                        let end = at as usize + bytes.len();
+                        plain.resize(plain.len().max(end), 0);
+                        plain[at as usize..end].copy_from_slice(&bytes);
+                    }
+                    Step::Length(length) => {
+                        file.set_length(length).unwrap();
+                        plain.resize(length as usize, 0);
+                    }
+                    Step::Read(at, length) => {
+                        let end = at as usize + length;
+                        let read = file.read_vec(at, length);
+                        let expected = plain.get(at as usize..end).map(<[u8]>::to_vec);
+                        prop_assert_eq!(read.ok(), expected);
+                    }
+                }
+                prop_assert_eq!(file.length().unwrap(), plain.len() as u64);
+            }
+            let again = disk.open(&path).unwrap(); // the same file
+            prop_assert_eq!(again.read_vec(0, plain.len()).unwrap(), plain);
+            prop_assert_eq!(fs::read(&path).unwrap(), old);
+        }
+    }
+
+    #[test]
+    fn names_change_in_memory_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("a"), "a").unwrap();
+        fs::write(path("b"), "b").unwrap();
+        let disk = Untouched::new(Arc::new(OsDisk));
+        let is_there = |name: &str| disk.open(&path(name)).is_ok();
+        disk.rename(&path("a"), &path("c")).unwrap();
+        disk.remove(&path("b")).unwrap();
+        disk.create(&path("d")).unwrap();
+        assert!(disk.create(&path("d")).is_err());
+        assert!(disk.remove(&path("b")).is_err());
+        let mut listed = disk.list(folder.path()).unwrap();
+        listed.sort();
+        assert_eq!(listed, [path("c"), path("d")]);
+        assert!(!is_there("a") && !is_there("b") && is_there("c") && is_there("d"));
+        assert_eq!(disk.removed(), [path("a"), path("b")]);
+        assert!(path("a").exists() && path("b").exists());
+        assert!(!path("c").exists() && !path("d").exists());
+    }
+}

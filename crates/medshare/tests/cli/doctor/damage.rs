@@ -2,10 +2,15 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
+use medshare::home::{keys::Keys, vault::LocalVault};
 use redb::{ReadableTable as _, TableDefinition};
+use share::vault::Table;
 
 use super::{doctor, problems, stopped};
-use crate::newer::{raise_tables, raised, snapshot, tables};
+use crate::{
+    net::PASSPHRASE,
+    newer::{raise_tables, raised, snapshot, tables},
+};
 
 pub(super) fn flip(path: &Path, at: usize) {
     let mut bytes = fs::read(path).unwrap();
@@ -202,6 +207,46 @@ fn what_cannot_be_repaired_is_named_and_left_alone() {
     for home in ["node", "anna"] {
         let (code, found) = doctor(&cast, home, &[]);
         assert_eq!(code, 0, "{found:#?}");
+    }
+}
+
+/// Sealed well, and nothing that the protocol wrote.
+#[test]
+fn entries_of_the_vault_that_are_none_are_named() {
+    let cast = stopped();
+    let path = cast.net.path("anna/vault.redb");
+    let passphrase = PASSPHRASE.to_owned().into();
+    let keys = Keys::read(&cast.net.path("anna/keys.age"), &passphrase).unwrap();
+    for (table, key, check) in [
+        (Table::Watermark, &b"head"[..], "heads"),
+        (Table::Journal, &[7; 32], "journal"),
+        (Table::Outbox, &[7; 32], "letters"),
+        (Table::Bag, b"book", "key bag"),
+    ] {
+        let whole = fs::read(&path).unwrap();
+        let vault = LocalVault::open(&path, keys.vault_secret()).unwrap();
+        vault.write(table.name(), key, b"nothing").unwrap();
+        drop(vault);
+        let before = snapshot(&cast.net.path("anna"));
+        let (code, found) = doctor(&cast, "anna", &["--repair"]);
+        assert_eq!(code, 4, "{check}: {found:#?}");
+        problems(&found, &[check], "");
+        assert!(before == snapshot(&cast.net.path("anna")), "touched");
+        fs::write(&path, whole).unwrap();
+    }
+}
+
+#[test]
+fn what_is_kept_of_other_nodes_is_looked_at() {
+    let cast = stopped();
+    for name in ["hints.redb", "copies.redb"] {
+        let path = cast.net.path("node/node").join(name);
+        fs::write(&path, "no database").unwrap();
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+        let (code, found) = doctor(&cast, "node", &["--repair"]);
+        assert_eq!(code, 4, "{found:#?}");
+        problems(&found, &["peers"], name);
+        fs::remove_file(path).unwrap();
     }
 }
 
