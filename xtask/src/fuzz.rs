@@ -4,6 +4,8 @@
 //! that stable Rust can switch on. There is no sanitizer, since no crate of ours may hold
 //! `unsafe`; overflow and debug checks are on. See `docs/adr/0007-fuzzing-without-a-tool.md`.
 
+mod decoders;
+
 use anyhow::{Context, Result, bail};
 use std::{
     collections::VecDeque,
@@ -16,8 +18,9 @@ use std::{
 
 use crate::run;
 
-const USAGE: run::Usage =
-    run::Usage("fuzz [stateful] [--seconds N | --runs N] [--seed N] [TARGET[/DECODER]]...");
+const USAGE: run::Usage = run::Usage(
+    "fuzz [stateful | decoders] [--seconds N | --runs N] [--seed N] [TARGET[/DECODER]]...",
+);
 
 /// The ledger beside a model of its rules: no bytes, but sequences of operations.
 const STATEFUL: [&str; 9] = [
@@ -68,8 +71,10 @@ struct Figures {
 /// Runs the targets that are named, or all, for a time or a number of executions each
 /// (60 seconds by default); prints what each did.
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
-    if let ["stateful", rest @ ..] = arguments {
-        return stateful(rest);
+    match arguments {
+        ["stateful", rest @ ..] => return stateful(rest),
+        ["decoders", rest @ ..] => return decoders::run(rest),
+        _ => {}
     }
     let targets = targets()?;
     let (span, wanted) = parse(arguments, &targets)?;
@@ -194,8 +199,8 @@ fn build(target: &str) -> Result<PathBuf> {
         .arg(&into)
         .env("RUSTFLAGS", COVERAGE.join(" "))
         .env_remove("CARGO_ENCODED_RUSTFLAGS");
-    if target == "files" {
-        command.args(["--features", "files"]);
+    if ["files", "peers"].contains(&target) {
+        command.args(["--features", target]);
     }
     run::must(&mut command)?;
     Ok(into.join(host).join("release").join(target))

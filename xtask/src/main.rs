@@ -42,6 +42,8 @@ cargo xtask <chore>
                which change no test notices, into docs/mutants.md (hours; what is known is kept)
   fuzz [--seconds N | --runs N] [TARGET[/DECODER]]...   every decoder under libFuzzer,
                60 s a target by default
+  fuzz decoders [--runs N] [--seed N] [WORD]   every decoder on its own spoilt seeds, 10^7
+               times each by default, into docs/fuzzing.md
   fuzz stateful [--seconds N | --runs N] [--seed N]   sequences of operations, ledger and
                model side by side, 1,000 by default
   bench [--json] [FILTER]   every figure beside its yardstick and target

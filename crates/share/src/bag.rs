@@ -186,10 +186,10 @@ impl Drop for Head {
     }
 }
 
-/// A sealed head or page.
+/// A sealed head or page, as the store has it.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SealedBag {
+pub struct SealedBag {
     #[serde(rename = "v")]
     version: Version,
     #[serde(with = "serde_bytes")]
