@@ -2,7 +2,7 @@
 #![no_main]
 
 use files::FILES;
-use medshare_fuzz::{Decoder, Target, canonical, text};
+use medshare_fuzz::{Decoder, LEDGER, Target, canonical, text};
 
 #[path = "../src/files.rs"]
 mod files;

@@ -3,8 +3,10 @@
 
 use super::{Decoder, Target, canonical, text};
 use medshare::{
+    cli::proof::ProofFile,
     config::Config,
     fhir,
+    home::{Facts, LedgerSeen, keys::Keys},
     http::{
         Address,
         message::{
@@ -31,8 +33,28 @@ pub const FILES: Target = Target {
             run: |bytes| text(bytes, |text| Config::parse(text, "config.toml").is_ok()),
         },
         Decoder {
+            name: "home",
+            run: |bytes| text(bytes, |text| toml::from_str::<Facts>(text).is_ok()),
+        },
+        Decoder {
+            name: "ledger-seen",
+            run: |bytes| text(bytes, |text| toml::from_str::<LedgerSeen>(text).is_ok()),
+        },
+        Decoder {
+            name: "keys",
+            run: canonical::<Keys>,
+        },
+        Decoder {
+            name: "proof-file",
+            run: canonical::<ProofFile>,
+        },
+        Decoder {
             name: "ticket",
-            run: |bytes| text(bytes, |text| ticket::parse(text).is_some()),
+            run: |bytes| {
+                text(bytes, |text| {
+                    ticket::parse(text).is_some_and(|ticket| ticket.is_ok())
+                })
+            },
         },
         Decoder {
             name: "address",
@@ -118,6 +140,20 @@ fn seeds() -> Vec<Vec<u8>> {
         tree_size: 2,
         time: base::Millis(1_795_305_600_000),
     };
+    let facts = Facts {
+        version: 1,
+        role: base::operation::Role::Patient,
+        account: base::AccountId([9; 32]),
+        chain,
+        work_factor: 18,
+    };
+    let seen = LedgerSeen { chain, height: 7 };
+    seeds.push(toml::to_string(&facts).expect("writes").into_bytes());
+    seeds.push(toml::to_string(&seen).expect("writes").into_bytes());
+    seeds.push(base::codec::encode(&Keys::new(
+        base::operation::Role::Agent,
+    )));
+    seeds.extend(proof());
     let bytes = || vec![1, 2, 3].into();
     seeds.push(base::codec::encode(&status));
     seeds.push(base::codec::encode(&LoggedOperation {
@@ -141,6 +177,18 @@ fn seeds() -> Vec<Vec<u8>> {
         block: Some(base::cid::of_object(b"block")),
     }));
     seeds
+}
+
+/// A leaf with its receipt, as `medshare prove` writes them.
+fn proof() -> Option<Vec<u8>> {
+    let words = (super::LEDGER.seeds)();
+    let leaf = words
+        .iter()
+        .find_map(|word| base::codec::decode(word).ok())?;
+    let receipt = words
+        .iter()
+        .find_map(|word| base::codec::decode(word).ok())?;
+    Some(ProofFile::new(&leaf, receipt).to_bytes())
 }
 
 const BUNDLE: &[u8] = br#"{"resourceType":"Bundle","type":"collection","entry":[

@@ -8,10 +8,11 @@ use base::{
         Ask, Bag, CompleteRecovery, Deny, Object, Review, Revoke, RotateScope, Unguard, Verdict,
     },
 };
+use consensus::follow::Conflict;
 use ledger::{
     Account, BagState, Block, CompactRange, ConsistencyProof, Failure, Grant, Guardianship, Head,
-    InclusionProof, Leaf, Page, QueryState, Receipt, Record, Recovery, RequestState, ScopeState,
-    StateInfo,
+    InclusionProof, Leaf, Listing, Notice, Page, QueryState, Ranked, Receipt, Record, Recovery,
+    RequestState, ScopeState, StateInfo, View,
 };
 use world::{Asked, Guards, World, digest, id, key_of, parts, sid, want};
 
@@ -92,9 +93,51 @@ pub const LEDGER: Target = Target {
             name: "recovery",
             run: canonical::<Recovery>,
         },
+        Decoder {
+            name: "accounts",
+            run: listing::<Account>,
+        },
+        Decoder {
+            name: "records",
+            run: listing::<Record>,
+        },
+        Decoder {
+            name: "grants",
+            run: listing::<Grant>,
+        },
+        Decoder {
+            name: "requests",
+            run: listing::<RequestState>,
+        },
+        Decoder {
+            name: "notices",
+            run: listing::<Notice>,
+        },
+        Decoder {
+            name: "ranking",
+            run: |bytes| lenient::<Vec<Ranked>>(bytes),
+        },
+        Decoder {
+            name: "conflict",
+            run: |bytes| {
+                Conflict::parse(bytes).is_ok_and(|conflict| {
+                    assert_eq!(conflict.to_bytes(), bytes);
+                    true
+                })
+            },
+        },
     ],
     seeds,
 };
+
+/// A list as the client reads it: one longer than a canonical object may be is no fault.
+fn listing<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> bool {
+    lenient::<Listing<T>>(bytes)
+}
+
+fn lenient<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> bool {
+    codec::decode_lenient::<T>(bytes).is_ok()
+}
 
 fn leaf(bytes: &[u8]) -> bool {
     codec::decode::<Leaf>(bytes).is_ok_and(|leaf| {
@@ -230,12 +273,46 @@ pub(super) fn story() -> Story {
             &view.recovery(recovery).expect("reads").expect("is there"),
         ));
     }
+    let page = Page::default();
+    answers.push(codec::encode(&view.accounts(page).expect("reads")));
+    answers.push(codec::encode(
+        &view.records_of(id("pat"), page).expect("reads"),
+    ));
+    answers.push(codec::encode(
+        &view.grants_of(id("pat"), page).expect("reads"),
+    ));
+    answers.push(codec::encode(
+        &view.requests_of(id("pat"), page).expect("reads"),
+    ));
+    answers.push(codec::encode(
+        &view.notices_of(id("pat"), page).expect("reads"),
+    ));
+    answers.push(codec::encode(&view.ranking(world.now()).expect("reads")));
+    answers.push(conflict(&view));
     Story {
         genesis: world.genesis.clone(),
         leaves,
         ask,
         answers,
     }
+}
+
+/// As a follower writes it down.
+fn conflict(view: &View) -> Vec<u8> {
+    #[derive(serde::Serialize)]
+    struct Written {
+        version: u32,
+        ours: Head,
+        theirs: Option<Block>,
+        fault: &'static str,
+    }
+    let theirs = view.block(2).expect("reads");
+    codec::encode(&Written {
+        version: 1,
+        ours: view.head().expect("a head"),
+        theirs,
+        fault: "another block of this height",
+    })
 }
 
 /// Guardians put a key forward; she objects to the first and not to the second.

@@ -32,7 +32,7 @@ pub struct Target {
     pub seeds: fn() -> Vec<Vec<u8>>,
 }
 
-/// All but `files`, which needs the binary and is a module of its own.
+/// All but `files` and `peers`, which need the binary and are modules of their own.
 pub const TARGETS: &[&Target] = &[&SCHEME, &VOCABULARY, &LEDGER, &SHARE, &BLOCKS];
 
 pub use blocks::BLOCKS;

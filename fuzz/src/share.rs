@@ -3,7 +3,8 @@
 use super::{Decoder, Target, canonical, text};
 use base::{Action, Class, Digest, Millis, RecordId, Salt, Signed, codec, key::OperationSecret};
 use share::{
-    bag::Phrase,
+    account::Delegated,
+    bag::{Phrase, SealedBag},
     card::Card,
     identity::{HpkeSecret, PatientSecrets},
     letter::{Letter, OpenFailure, SealedLetter},
@@ -72,6 +73,14 @@ pub const SHARE: Target = Target {
         Decoder {
             name: "patient-secrets",
             run: |bytes| PatientSecrets::from_bytes(bytes).is_ok(),
+        },
+        Decoder {
+            name: "sealed-bag",
+            run: canonical::<SealedBag>,
+        },
+        Decoder {
+            name: "delegated",
+            run: canonical::<Delegated>,
         },
         Decoder {
             name: "card",
@@ -162,6 +171,7 @@ fn seeds() -> Vec<Vec<u8>> {
 
     let secrets = cast.patient.secrets.as_ref().expect("a patient's");
     seeds.push(secrets.to_bytes().to_vec());
+    seeds.extend(sealed_elsewhere(&secrets.to_bytes()));
     let card = Card::show(&cast.patient.party, secrets, now, &mut rng());
     seeds.push(card.as_bytes().to_vec());
     seeds.push(Phrase::generate(&mut rng()).words().as_bytes().to_vec());
@@ -176,6 +186,37 @@ fn seeds() -> Vec<Vec<u8>> {
     seeds.push(sealed.expect("seals"));
     seeds.extend(recovery());
     seeds
+}
+
+/// The shapes of what travels inside or beside ciphertext: a bag, and what a delegate is
+/// given.
+fn sealed_elsewhere(secrets: &[u8]) -> [Vec<u8>; 2] {
+    #[derive(serde::Serialize)]
+    struct Bag {
+        version: u32,
+        #[serde(with = "serde_bytes")]
+        nonce: [u8; 12],
+        text: serde_bytes::ByteBuf,
+    }
+    #[derive(serde::Serialize)]
+    struct Given {
+        secrets: serde_bytes::ByteBuf,
+        scopes: [u8; 0],
+        records: [u8; 0],
+        hospitals: Vec<base::AccountId>,
+    }
+    let bag = Bag {
+        version: 1,
+        nonce: [4; 12],
+        text: vec![5; 100].into(),
+    };
+    let given = Given {
+        secrets: secrets.to_vec().into(),
+        scopes: [],
+        records: [],
+        hospitals: vec![base::AccountId([6; 32])],
+    };
+    [codec::encode(&bag), codec::encode(&given)]
 }
 
 /// Every letter of a recovery.
@@ -234,7 +275,7 @@ fn opening(cast: &Cast, record: RecordId) -> [Vec<u8>; 2] {
     };
     let salt = Salt([3; 32]);
     let manifest = Manifest {
-        version: 1,
+        version: base::Version,
         record,
         patient: cast.patient.id(),
         hospital: cast.hospital.id(),

@@ -4,6 +4,8 @@
 //! that stable Rust can switch on. There is no sanitizer, since no crate of ours may hold
 //! `unsafe`; overflow and debug checks are on. See `docs/adr/0007-fuzzing-without-a-tool.md`.
 
+mod decoders;
+
 use anyhow::{Context, Result, bail};
 use std::{
     collections::VecDeque,
@@ -16,7 +18,22 @@ use std::{
 
 use crate::run;
 
-const USAGE: run::Usage = run::Usage("fuzz [--seconds N | --runs N] [TARGET[/DECODER]]...");
+const USAGE: run::Usage = run::Usage(
+    "fuzz [stateful | decoders] [--seconds N | --runs N] [--seed N] [TARGET[/DECODER]]...",
+);
+
+/// The ledger beside a model of its rules: no bytes, but sequences of operations.
+const STATEFUL: [&str; 9] = [
+    "test",
+    "--locked",
+    "--package",
+    "medshare-ledger",
+    "--test",
+    "stateful",
+    "--",
+    "--nocapture",
+    "ledger_and_model_agree",
+];
 
 /// What `cargo-fuzz` passes for coverage: an 8-bit counter on each edge, and comparisons.
 const COVERAGE: [&str; 5] = [
@@ -54,6 +71,11 @@ struct Figures {
 /// Runs the targets that are named, or all, for a time or a number of executions each
 /// (60 seconds by default); prints what each did.
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
+    match arguments {
+        ["stateful", rest @ ..] => return stateful(rest),
+        ["decoders", rest @ ..] => return decoders::run(rest),
+        _ => {}
+    }
     let targets = targets()?;
     let (span, wanted) = parse(arguments, &targets)?;
     let mut table = Vec::new();
@@ -80,6 +102,23 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Drawn sequences of operations, 1,000 by default, each of 220 blocks; or for a time.
+fn stateful(arguments: &[&str]) -> Result<()> {
+    let mut command = run::cargo();
+    command.args(STATEFUL).env("STATEFUL_RUNS", "1000");
+    for pair in arguments.chunks(2) {
+        let (name, text) = match pair {
+            ["--runs", text] => ("STATEFUL_RUNS", text),
+            ["--seconds", text] => ("STATEFUL_SECONDS", text),
+            ["--seed", text] => ("STATEFUL_SEED", text),
+            _ => bail!(USAGE),
+        };
+        let number: u64 = text.parse().ok().context(USAGE)?;
+        command.env(name, number.to_string());
+    }
+    run::must(&mut command)
 }
 
 fn parse(arguments: &[&str], targets: &[String]) -> Result<(Span, Vec<Wanted>)> {
@@ -160,8 +199,8 @@ fn build(target: &str) -> Result<PathBuf> {
         .arg(&into)
         .env("RUSTFLAGS", COVERAGE.join(" "))
         .env_remove("CARGO_ENCODED_RUSTFLAGS");
-    if target == "files" {
-        command.args(["--features", "files"]);
+    if ["files", "peers"].contains(&target) {
+        command.args(["--features", target]);
     }
     run::must(&mut command)?;
     Ok(into.join(host).join("release").join(target))

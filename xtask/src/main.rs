@@ -14,7 +14,9 @@ mod document;
 mod fuzz;
 mod interop;
 mod licences;
+mod mutants;
 mod peers;
+mod release_homes;
 mod run;
 mod setup;
 mod stages;
@@ -38,8 +40,14 @@ cargo xtask <chore>
   chaos [--rounds N]   validators killed under load: long form
   crash [--kills N] [--runs N] [--seed N]   kill -9, lost power, failing disks: long forms
   crash --mutants [PATH]   of every sync call: which test fails without it
+  mutants [--again] [PATH]...   the ledger's and the protocol's rules changed one spot at a time:
+               which change no test notices, into docs/mutants.md (hours; what is known is kept)
   fuzz [--seconds N | --runs N] [TARGET[/DECODER]]...   every decoder under libFuzzer,
                60 s a target by default
+  fuzz decoders [--runs N] [--seed N] [WORD]   every decoder on its own spoilt seeds, 10^7
+               times each by default, into docs/fuzzing.md
+  fuzz stateful [--seconds N | --runs N] [--seed N]   sequences of operations, ledger and
+               model side by side, 1,000 by default
   bench [--json] [FILTER]   every figure beside its yardstick and target
   bench ipfs [--rounds N]   our store and nodes beside a real Kubo, into docs/performance.md
   peers [--rounds N] [--core N] [PEER]   our scheme beside its peers, on one core, into
@@ -47,6 +55,7 @@ cargo xtask <chore>
   constant-time   every verb that claims it, on secrets that valgrind holds for undefined
   statistics [TIMES] [--seed SEED] [--report FILE]
                sampler, noise, failure and timing tests at full size, by hand
+  release-homes   the homes of this version into fixtures/homes, once a release
   vectors      writes the known-answer vectors anew, with the independent oracle
   package      builds the publishable crate from its package file
 
@@ -66,11 +75,13 @@ fn main() -> ExitCode {
         ["attacks"] => attacks::run(),
         ["chaos", rest @ ..] => chaos::run(rest),
         ["crash", rest @ ..] => crash::run(rest),
+        ["mutants", rest @ ..] => mutants::run(rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["constant-time"] => constant_time::run(),
         ["bench", rest @ ..] => bench::run(rest),
         ["peers", rest @ ..] => peers::run(rest),
         ["statistics", rest @ ..] => statistics::run(rest),
+        ["release-homes"] => release_homes::run(),
         ["vectors"] => statistics::vectors(),
         ["package"] => stages::package(),
         ["--help" | "-h" | "help"] => {

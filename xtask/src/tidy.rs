@@ -284,7 +284,8 @@ fn machine_paths(_: &Tree) -> Result<Vec<String>> {
             continue;
         };
         for mark in [concat!("/ro", "ot/"), concat!("/ho", "me/")] {
-            if text.contains(mark) {
+            // A module of ours has that name too.
+            if text.replace("src/home/", "").contains(mark) {
                 faults.push(format!("{path}: {mark}"));
             }
         }

@@ -33,6 +33,13 @@ pub fn of_digest(codec: u64, digest: [u8; 32]) -> Cid {
     Cid::new_v1(codec, hash)
 }
 
+/// The CID that is these bytes and nothing behind them: the parser of the `cid` crate stops
+/// at its end and does not look further.
+pub fn of_bytes(bytes: &[u8]) -> Option<Cid> {
+    let cid = Cid::try_from(bytes).ok()?;
+    (cid.encoded_len() == bytes.len()).then_some(cid)
+}
+
 /// The SHA2-256 inside a CID, or `None` if it uses another hash.
 pub fn sha256_digest(cid: &Cid) -> Option<[u8; 32]> {
     (cid.hash().code() == SHA2_256).then(|| cid.hash().digest().try_into().ok())?

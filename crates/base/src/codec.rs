@@ -7,6 +7,8 @@
 use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
+use crate::version::UnknownVersion;
+
 /// Largest object, in bytes, that [`decode`] will look at: one Bitswap message.
 pub const MAX_OBJECT: usize = 1 << 20;
 
@@ -29,6 +31,14 @@ pub enum DecodeError {
         kind: &'static str,
         /// What the decoder said.
         reason: String,
+    },
+    /// Of a version that this program does not know.
+    #[error("{kind}: {version}")]
+    Version {
+        /// The type that was expected.
+        kind: &'static str,
+        /// Found and known.
+        version: UnknownVersion,
     },
     /// Valid content in bytes that are not the canonical ones.
     #[error("{0} is not in canonical form")]
@@ -87,9 +97,12 @@ fn read<T: DeserializeOwned>(bytes: &[u8], limit: usize) -> Result<T, DecodeErro
             limit,
         });
     }
-    serde_ipld_dagcbor::from_slice(bytes).map_err(|error| DecodeError::Malformed {
-        kind: short_name::<T>(),
-        reason: in_words(&error),
+    serde_ipld_dagcbor::from_slice(bytes).map_err(|error| {
+        let (kind, reason) = (short_name::<T>(), in_words(&error));
+        match UnknownVersion::in_text(&reason) {
+            Some(version) => DecodeError::Version { kind, version },
+            None => DecodeError::Malformed { kind, reason },
+        }
     })
 }
 

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, ChainId, Digest, Millis, codec,
+    AccountId, ChainId, Digest, Millis, Version, codec,
     key::{HpkeKey, OperationKey},
 };
 
@@ -14,8 +14,9 @@ use crate::{
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Genesis {
-    /// Format; 1.
-    pub version: u32,
+    /// Format.
+    #[serde(rename = "v")]
+    pub version: Version,
     /// Short name of the network, shown to people.
     pub network: String,
     /// Start; no block is earlier.

@@ -15,6 +15,7 @@ pub mod operation;
 pub mod scope;
 pub mod signed;
 pub mod time;
+pub mod version;
 
 pub use cid::Cid;
 pub use class::Class;
@@ -25,3 +26,4 @@ pub use operation::{Action, Operation, SignedOperation};
 pub use scope::Scope;
 pub use signed::{Signed, Statement, Verified};
 pub use time::{Epoch, Millis};
+pub use version::{UnknownVersion, Version};

@@ -221,7 +221,7 @@ fn scopes_differ_in_every_field_and_hide_their_class() {
 #[test]
 fn the_chain_id_binds_the_policy() {
     let genesis = Genesis {
-        version: 1,
+        version: base::Version,
         network: "test".into(),
         created: Millis(0),
         drift: 5_000,

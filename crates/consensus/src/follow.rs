@@ -11,7 +11,7 @@ pub(crate) mod chase;
 mod conflict;
 mod follower;
 
-pub use conflict::{BadConflict, Conflict};
+pub use conflict::Conflict;
 pub use follower::{Follower, Settings, Standing, StartError};
 
 use ledger::{Block, Head, Receipt};

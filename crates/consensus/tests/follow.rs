@@ -29,7 +29,7 @@ fn secret(name: &str) -> OperationSecret {
 
 fn genesis() -> Genesis {
     Genesis {
-        version: 1,
+        version: base::Version,
         network: "test".into(),
         created: Millis(1_000),
         drift: 5_000,

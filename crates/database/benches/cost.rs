@@ -51,14 +51,14 @@ fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
 }
 
 fn checked(path: &Path) -> Tables {
-    Tables::open(Arc::new(FileDevice::new(path)), CACHE).unwrap()
+    Tables::open(Arc::new(FileDevice::new(path)), CACHE, 1).unwrap()
 }
 
 fn main() {
     let folder = tempfile::tempdir_in(".").unwrap();
     let (ours, theirs) = (folder.path().join("checked"), folder.path().join("redb"));
     let device = Arc::new(FileDevice::new(&ours));
-    let tables = Tables::create(device, CACHE, |database| commit(database, 0)).unwrap();
+    let tables = Tables::create(device, CACHE, 1, |database| commit(database, 0)).unwrap();
     let plain = || redb::Builder::new().set_cache_size(CACHE).create(&theirs);
     let database = plain().unwrap();
     commit(&database, 0).unwrap();

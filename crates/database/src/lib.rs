@@ -3,7 +3,9 @@
 //! its disk failed. docs/adr/0016.
 //!
 //! - [`Device`] is where it lies; tests put a disk in its place that fails.
-//! - [`Tables`] is the open file.
+//! - [`Tables`] is the open file. It says which version its tables have; another version
+//!   than its owner knows is left as it is, to the byte. docs/adr/0017.
+//! - [`Untouched`] is a device that is only looked at.
 //!
 //! A single damaged byte is found: in a page by redb's own tree of checksums when the file
 //! is opened, and by the checksum kept in memory whenever the page is read afterwards; in
@@ -18,7 +20,7 @@
 //! # fn main() -> Result<(), redb::Error> {
 //! let folder = tempfile::tempdir()?;
 //! let device = Arc::new(FileDevice::new(&folder.path().join("names.redb")));
-//! let tables = Tables::create::<redb::Error>(device, 1 << 20, |database| {
+//! let tables = Tables::create::<redb::Error>(device, 1 << 20, 1, |database| {
 //!     let transaction = database.begin_write()?;
 //!     transaction.open_table(NAMES)?.insert(1, "one")?;
 //!     Ok(transaction.commit()?)
@@ -31,9 +33,14 @@
 
 mod checked;
 mod device;
+mod held;
 mod pages;
 mod seal;
 mod tables;
+mod untouched;
+mod version;
 
 pub use device::{Device, FileDevice};
 pub use tables::{Handle, Tables};
+pub use untouched::Untouched;
+pub use version::{OpenError, version, write_version};

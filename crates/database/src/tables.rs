@@ -1,6 +1,6 @@
 //! An open database, and opening it.
 
-use redb::{Builder, Database, Error};
+use redb::{Builder, Database, Error, StorageBackend as _};
 use std::{
     fmt, io,
     ops::Deref,
@@ -13,6 +13,8 @@ use std::{
 use crate::{
     checked::{Checked, Watch},
     device::Device,
+    held::Held,
+    version::{self, OpenError},
 };
 
 /// A database that opens itself anew after its storage failed, and never again once it
@@ -20,6 +22,7 @@ use crate::{
 pub struct Tables {
     device: Arc<dyn Device>,
     cache: usize,
+    version: u32,
     slot: RwLock<Option<Arc<Handle>>>,
     /// A sync failed, and nothing was written anew since.
     unsynced: AtomicBool,
@@ -35,12 +38,26 @@ pub struct Handle {
 }
 
 impl Handle {
-    fn open(device: &dyn Device, cache: usize) -> Result<Self, Error> {
-        let storage = device.open()?;
-        if storage.len()? == 0 {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-        }
-        Self::on(storage, cache)
+    /// Nothing is written before the version is known and `fits` had a look.
+    fn open<E: From<OpenError>>(
+        device: &dyn Device,
+        cache: usize,
+        version: u32,
+        fits: impl FnOnce(&Database) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let open = || -> Result<(Held, Self), OpenError> {
+            let storage = Held::new(device.open()?)?;
+            if storage.len()? == 0 {
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            }
+            let handle = Self::on(Box::new(storage.clone()), cache)?;
+            version::expect(&handle.database, version)?;
+            Ok((storage, handle))
+        };
+        let (storage, handle) = open()?;
+        fits(&handle.database)?;
+        storage.release().map_err(OpenError::from)?;
+        Ok(handle)
     }
 
     fn on(storage: Box<dyn redb::StorageBackend>, cache: usize) -> Result<Self, Error> {
@@ -79,7 +96,8 @@ impl Deref for Handle {
 }
 
 impl Tables {
-    /// Makes the database, whole or not at all: `first` writes its first transaction.
+    /// Makes the database, whole or not at all, with tables of `version`: `first` writes
+    /// what they begin with.
     ///
     /// # Errors
     /// As [`Tables::open`], and what `first` gives. Nothing has the name then, unless only
@@ -87,27 +105,45 @@ impl Tables {
     pub fn create<E: From<Error>>(
         device: Arc<dyn Device>,
         cache: usize,
+        version: u32,
         first: impl FnOnce(&Database) -> Result<(), E>,
     ) -> Result<Self, E> {
         let handle = Handle::on(device.create().map_err(Error::from)?, cache)?;
+        version::write_version(&handle.database, version)?;
         first(&handle.database)?;
         drop(handle); // redb syncs what it holds
         device.rename().map_err(Error::from)?;
-        Ok(Self::open(device, cache)?)
+        Ok(Self::open(device, cache, version).map_err(OpenError::into_database)?)
     }
 
-    /// Opens the database and verifies all of it. `cache` is the memory for pages, bytes.
+    /// Opens the database, with tables of `version`, and verifies all of it. `cache` is the
+    /// memory for pages, bytes.
     ///
     /// # Errors
-    /// [`Error::Corrupted`], [`Error::UpgradeRequired`], [`Error::DatabaseAlreadyOpen`],
-    /// [`Error::Io`].
-    pub fn open(device: Arc<dyn Device>, cache: usize) -> Result<Self, Error> {
+    /// [`OpenError`], of redb's errors [`Error::Corrupted`], [`Error::UpgradeRequired`],
+    /// [`Error::DatabaseAlreadyOpen`], [`Error::Io`]; the file is then as it was.
+    pub fn open(device: Arc<dyn Device>, cache: usize, version: u32) -> Result<Self, OpenError> {
+        Self::open_if(device, cache, version, |_| Ok(()))
+    }
+
+    /// [`Tables::open`], if the owner finds that the tables `fit`; the file is as it was if
+    /// they do not.
+    ///
+    /// # Errors
+    /// As [`Tables::open`], and what `fit` gives.
+    pub fn open_if<E: From<OpenError>>(
+        device: Arc<dyn Device>,
+        cache: usize,
+        version: u32,
+        fit: impl FnOnce(&Database) -> Result<(), E>,
+    ) -> Result<Self, E> {
         // Who gave it its name may have died before the name was durable.
-        device.sync_name()?;
-        let handle = Handle::open(&*device, cache)?;
+        device.sync_name().map_err(OpenError::from)?;
+        let handle = Handle::open(&*device, cache, version, fit)?;
         Ok(Self {
             device,
             cache,
+            version,
             slot: RwLock::new(Some(Arc::new(handle))),
             unsynced: AtomicBool::new(false),
             damage: OnceLock::new(),
@@ -160,11 +196,14 @@ impl Tables {
             self.device.rewrite()?;
             self.unsynced.store(false, Ordering::SeqCst);
         }
-        Handle::open(&*self.device, self.cache).inspect_err(|error| {
-            if let Error::Corrupted(what) = error {
-                let _ = self.damage.set(what.clone());
-            }
-        })
+        let opened = Handle::open(&*self.device, self.cache, self.version, |_| Ok(()));
+        opened
+            .map_err(OpenError::into_database)
+            .inspect_err(|error| {
+                if let Error::Corrupted(what) = error {
+                    let _ = self.damage.set(what.clone());
+                }
+            })
     }
 
     /// What is damaged, once it was found.

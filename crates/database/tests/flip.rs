@@ -1,7 +1,7 @@
 //! A flipped byte anywhere in the file: what is read is right, or the damage is named.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use database::{Device, Tables};
+use database::{Device, OpenError, Tables};
 use redb::{
     BackendError, Database, Error, ReadableDatabase as _, ReadableTable as _, StorageBackend,
     TableDefinition,
@@ -131,6 +131,14 @@ const ROUNDS: u64 = 8;
 
 type Contents = (u64, BTreeMap<u64, Vec<u8>>);
 
+fn open(disk: Arc<Disk>) -> Result<Contents, Error> {
+    match Tables::open(disk, 1 << 20, 1) {
+        Ok(tables) => read(&tables),
+        Err(OpenError::Database(error)) => Err(error),
+        Err(other) => panic!("{other}"),
+    }
+}
+
 fn read(tables: &Tables) -> Result<Contents, Error> {
     let handle = tables.handle()?;
     let view = handle.begin_read()?;
@@ -155,7 +163,7 @@ fn named(error: &Error) -> bool {
 /// The file as a killed process and as a clean end leave it.
 fn images() -> [(&'static str, Vec<u8>, Contents); 2] {
     let disk = Disk::with(&[]);
-    let tables = Tables::create(disk.clone(), 1 << 20, |database| commit(database, 0)).unwrap();
+    let tables = Tables::create(disk.clone(), 1 << 20, 1, |database| commit(database, 0)).unwrap();
     for round in 1..=ROUNDS {
         commit(&tables.handle().unwrap(), round).unwrap();
     }
@@ -194,7 +202,7 @@ fn a_flip_while_nobody_looks_is_found_or_does_not_matter() {
         for at in places(&image) {
             let disk = Disk::with(&image);
             disk.flip(at);
-            match Tables::open(disk, 1 << 20).and_then(|tables| read(&tables)) {
+            match open(disk) {
                 Ok(read) => {
                     assert!(read == contents, "{how}, byte {at}: wrong contents");
                     harmless += 1;
@@ -220,7 +228,7 @@ fn a_flip_while_it_is_open_is_found_before_it_is_read() {
         .step_by(3)
     {
         let disk = Disk::with(&image);
-        let tables = Tables::open(disk.clone(), NO_CACHE).unwrap();
+        let tables = Tables::open(disk.clone(), NO_CACHE, 1).unwrap();
         disk.flip(at);
         // A look past the caches finds it, if anybody will ever read it.
         let mut next = Some(0);
@@ -233,7 +241,7 @@ fn a_flip_while_it_is_open_is_found_before_it_is_read() {
         };
         seen += usize::from(inspected.is_err());
         let disk = Disk::with(&image);
-        let tables = Tables::open(disk.clone(), NO_CACHE).unwrap();
+        let tables = Tables::open(disk.clone(), NO_CACHE, 1).unwrap();
         disk.flip(at);
         match read(&tables) {
             Ok(read) => assert!(read == contents, "byte {at}: wrong contents"),
@@ -254,7 +262,7 @@ fn a_flip_while_it_is_open_is_found_before_it_is_read() {
 #[test]
 fn only_a_commit_in_flight_is_undone() {
     let disk = Disk::with(&[]);
-    let tables = Tables::create(disk.clone(), 1 << 20, |database| commit(database, 0)).unwrap();
+    let tables = Tables::create(disk.clone(), 1 << 20, 1, |database| commit(database, 0)).unwrap();
     commit(&tables.handle().unwrap(), 1).unwrap();
     let before = disk.bytes().clone();
     commit(&tables.handle().unwrap(), 2).unwrap();
@@ -277,7 +285,7 @@ fn only_a_commit_in_flight_is_undone() {
             if !durable {
                 image[512..544].copy_from_slice(&before[512..544]);
             }
-            match Tables::open(Disk::with(&image), 1 << 20).and_then(|tables| read(&tables)) {
+            match open(Disk::with(&image)) {
                 Ok((2, _)) => {} // a page that no longer counts
                 Ok((1, _)) if !durable => undone += 1,
                 Err(error) if durable => assert!(named(&error), "{error}"),

@@ -4,7 +4,7 @@
 //! party that holds the genesis object can check a head: it needs no table.
 
 use base::{
-    AccountId, ChainId, Cid, Digest, Millis, Statement, cid, codec, domain,
+    AccountId, ChainId, Cid, Digest, Millis, Statement, Version, cid, codec, domain,
     genesis::Genesis,
     key::{OperationKey, OperationSecret, Signature},
 };
@@ -19,6 +19,9 @@ use crate::state;
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
+    /// Format of header, certificate and leaves.
+    #[serde(rename = "v")]
+    pub version: Version,
     /// The ledger.
     pub chain: ChainId,
     /// Blocks before this one.
@@ -52,6 +55,7 @@ impl Header {
     /// The header of height 0: a function of the genesis object alone.
     pub fn genesis(genesis: &Genesis) -> Self {
         Self {
+            version: Version,
             chain: genesis.chain(),
             height: 0,
             time: genesis.created,

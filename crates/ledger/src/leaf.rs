@@ -1,7 +1,7 @@
 //! Leaves of the log: an operation with its outcome. Protocol page, "Sharing", last
 //! paragraphs: inclusion is not permission, so the outcome is part of what is hashed.
 
-use base::{SignedOperation, codec};
+use base::{SignedOperation, UnknownVersion, Version, codec};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -9,6 +9,9 @@ use thiserror::Error;
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Leaf {
+    /// Format.
+    #[serde(rename = "v")]
+    pub version: Version,
     /// The operation as its author signed it.
     pub operation: SignedOperation,
     /// What the state machine made of it.
@@ -23,9 +26,9 @@ impl Leaf {
 
     /// The same bytes from an operation's canonical bytes, without decoding them.
     pub(crate) fn splice(operation: &[u8], outcome: Outcome) -> Vec<u8> {
-        // DAG-CBOR sorts keys by length: "outcome" (7) before "operation" (9).
+        // DAG-CBOR sorts keys by length: "v", "outcome", "operation".
         let mut bytes = Vec::with_capacity(operation.len() + 64);
-        bytes.extend_from_slice(b"\xa2\x67outcome");
+        bytes.extend_from_slice(b"\xa3\x61v\x01\x67outcome");
         bytes.extend(codec::encode(&outcome));
         bytes.extend_from_slice(b"\x69operation");
         bytes.extend_from_slice(operation);
@@ -168,6 +171,14 @@ pub enum Refusal {
     /// The bytes are no operation in canonical form.
     #[error("{0}")]
     Malformed(String),
+    /// An operation of the future.
+    #[error("{}", UnknownVersion { found: *.found, known: *.known })]
+    UnknownVersion {
+        /// Its version.
+        found: u64,
+        /// The one that this ledger takes.
+        known: u32,
+    },
     /// Signed for another ledger.
     #[error("the operation is signed for another ledger")]
     WrongChain,

@@ -19,7 +19,7 @@
 //! # let hpke = || HpkeKey::new(vec![0; HpkeKey::LENGTH]).unwrap();
 //! let (node, patient) = (OperationSecret::new([1; 32]), OperationSecret::new([2; 32]));
 //! let genesis = Genesis {
-//!     version: 1,
+//!     version: base::Version,
 //!     network: "example".into(),
 //!     created: Millis(1_795_305_600_000),
 //!     drift: 5_000,
@@ -101,8 +101,9 @@ pub use state::{
     },
 };
 pub use storage::{
-    AppendError, BlockFault, CommitError, CreateError, Device, FileDevice, Ledger, Listing, Notice,
-    OpenError, OpenOptions, Page, Pending, ProposeError, View,
+    AppendError, BlockFault, CommitError, CreateError, Damage, Depth, Device, FileDevice,
+    Inspection, Ledger, Listing, Look, Notice, OpenError, OpenOptions, Page, Part, Pending,
+    ProposeError, RebuildError, TABLES_VERSION, View, rebuild,
 };
 pub use verify::{Checked, check, check_batch};
 

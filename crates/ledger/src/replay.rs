@@ -43,6 +43,11 @@ impl Replay {
     /// [`ReplayFault`] names the first thing that does not hold; the replay then stands at
     /// the block before.
     pub fn push(&mut self, block: &Block) -> Result<(), ReplayFault> {
+        self.push_and_tell(block).map(drop)
+    }
+
+    /// [`Self::push`]; what the block changed.
+    pub(crate) fn push_and_tell(&mut self, block: &Block) -> Result<state::Changes, ReplayFault> {
         let head = block.head.clone().verify(&self.validators)?;
         let header = &head.header;
         self.follows(header)?;
@@ -65,7 +70,7 @@ impl Replay {
         self.state_hash = state_hash;
         self.log = log;
         self.header = header.clone();
-        Ok(())
+        Ok(changes)
     }
 
     fn follows(&self, header: &Header) -> Result<(), ReplayFault> {

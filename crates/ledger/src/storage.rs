@@ -6,14 +6,21 @@
 
 mod append;
 mod error;
+mod inspect;
 mod ledger;
+mod look;
 mod pending;
+mod rebuild;
 mod tables;
 mod view;
 mod write;
 
 pub use database::{Device, FileDevice};
 pub use error::{AppendError, BlockFault, CommitError, CreateError, OpenError, ProposeError};
+pub use inspect::{Damage, Depth, Inspection, Part};
 pub use ledger::{Ledger, OpenOptions};
+pub use look::Look;
 pub use pending::Pending;
+pub use rebuild::{RebuildError, rebuild};
 pub use view::{Listing, Notice, Page, View};
+pub use write::TABLES_VERSION;

@@ -125,8 +125,13 @@ fn decode(bytes: Vec<u8>, chain: ChainId) -> Result<Decoded, Refusal> {
             limit: MAX_OPERATION as u64,
         });
     }
-    let signed: SignedOperation =
-        codec::decode(&bytes).map_err(|error| Refusal::Malformed(error.to_string()))?;
+    let signed: SignedOperation = codec::decode(&bytes).map_err(|error| match error {
+        codec::DecodeError::Version { version, .. } => Refusal::UnknownVersion {
+            found: version.found,
+            known: version.known,
+        },
+        other => Refusal::Malformed(other.to_string()),
+    })?;
     if signed.body.chain != chain {
         return Err(Refusal::WrongChain);
     }
@@ -140,10 +145,10 @@ struct Decoded {
     id: OperationId,
 }
 
-/// The signed bytes: canonical form puts the body at a fixed place, between the map head
-/// with the key "body" and the signature's key and value.
+/// The signed bytes: canonical form puts the body at a fixed place, between the map head,
+/// version and key "body" and the signature's key and value.
 fn preimage(signed: &[u8]) -> Vec<u8> {
-    const HEAD: usize = 6; // map(2), text(4) "body"
+    const HEAD: usize = 3 + 1 + 5; // map(3) with text(1) "v", a small number, text(4) "body"
     const TAIL: usize = 10 + 2 + 64; // text(9) "signature", bytes(64)
     let mut bytes = domain::preamble(<Operation as Statement>::DOMAIN);
     let end = signed.len().saturating_sub(TAIL);

@@ -2,11 +2,13 @@
 //!
 //! Unknown keys are refused; an error names the file, the line and the key.
 
+use base::Version;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::Path};
 
 use crate::{
     exit::{Exit, Fault, Result},
+    files,
     http::Address,
 };
 
@@ -14,6 +16,8 @@ use crate::{
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Config {
+    /// Format.
+    pub version: Version,
     /// Where the node is.
     pub node: NodeConfig,
     /// How keys are protected; read by `init`.
@@ -171,6 +175,9 @@ pub struct PeersConfig {
     /// How many nodes keep a record that this node's hospital published, this one
     /// included, 1..=16.
     pub copies: u32,
+    /// After how long without a connection, seconds, 10..=31536000, a node that keeps a copy
+    /// counts no longer and another is asked. Counted anew when this node is started.
+    pub absent_seconds: u32,
     /// Most MiB that this node keeps for other hospitals, 0..=1073741824; 0 keeps nothing.
     pub keep_mebibytes: u32,
     /// By account: how many nodes keep the records of patients who wish otherwise.
@@ -188,6 +195,7 @@ impl Default for PeersConfig {
             swarm_key: None,
             stale_seconds: 60,
             copies: 2,
+            absent_seconds: 259_200,
             keep_mebibytes: 65_536,
             patients: BTreeMap::new(),
         }
@@ -240,6 +248,9 @@ impl Config {
     /// # Errors
     /// [`Exit::Config`] naming the line and key.
     pub fn parse(text: &str, name: &str) -> Result<Self> {
+        if let Some(version) = files::newer_toml::<1>(text) {
+            return Err(Fault::newer(Exit::Config, name, version));
+        }
         let config: Self = toml::from_str(text).map_err(|error| syntax(text, name, &error))?;
         for (table, key, value, low, high) in config.ranges() {
             if !(low..=high).contains(&value) {
@@ -321,6 +332,13 @@ impl Config {
         if let Some(peers) = &self.peers {
             ranges.push(("peers", "stale-seconds", peers.stale_seconds, 5, 86_400));
             ranges.push(("peers", "copies", peers.copies, 1, 16));
+            ranges.push((
+                "peers",
+                "absent-seconds",
+                peers.absent_seconds,
+                10,
+                31_536_000,
+            ));
             ranges.push(("peers", "keep-mebibytes", peers.keep_mebibytes, 0, 1 << 30));
         }
         ranges

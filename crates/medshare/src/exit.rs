@@ -3,6 +3,7 @@
 //! The table stands here once; `medshare --help` prints it and a test
 //! compares `docs/exit-codes.md` with it.
 
+use base::UnknownVersion;
 use std::{fmt, io};
 
 /// What a command ends with. The numbers are part of the interface: they never change.
@@ -177,6 +178,11 @@ impl Fault {
             .map(|c| if c.is_control() { ' ' } else { c })
             .collect();
         Self { exit, message }
+    }
+
+    /// `what` is of a newer version, and was left as it is.
+    pub fn newer(exit: Exit, what: impl fmt::Display, version: UnknownVersion) -> Self {
+        Self::new(exit, format!("{what}: {version}; nothing was changed"))
     }
 
     /// A fault of reading or writing `what`.

@@ -1,5 +1,6 @@
 //! Files that are whole or absent: written beside their place, flushed, then renamed.
 
+use base::UnknownVersion;
 use std::{
     fs::{self, File},
     io::{Read as _, Write as _},
@@ -25,7 +26,7 @@ impl Pending {
     /// [`Exit::Storage`].
     pub fn new(path: &Path) -> Result<Self> {
         let file = tempfile::Builder::new()
-            .prefix(".medshare-")
+            .prefix(DRAFT)
             .permissions(fs::Permissions::from_mode(0o600))
             .tempfile_in(folder(path))
             .map_err(|error| Fault::io(path.display(), &error))?;
@@ -152,6 +153,12 @@ pub fn missing(path: &Path) -> Fault {
     )
 }
 
+/// Whether a name is that of a file that is being written, or was when its writer ended.
+pub fn is_draft(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    name.as_encoded_bytes().starts_with(DRAFT.as_bytes())
+}
+
 /// Makes a file its owner's alone.
 ///
 /// # Errors
@@ -243,6 +250,18 @@ pub fn open(path: &Path) -> Result<File> {
     Ok(file)
 }
 
+/// The version that a TOML text names, if it is not `N`: read before the rest, which a
+/// newer version may have changed.
+pub fn newer_toml<const N: u32>(text: &str) -> Option<UnknownVersion> {
+    #[derive(serde::Deserialize)]
+    struct Mark {
+        version: Option<u64>,
+    }
+    let mark: Mark = toml::from_str(text).ok()?;
+    let found = mark.version.filter(|found| *found != u64::from(N))?;
+    Some(UnknownVersion { found, known: N })
+}
+
 /// Makes the folder's entries durable.
 ///
 /// # Errors
@@ -280,6 +299,9 @@ fn exists(path: &Path) -> Fault {
         ),
     )
 }
+
+/// How the name of a draft begins.
+const DRAFT: &str = ".medshare-";
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -5,6 +5,8 @@
 //! a Kubo, post office on redb, behind `/v1`; with feature `peers`, the link to other nodes.
 
 mod blocks;
+mod look;
+mod mend;
 #[cfg(any(feature = "bft", feature = "peers"))]
 mod note;
 mod office;
@@ -41,7 +43,13 @@ use crate::{
     system,
     watch::{Watched, watch},
 };
+pub use look::{
+    LookedLedger, LookedStore, StoreLook, check_new, drafts, look_at_ledger, look_at_peers,
+    look_at_store, post_path,
+};
+pub use mend::{mend_blocks, pin_at_least, rebuild_index, rebuild_ledger, tidy_store};
 use office::Office;
+pub use open::check_versions;
 use open::open_ledger;
 pub use orderer::{prepare_validator, require_bft};
 
@@ -301,6 +309,9 @@ fn storage(error: ledger::Fault) -> Fault {
 const LEDGER: &str = "ledger.redb";
 const BLOCKS: &str = "blocks";
 const POST: &str = "post.redb";
+const HINTS: &str = "hints.redb";
+const CONFLICT: &str = "conflict.cbor";
+const COPIES: &str = "copies.redb";
 /// Threads for requests that wait for the disk; above the requests worked on at once.
 const BLOCKING_THREADS: usize = 512;
 /// Most threads that files being read may hold; the others are for requests.

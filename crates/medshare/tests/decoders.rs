@@ -1,23 +1,38 @@
 //! Every decoder that is fuzzed, on honest bytes, cut ones and spoilt ones, in process: what
 //! `cargo xtask fuzz` looks for in minutes, in a second of every test run.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
-use decoders::{Decoder, TARGETS, Target, canonical, text};
+use decoders::{Decoder, LEDGER, TARGETS, Target, canonical, text};
 use files::FILES;
+use mutate::{Random, spoil};
 use std::path::Path;
 
 #[path = "../../../fuzz/src/lib.rs"]
 #[allow(clippy::expect_used, clippy::panic, dead_code, unreachable_pub)]
 mod decoders;
 #[path = "../../../fuzz/src/files.rs"]
-#[allow(unreachable_pub)]
+#[allow(clippy::expect_used, unreachable_pub)]
 mod files;
+#[cfg(feature = "peers")]
+#[path = "../../../fuzz/src/peers.rs"]
+#[allow(clippy::expect_used, unreachable_pub)]
+mod peers;
 
-/// Changes made to each seed.
+#[path = "decoders/counted.rs"]
+mod counted;
+#[path = "decoders/mutate.rs"]
+mod mutate;
+#[path = "decoders/sites.rs"]
+mod sites;
+
+/// Spoilt inputs for each seed.
 const CHANGES: usize = 48;
 
 fn targets() -> impl Iterator<Item = &'static Target> {
-    TARGETS.iter().copied().chain([&FILES])
+    let all = TARGETS.iter().copied().chain([&FILES]);
+    #[cfg(feature = "peers")]
+    let all = all.chain([&peers::PEERS]);
+    all
 }
 
 #[test]
@@ -32,11 +47,11 @@ fn every_decoder_takes_a_seed_and_survives_its_ruins() {
                 idle.push(name);
             }
         }
-        let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-        for seed in &seeds {
-            for _ in 0..CHANGES {
-                target.run(&changed(seed, &mut random));
-            }
+        let mut random = Random::new(1);
+        let (every, mut spoilt) = (slices(&seeds), Vec::new());
+        for _ in 0..CHANGES * seeds.len() {
+            spoil(&every, &mut random, &mut spoilt);
+            target.run(&spoilt);
         }
     }
     assert!(idle.is_empty(), "no seed is taken by {idle:?}");
@@ -56,24 +71,6 @@ fn what_was_found_stays_fixed() {
     }
 }
 
-/// The seed cut off, with a bit flipped, a byte put in, or a stretch repeated.
-fn changed(seed: &[u8], random: &mut u64) -> Vec<u8> {
-    let mut next = |below: usize| {
-        *random ^= *random << 13;
-        *random ^= *random >> 7;
-        *random ^= *random << 17;
-        (*random % below.max(1) as u64) as usize
-    };
-    let mut bytes = seed.to_vec();
-    let at = next(bytes.len());
-    match next(4) {
-        0 => bytes.truncate(at),
-        1 if !bytes.is_empty() => bytes[at] ^= 1 << next(8),
-        2 => bytes.insert(at, next(256) as u8),
-        _ => {
-            let end = at + next(bytes.len() - at);
-            bytes.extend_from_within(at..end);
-        }
-    }
-    bytes
+fn slices(seeds: &[Vec<u8>]) -> Vec<&[u8]> {
+    seeds.iter().map(Vec::as_slice).collect()
 }

@@ -18,7 +18,7 @@ const LENGTH: usize = 64 << 20;
 
 fn header() -> BodyHeader {
     BodyHeader {
-        version: 1,
+        version: base::Version,
         suite: 1,
         record: RecordId([1; 32]),
         part: 0,

@@ -64,7 +64,7 @@ pub fn run(mebibytes: u64, folder: &Path) -> u64 {
     let store = Embedded::open(folder.path()).unwrap();
     let length = mebibytes << 20;
     let header = BodyHeader {
-        version: 1,
+        version: base::Version,
         suite: 1,
         record: RecordId([1; 32]),
         part: 0,

@@ -327,6 +327,8 @@ impl AcceptError {
             // The ledger could not be followed, or the disk is full: no fault of the state.
             Self::Part(PartError::Look(error)) if !matches!(error, LookError::Node(_)) => None,
             Self::Part(PartError::Body(OpenBodyError::Sink(_))) => None,
+            // A newer program may well accept it.
+            Self::Part(error) if error.is_newer() => None,
             Self::UnknownHospital(_) => Some(RejectCode::UnknownHospital),
             Self::SensitiveTooWide { .. } => Some(RejectCode::WrongScope),
             Self::Part(error) if error.is_unavailable() => Some(RejectCode::Unavailable),

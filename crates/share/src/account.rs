@@ -162,7 +162,7 @@ pub fn attest(desk: &Desk<'_>, patient: AccountId) -> Result<Sent, AccountError>
 /// What a delegate gets: secrets and keys, but no place to put new ones.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Delegated {
+pub struct Delegated {
     secrets: ByteBuf,
     scopes: Vec<KnownScope>,
     records: Vec<(base::RecordId, crate::wallet::KnownRecord)>,

@@ -5,8 +5,11 @@
 //! in the store, which the head names, so that one more key costs one head. `Bag` on the
 //! ledger shows a stale head.
 
+mod check;
 mod restore;
 
+pub use check::{AtNode, Standing};
+pub(crate) use check::{at_node, standing};
 pub use restore::{RestoreError, Restored, restore};
 
 use aws_lc_rs::{
@@ -14,7 +17,7 @@ use aws_lc_rs::{
     hkdf,
 };
 use base::{
-    AccountId, ChainId, Cid, Digest, GrantId, Millis, Salt, ScopeId, cid, codec, domain,
+    AccountId, ChainId, Cid, Digest, GrantId, Millis, Salt, ScopeId, Version, cid, codec, domain,
     key::OperationSecret, operation::Bag,
 };
 use bip39::Mnemonic;
@@ -183,11 +186,12 @@ impl Drop for Head {
     }
 }
 
-/// A sealed head or page.
+/// A sealed head or page, as the store has it.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SealedBag {
-    version: u32,
+pub struct SealedBag {
+    #[serde(rename = "v")]
+    version: Version,
     #[serde(with = "serde_bytes")]
     nonce: [u8; NONCE_LEN],
     text: ByteBuf,
@@ -385,7 +389,8 @@ pub(crate) fn forget(
 }
 
 fn open_page(key: &SecretBytes, place: Place, bytes: &[u8]) -> Option<Vec<BagEntry>> {
-    codec::decode(&open(key, place, b"page", bytes)?).ok()
+    let sealed = codec::decode(bytes).ok()?;
+    codec::decode(&open(key, place, b"page", sealed)?).ok()
 }
 
 type Place = (ChainId, AccountId);
@@ -409,17 +414,18 @@ fn seal(
         )
         .expect("a short message");
     codec::encode(&SealedBag {
-        version: 1,
+        version: Version,
         nonce,
         text: ByteBuf::from(text),
     })
 }
 
-fn open(key: &SecretBytes, place: Place, kind: &[u8], bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let sealed: SealedBag = codec::decode(bytes).ok()?;
-    if sealed.version != 1 {
-        return None;
-    }
+fn open(
+    key: &SecretBytes,
+    place: Place,
+    kind: &[u8],
+    sealed: SealedBag,
+) -> Option<Zeroizing<Vec<u8>>> {
     let nonce = Nonce::assume_unique_for_key(sealed.nonce);
     let mut text = Zeroizing::new(sealed.text.into_vec());
     let length = cipher(key.as_secret())

@@ -17,7 +17,7 @@ pub use open::{OpenBodyError, OpenedBody, open, open_segment};
 pub use seal::{SealBodyError, SealedBody, seal};
 
 use aws_lc_rs::aead::{AES_256_GCM, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use base::{RecordId, codec, domain};
+use base::{RecordId, Version, codec, domain};
 use serde::{Deserialize, Serialize};
 
 /// Bytes of a whole sealed segment: one UnixFS block.
@@ -38,8 +38,9 @@ const TAG: usize = 16;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BodyHeader {
-    /// Format of sealed records; 1.
-    pub version: u32,
+    /// Format of sealed records.
+    #[serde(rename = "v")]
+    pub version: Version,
     /// Parameter set; see [`crate::sealed::SUITE`].
     pub suite: u32,
     /// The record.
@@ -125,7 +126,7 @@ mod tests {
 
     fn header(length: u64) -> BodyHeader {
         BodyHeader {
-            version: 1,
+            version: Version,
             suite: 1,
             record: RecordId([3; 32]),
             part: 2,

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use base::{
-    AccountId, ChainId, Digest, Millis, Nonce, Signed, Statement, codec, domain, key::OperationKey,
-    scope::ScopeSecret,
+    AccountId, ChainId, Digest, Millis, Nonce, Signed, Statement, UnknownVersion, codec, domain,
+    key::OperationKey, scope::ScopeSecret,
 };
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -78,7 +78,7 @@ impl Card {
             nonce: Nonce(random(rng)),
         };
         let bytes = Zeroizing::new(codec::encode(&Signed::new(card, &party.operation)));
-        Zeroizing::new(format!("{PREFIX}{}", base64url(&bytes)))
+        Zeroizing::new(format!("{PREFIX}{VERSION}:{}", base64url(&bytes)))
     }
 
     /// Reads a card's text; the signature is checked by [`UncheckedCard::verify`].
@@ -86,17 +86,26 @@ impl Card {
     /// # Errors
     /// [`CardError::NotACard`].
     pub fn read(text: &str) -> Result<UncheckedCard, CardError> {
-        let body = text
+        let rest = text
             .trim()
             .strip_prefix(PREFIX)
             .ok_or(CardError::NotACard)?;
+        let (version, body) = rest.split_once(':').ok_or(CardError::NotACard)?;
+        let found = version.parse().map_err(|_| CardError::NotACard)?;
+        if found != u64::from(VERSION) {
+            let known = VERSION;
+            return Err(CardError::Newer(UnknownVersion { found, known }));
+        }
         if body.len() > MAX_TEXT {
             return Err(CardError::NotACard);
         }
         let bytes = Zeroizing::new(unbase64url(body).ok_or(CardError::NotACard)?);
         codec::decode(&bytes)
             .map(UncheckedCard)
-            .map_err(|_| CardError::NotACard)
+            .map_err(|error| match error {
+                codec::DecodeError::Version { version, .. } => CardError::Newer(version),
+                _ => CardError::NotACard,
+            })
     }
 }
 
@@ -164,6 +173,9 @@ pub fn card_of(vault: &dyn Vault, patient: AccountId) -> Result<Option<Card>, Va
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum CardError {
+    /// A card of the future.
+    #[error("the card: {0}")]
+    Newer(UnknownVersion),
     /// Not the text of a card.
     #[error(
         "this text is not a patient's card; it starts with {PREFIX:?} and is not to be retyped"
@@ -189,7 +201,10 @@ pub enum CardError {
     Vault(#[from] VaultError),
 }
 
-const PREFIX: &str = "medshare1:";
+/// What the text begins with, before its version.
+const PREFIX: &str = "medshare";
+/// Version of the text.
+pub const VERSION: u32 = 1;
 /// A card's canonical bytes are below 400; 4/3 of that in text.
 const MAX_TEXT: usize = 1024;
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

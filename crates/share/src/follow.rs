@@ -9,16 +9,17 @@ use base::{
     AccountId, Action, Digest, OperationId, SignedOperation, codec,
     operation::{NewKey, PatientKeys},
 };
-use ledger::{Account, CompactRange, Head, KeyPeriod, VerifiedHead};
+use ledger::{Account, CompactRange, Head, KeyPeriod, ValidatorSet, VerifiedHead};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, btree_map::Entry};
 use thiserror::Error;
 
 use crate::{
+    checkup::LastHead,
     desk::{Desk, LookError},
     node::NodeError,
     recovery::watch::Watch,
-    vault::{self, Table, VaultError},
+    vault::{self, Table, Vault, VaultError},
 };
 
 /// What is kept of the log.
@@ -99,6 +100,43 @@ pub fn is_revoked(desk: &Desk<'_>, grant: OperationId) -> Result<bool, VaultErro
 pub fn resume(desk: &Desk<'_>) -> Result<VerifiedHead, FollowError> {
     desk.vault.delete(Table::Watermark, MARK)?;
     advance(desk)
+}
+
+/// See [`crate::checkup::last_head`].
+pub(crate) fn last_head(
+    vault: &dyn Vault,
+    validators: &ValidatorSet,
+) -> Result<LastHead, VaultError> {
+    // Read for their form alone: after a person's decision ([`resume`]) what stands in them
+    // may be of the ledger before.
+    vault::load_all::<Keys>(vault, Table::Keys)?;
+    vault::load_all::<u64>(vault, Table::Revoked)?;
+    let mark: Option<Watermark> = vault::load(vault, Table::Watermark, MARK)?;
+    let Some(mark) = mark else {
+        return Ok(LastHead::Nothing);
+    };
+    if let Some(conflict) = mark.stopped {
+        return Ok(LastHead::Stopped(conflict));
+    }
+    let Some(head) = mark.head else {
+        return Ok(LastHead::Nothing);
+    };
+    let Ok(head) = head.verify(validators) else {
+        return Ok(LastHead::Contradiction(
+            "the head's certificate does not hold",
+        ));
+    };
+    let header = &head.header;
+    if mark.range.size() != header.tree_size || mark.range.root() != header.tree_root {
+        return Ok(LastHead::Contradiction(
+            "the log's frontier is not the head's",
+        ));
+    }
+    Ok(LastHead::Head {
+        height: header.height,
+        leaves: header.tree_size,
+        time: header.time,
+    })
 }
 
 /// Why the newest head is not followed.

@@ -13,7 +13,7 @@ use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use base::{
-    AccountId, ChainId, Digest, OperationId, Statement as _, codec,
+    AccountId, ChainId, Digest, OperationId, Statement as _, Version, codec,
     key::{HpkeKey, OperationSecret, RecordKey, RecordSignature},
     operation::{ProvenRecordKey, RecordKeyClaim},
     scope::ScopeSecret,
@@ -108,7 +108,7 @@ impl PatientSecrets {
     /// The bytes for the patient's own encrypted home. Secret.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         Zeroizing::new(codec::encode(&StoredSecrets {
-            version: 1,
+            version: Version,
             master: ByteBuf::from(self.master.to_bytes().to_vec()),
             kappa: *self.kappa.as_secret(),
             z: *self.z.as_secret(),
@@ -123,9 +123,6 @@ impl PatientSecrets {
     /// [`BadSecrets`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, BadSecrets> {
         let stored: StoredSecrets = codec::decode(bytes).map_err(|_| BadSecrets)?;
-        if stored.version != 1 {
-            return Err(BadSecrets);
-        }
         Ok(Self {
             master: MasterKey::from_bytes(&stored.master).map_err(|_| BadSecrets)?,
             kappa: ScopeSecret::new(stored.kappa),
@@ -155,7 +152,8 @@ pub struct BadSecrets;
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StoredSecrets {
-    version: u32,
+    #[serde(rename = "v")]
+    version: Version,
     master: ByteBuf,
     #[serde(with = "serde_bytes")]
     kappa: [u8; 32],

@@ -17,7 +17,7 @@ use crate::{
     follow,
     node::NodeError,
     outbox::{self, Posted},
-    vault::{self, Table, VaultError},
+    vault::{self, Table, Vault, VaultError},
 };
 
 /// What hangs on one operation.
@@ -127,6 +127,18 @@ fn expected(error: &SendError) -> Option<u64> {
 fn unfinished(desk: &Desk<'_>) -> Result<Vec<Intent>, VaultError> {
     let entries = vault::load_all(desk.vault, Table::Journal)?;
     Ok(entries.into_iter().map(|(_, intent)| intent).collect())
+}
+
+/// See [`crate::checkup::unfinished`].
+pub(crate) fn unfinished_operations(
+    vault: &dyn Vault,
+) -> Result<Vec<(OperationId, &'static str)>, VaultError> {
+    let entries = vault::load_all::<Intent>(vault, Table::Journal)?;
+    let named = |(_, intent): (_, Intent)| {
+        let operation = &intent.operation;
+        (operation.to_bytes().1, operation.body.action.name())
+    };
+    Ok(entries.into_iter().map(named).collect())
 }
 
 fn begin(

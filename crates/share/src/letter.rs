@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use base::{
     AccountId, CapsuleId, ChainId, Cid, Class, Digest, Epoch, GrantId, Millis, OperationId,
-    RecordId, Salt, Scope, ScopeId, Signed, Statement, codec, domain,
+    RecordId, Salt, Scope, ScopeId, Signed, Statement, UnknownVersion, Version, codec, domain,
     key::HpkeKey,
     operation::{Ask, Subject},
 };
@@ -298,7 +298,7 @@ impl Letter {
         )
         .map_err(|_| LetterError::BadKey)?;
         Ok(codec::encode(&SealedLetter {
-            version: VERSION,
+            version: Version,
             key: key_hash(to),
             enc: ByteBuf::from(enc.to_bytes().to_vec()),
             text: ByteBuf::from(text),
@@ -326,7 +326,7 @@ impl Letter {
         if zeros.iter().any(|&byte| byte != 0) || padded.len() != room(plain.len()) {
             return Err(LetterError::Malformed);
         }
-        codec::decode(plain).map_err(|_| LetterError::Malformed)
+        Ok(codec::decode(plain)?)
     }
 }
 
@@ -334,7 +334,8 @@ impl Letter {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SealedLetter {
-    version: u32,
+    #[serde(rename = "v")]
+    version: Version,
     key: Digest,
     enc: ByteBuf,
     text: ByteBuf,
@@ -344,13 +345,9 @@ impl SealedLetter {
     /// Reads a letter's envelope.
     ///
     /// # Errors
-    /// [`LetterError::Malformed`].
+    /// [`LetterError::Malformed`], [`LetterError::Newer`].
     pub fn parse(bytes: &[u8]) -> Result<Self, LetterError> {
-        let letter: Self = codec::decode(bytes).map_err(|_| LetterError::Malformed)?;
-        if letter.version != VERSION {
-            return Err(LetterError::Malformed);
-        }
-        Ok(letter)
+        Ok(codec::decode(bytes)?)
     }
 
     /// [`key_hash`] of the key that it is sealed to.
@@ -362,7 +359,8 @@ impl SealedLetter {
     ///
     /// # Errors
     /// [`LetterError::NotOurs`] for a letter to another key or a damaged one,
-    /// [`LetterError::Malformed`] for one whose content is no [`Letter`].
+    /// [`LetterError::Malformed`] for one whose content is no [`Letter`],
+    /// [`LetterError::Newer`].
     pub fn open(&self, chain: ChainId, secret: &HpkeSecret) -> Result<Letter, LetterError> {
         let enc = <Kem as hpke::Kem>::EncappedKey::from_bytes(&self.enc)
             .map_err(|_| LetterError::Malformed)?;
@@ -377,6 +375,15 @@ impl SealedLetter {
         .map(Zeroizing::new)
         .map_err(|_| LetterError::NotOurs)?;
         Letter::unpadded(&padded)
+    }
+}
+
+impl From<codec::DecodeError> for LetterError {
+    fn from(error: codec::DecodeError) -> Self {
+        match error {
+            codec::DecodeError::Version { version, .. } => Self::Newer(version),
+            _ => Self::Malformed,
+        }
     }
 }
 
@@ -397,6 +404,9 @@ pub enum LetterError {
         "a letter of {0} bytes is longer than the limit of {MAX_LETTER}; ask for or grant less at once"
     )]
     TooLong(usize),
+    /// A letter of the future.
+    #[error("the letter: {0}")]
+    Newer(UnknownVersion),
     /// Bytes that are no letter.
     #[error("these bytes are not a letter")]
     Malformed,
@@ -408,7 +418,6 @@ pub enum LetterError {
 type Aead = hpke::aead::AesGcm256;
 type Kdf = hpke::kdf::HkdfSha256;
 
-const VERSION: u32 = 1;
 /// Room below one object: padding adds at most 1/8, the envelope 1.3 kB.
 const MAX_LETTER: usize = 880_000;
 const MIN_LETTER: u64 = 1_024;

@@ -23,6 +23,7 @@ pub mod authorize;
 pub mod bag;
 pub mod body;
 pub mod card;
+pub mod checkup;
 pub mod desk;
 pub mod dispute;
 pub mod emergency;

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use base::{
-    AccountId, ChainId, Cid, Class, Digest, Millis, RecordId, Salt, codec, domain, key::RecordKey,
+    AccountId, ChainId, Cid, Class, Digest, Millis, RecordId, Salt, UnknownVersion, Version, codec,
+    domain, key::RecordKey,
 };
 
 use crate::{
@@ -51,8 +52,9 @@ impl Opening {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Format; 1.
-    pub version: u32,
+    /// Format.
+    #[serde(rename = "v")]
+    pub version: Version,
     /// The record.
     pub record: RecordId,
     /// Whose it is.
@@ -104,8 +106,11 @@ impl Manifest {
             return Err(ManifestError::Malformed);
         }
         let payload = object.payload.as_deref().ok_or(ManifestError::Malformed)?;
-        let manifest: Self = codec::decode(payload).map_err(|_| ManifestError::Malformed)?;
-        if manifest.version != 1 || !(1..=MAX_PARTS).contains(&manifest.parts.len()) {
+        let manifest: Self = codec::decode(payload).map_err(|error| match error {
+            codec::DecodeError::Version { version, .. } => ManifestError::Version(version),
+            _ => ManifestError::Malformed,
+        })?;
+        if !(1..=MAX_PARTS).contains(&manifest.parts.len()) {
             return Err(ManifestError::Malformed);
         }
         Ok(UnverifiedManifest { object, manifest })
@@ -156,6 +161,9 @@ impl std::ops::Deref for VerifiedManifest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ManifestError {
+    /// A format of the future.
+    #[error("the record's manifest: {0}")]
+    Version(UnknownVersion),
     /// Not a COSE_Sign1 object with ML-DSA-65 and a manifest in it.
     #[error("the record's manifest is not a signed manifest")]
     Malformed,
@@ -183,7 +191,7 @@ mod tests {
 
     fn manifest() -> Manifest {
         Manifest {
-            version: 1,
+            version: Version,
             record: RecordId([1; 32]),
             patient: AccountId([2; 32]),
             hospital: AccountId([3; 32]),

@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::{
     desk::Desk,
     node::NodeError,
-    vault::{self, Table, VaultError},
+    vault::{self, Table, Vault, VaultError},
 };
 
 /// A letter on its way.
@@ -76,6 +76,13 @@ pub fn flush(desk: &Desk<'_>) -> Result<usize, OutboxError> {
         }
     }
     Ok(gone)
+}
+
+/// See [`crate::checkup::letters`].
+pub(crate) fn waiting(vault: &dyn Vault) -> Result<(usize, usize), VaultError> {
+    let posted = vault::load_all::<Posted>(vault, Table::Outbox)?;
+    let held = posted.iter().filter(|(_, letter)| letter.held).count();
+    Ok((posted.len() - held, held))
 }
 
 /// Why a letter is still in the outbox.

@@ -183,6 +183,15 @@ pub enum PartError {
 }
 
 impl PartError {
+    /// Whether a newer program would read it: then nothing is wrong with the record.
+    pub fn is_newer(&self) -> bool {
+        match self {
+            Self::Sealed(error) => error.is_newer(),
+            Self::Manifest(error) => matches!(error, ManifestError::Version(_)),
+            _ => false,
+        }
+    }
+
     /// Whether the bytes could not be had, rather than being wrong.
     pub fn is_unavailable(&self) -> bool {
         matches!(

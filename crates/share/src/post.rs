@@ -4,7 +4,7 @@
 //! that it brings nothing, or when what it waits for does not come. Its one-time key goes in the same step as what it brought is
 //! written.
 
-use base::{Digest, Millis, codec};
+use base::{Digest, Millis, UnknownVersion, codec};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use thiserror::Error;
@@ -39,27 +39,40 @@ pub const WAIT_FOR: u64 = 7 * Millis::DAY;
 /// Most letters that wait for one.
 pub const MAX_WAITING: usize = 100;
 
-/// The letters that open, oldest first, and the names of those that never will: damaged,
-/// or sealed to a key that is gone. The caller deletes a letter when it is done with it.
+/// What lies in a mailbox.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Mail {
+    /// The letters that open, oldest first.
+    pub letters: Vec<Received>,
+    /// Letters of a format of the future: a newer program may open them.
+    pub newer: Vec<(Digest, UnknownVersion)>,
+    /// Letters that never will open: damaged, or sealed to a key that is gone.
+    pub dead: Vec<Digest>,
+}
+
+/// Reads the mailbox. The caller deletes a letter when it is done with it.
 ///
 /// # Errors
 /// [`PostError`].
-pub fn collect(desk: &Desk<'_>, now: Millis) -> Result<(Vec<Received>, Vec<Digest>), PostError> {
+pub fn collect(desk: &Desk<'_>, now: Millis) -> Result<Mail, PostError> {
     for (key, former) in vault::load_all::<Former>(desk.vault, Table::FormerKeys)? {
         if former.until <= now {
             desk.vault.delete(Table::FormerKeys, &key)?;
         }
     }
-    let mut received = Vec::new();
-    let mut dead = Vec::new();
+    let mut mail = Mail::default();
     for (_, bytes) in desk.node.inbox()? {
         let name = Digest::of(&bytes);
         match open(desk, &bytes)? {
-            Some((key, letter)) => received.push(Received { name, key, letter }),
-            None => dead.push(name),
+            Opened::Yes(key, letter) => {
+                let letter = *letter;
+                mail.letters.push(Received { name, key, letter });
+            }
+            Opened::Newer(version) => mail.newer.push((name, version)),
+            Opened::Never => mail.dead.push(name),
         }
     }
-    Ok((received, dead))
+    Ok(mail)
 }
 
 /// Which letters wait no longer. `waiting` are all that now wait for an operation that
@@ -123,17 +136,27 @@ pub fn former_key(secret: &HpkeSecret, now: Millis) -> (Digest, Zeroizing<Vec<u8
     (key_hash(&secret.public()), value)
 }
 
-fn open(desk: &Desk<'_>, bytes: &[u8]) -> Result<Option<(Digest, Letter)>, PostError> {
-    let Ok(sealed) = SealedLetter::parse(bytes) else {
-        return Ok(None);
+/// What opening a letter came to.
+enum Opened {
+    Yes(Digest, Box<Letter>),
+    Newer(UnknownVersion),
+    Never,
+}
+
+fn open(desk: &Desk<'_>, bytes: &[u8]) -> Result<Opened, PostError> {
+    let sealed = match SealedLetter::parse(bytes) {
+        Ok(sealed) => sealed,
+        Err(LetterError::Newer(version)) => return Ok(Opened::Newer(version)),
+        Err(_) => return Ok(Opened::Never),
     };
     let key = sealed.key();
     let Some((secret, kind)) = secret_of(desk, key)? else {
-        return Ok(None);
+        return Ok(Opened::Never);
     };
     match sealed.open(desk.party.chain, &secret) {
-        Ok(letter) if kind.may_carry(&letter) => Ok(Some((key, letter))),
-        Ok(_) | Err(LetterError::Malformed | LetterError::NotOurs) => Ok(None),
+        Ok(letter) if kind.may_carry(&letter) => Ok(Opened::Yes(key, Box::new(letter))),
+        Err(LetterError::Newer(version)) => Ok(Opened::Newer(version)),
+        Ok(_) | Err(LetterError::Malformed | LetterError::NotOurs) => Ok(Opened::Never),
         Err(error) => Err(error.into()),
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! Source: protocol page, "A record", steps 2 to 4; scheme page, steps 3 and 5.
 
-use base::{AccountId, Cid, Digest, Millis, RecordId, Salt, Scope, ScopeId, codec, scope::Cover};
+use base::{
+    AccountId, Cid, Digest, Millis, RecordId, Salt, Scope, ScopeId, Version, codec, scope::Cover,
+};
 use ibpre::PublicParams;
 use rand_core::CryptoRng;
 use serde_bytes::ByteBuf;
@@ -19,9 +21,7 @@ use crate::{
     node::NodeError,
     record::{PartSource, RecordSource},
     scheme::{self, sid_of},
-    sealed::{
-        CapsuleNode, ContentKey, PartOpening, Place, SUITE, SealedPart, SealedRecord, VERSION,
-    },
+    sealed::{CapsuleNode, ContentKey, PartOpening, Place, SUITE, SealedPart, SealedRecord},
     wallet::MAX_COUNTER,
 };
 
@@ -72,7 +72,7 @@ fn seal_parts(
         parts.push(half);
     }
     let manifest = Manifest {
-        version: 1,
+        version: Version,
         record: job.record,
         patient: job.card.account,
         hospital: desk.party.account,
@@ -89,7 +89,7 @@ fn seal_parts(
         .map(|(index, part)| part.finish(desk, job, index, public, &signed, now, rng))
         .collect::<Result<_, _>>()?;
     let (root, bytes) = SealedRecord {
-        version: VERSION,
+        version: Version,
         suite: SUITE,
         record: job.record,
         previous: job.previous,
@@ -122,7 +122,7 @@ impl Half {
         let layout = part.layout.to_bytes();
         let length = part.layout.length();
         let header = body::BodyHeader {
-            version: VERSION,
+            version: Version,
             suite: SUITE,
             record: job.record,
             part: index,

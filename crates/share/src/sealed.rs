@@ -12,7 +12,9 @@ use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use base::{CapsuleId, Cid, Digest, RecordId, Salt, ScopeId, cid, codec, domain};
+use base::{
+    CapsuleId, Cid, Digest, RecordId, Salt, ScopeId, UnknownVersion, Version, cid, codec, domain,
+};
 
 use crate::{
     Suite,
@@ -21,8 +23,6 @@ use crate::{
     record::MAX_PARTS,
 };
 
-/// Format of sealed records.
-pub const VERSION: u32 = 1;
 /// Parameter set A, AES-256-GCM, SHA2-256, ML-DSA-65.
 pub const SUITE: u32 = 1;
 
@@ -30,8 +30,9 @@ pub const SUITE: u32 = 1;
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SealedRecord {
-    /// [`VERSION`].
-    pub version: u32,
+    /// Format.
+    #[serde(rename = "v")]
+    pub version: Version,
     /// [`SUITE`].
     pub suite: u32,
     /// The record.
@@ -60,6 +61,9 @@ pub struct SealedPart {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CapsuleNode {
+    /// Format.
+    #[serde(rename = "v")]
+    pub version: Version,
     /// What the wrap is bound to.
     pub header: CapsuleHeader,
     /// (y, c1) in the encoding of `ibpre`.
@@ -72,8 +76,9 @@ pub struct CapsuleNode {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CapsuleHeader {
-    /// [`VERSION`].
-    pub version: u32,
+    /// Format.
+    #[serde(rename = "v")]
+    pub version: Version,
     /// [`SUITE`].
     pub suite: u32,
     /// H_pk of the patient's public key.
@@ -121,9 +126,9 @@ impl SealedRecord {
     /// # Errors
     /// [`SealedError`].
     pub fn from_block(bytes: &[u8], record: RecordId) -> Result<Self, SealedError> {
-        let sealed: Self = codec::decode(bytes).map_err(|_| SealedError::Malformed)?;
-        if (sealed.version, sealed.suite) != (VERSION, SUITE) {
-            return Err(SealedError::Version(sealed.version, sealed.suite));
+        let sealed: Self = codec::decode(bytes)?;
+        if sealed.suite != SUITE {
+            return Err(SealedError::Suite(sealed.suite));
         }
         if sealed.record != record {
             return Err(SealedError::OtherRecord);
@@ -172,7 +177,7 @@ impl CapsuleNode {
         let ctid = capsule.id(&place.pkh.0, sid);
         let dem = secret.dem_keys(&place.pkh.0, sid, ctid);
         let header = CapsuleHeader {
-            version: VERSION,
+            version: Version,
             suite: SUITE,
             pkh: place.pkh,
             sid: place.sid,
@@ -185,6 +190,7 @@ impl CapsuleNode {
         };
         let wrap = seal_once(dem.k_wrap.as_secret(), &header.aad(), key.0.to_vec());
         Self {
+            version: Version,
             header,
             capsule: ByteBuf::from(capsule.to_bytes()),
             wrap: ByteBuf::from(wrap),
@@ -206,10 +212,10 @@ impl CapsuleNode {
         record: &SealedRecord,
         index: usize,
     ) -> Result<CheckedCapsule, SealedError> {
-        let node: Self = codec::decode(bytes).map_err(|_| SealedError::Malformed)?;
+        let node: Self = codec::decode(bytes)?;
         let header = node.header;
-        if (header.version, header.suite) != (VERSION, SUITE) {
-            return Err(SealedError::Version(header.version, header.suite));
+        if header.suite != SUITE {
+            return Err(SealedError::Suite(header.suite));
         }
         let part = record.parts.get(index).ok_or(SealedError::OtherRecord)?;
         if header.record != record.record
@@ -332,11 +338,14 @@ pub enum SealedError {
     /// Bytes that are no such node.
     #[error("the block is not a sealed record, or not in canonical form")]
     Malformed,
-    /// A format of the future, or none.
+    /// A format of the future.
+    #[error("the sealed record: {0}")]
+    Version(UnknownVersion),
+    /// Another parameter set.
     #[error(
-        "the sealed record has format {0} and suite {1}; this program reads format {VERSION}, suite {SUITE}"
+        "the sealed record has suite {0}; this program reads suite {SUITE}: use a newer medshare"
     )]
-    Version(u32, u32),
+    Suite(u32),
     /// A root, capsule or body of another record or part.
     #[error("the block belongs to another record or part")]
     OtherRecord,
@@ -346,6 +355,22 @@ pub enum SealedError {
     /// Commitment, wrap or box do not open under this key.
     #[error("the capsule's key does not open this part")]
     Key,
+}
+
+impl From<codec::DecodeError> for SealedError {
+    fn from(error: codec::DecodeError) -> Self {
+        match error {
+            codec::DecodeError::Version { version, .. } => Self::Version(version),
+            _ => Self::Malformed,
+        }
+    }
+}
+
+impl SealedError {
+    /// Whether a newer program would read it: then nothing is wrong with the record.
+    pub const fn is_newer(&self) -> bool {
+        matches!(self, Self::Version(_) | Self::Suite(_))
+    }
 }
 
 impl CapsuleHeader {

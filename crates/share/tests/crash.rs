@@ -477,10 +477,10 @@ fn a_recovery_survives_its_device() {
                     Err(error) => panic!("{error}"),
                 }
             }
-            let Ok((letters, _)) = post::collect(&desk, cast.world.now()) else {
+            let Ok(mail) = post::collect(&desk, cast.world.now()) else {
                 return false;
             };
-            for received in letters {
+            for received in mail.letters {
                 if let Letter::Approval(letter) = &received.letter
                     && (claim::receive_approval(&desk, letter).is_err()
                         || desk.node.delete_letter(received.name).is_err())

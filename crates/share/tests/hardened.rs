@@ -504,11 +504,11 @@ fn a_letter_to_a_former_key_opens_for_a_while() {
     vault.put(Table::FormerKeys, &key.0, &value).unwrap();
     cast.patient.party.hpke = next;
     let desk = cast.world.desk(&cast.patient);
-    let (letters, dead) = share::post::collect(&desk, now).unwrap();
+    let share::post::Mail { letters, dead, .. } = share::post::collect(&desk, now).unwrap();
     assert_eq!((letters.len(), dead.len()), (1, 0));
     // and then it is gone
     let later = now.plus(share::post::FORMER_KEYS_FOR);
-    let (letters, dead) = share::post::collect(&desk, later).unwrap();
+    let share::post::Mail { letters, dead, .. } = share::post::collect(&desk, later).unwrap();
     assert_eq!((letters.len(), dead.len()), (0, 1));
     assert!(
         cast.patient

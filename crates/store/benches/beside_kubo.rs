@@ -27,6 +27,8 @@ use std::{
 };
 
 const SIZE: usize = 256 << 20;
+/// Of the one file that shows that memory does not grow with it.
+const LARGE: usize = 4 << 30;
 
 fn main() {
     // `cargo test --benches` and criterion's flags mean nothing here.
@@ -40,12 +42,17 @@ fn main() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let works: [fn(&Round); 4] = [yardsticks, ours, kubo_synced, kubo_default];
     for number in 0..rounds {
-        let round = Round::new(folder.path(), number);
+        let round = Round::new(folder.path(), number, SIZE);
         for turn in 0..works.len() {
             settle();
             works[(turn + number) % works.len()](&round);
         }
     }
+    ours_named(
+        &Round::new(folder.path(), rounds, LARGE),
+        "ours, 4 GiB",
+        LARGE,
+    );
 }
 
 /// Has the system write out what earlier works have left, so that nobody waits for another's bytes.
@@ -61,12 +68,12 @@ struct Round {
 }
 
 impl Round {
-    fn new(folder: &Path, number: usize) -> Self {
+    fn new(folder: &Path, number: usize, size: usize) -> Self {
         let folder = folder.join(number.to_string());
         fs::create_dir(&folder).unwrap();
         let mut state = (std::process::id() as u64) << 32 | number as u64 | 1 << 20;
-        let mut bytes = Vec::with_capacity(SIZE);
-        while bytes.len() < SIZE {
+        let mut bytes = Vec::with_capacity(size);
+        while bytes.len() < size {
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
@@ -161,6 +168,11 @@ impl Drop for Node {
 }
 
 fn ours(round: &Round) {
+    ours_named(round, "ours", SIZE);
+}
+
+/// Adds and fetches; `who` stands in the figures.
+fn ours_named(round: &Round, who: &str, size: usize) {
     let key = round.folder.join("swarm.key");
     fs::write(&key, SWARM_KEY).unwrap();
     let key = key.to_str().unwrap();
@@ -171,7 +183,7 @@ fn ours(round: &Round) {
     let added = node.line();
     node.end();
     let seconds = added["seconds"].as_f64().unwrap();
-    figure("add", "ours", seconds, None, added["peak_rss_kib"].as_u64());
+    figure("add", who, seconds, None, added["peak_rss_kib"].as_u64());
 
     let root = added["root"].as_str().unwrap();
     let mut server = Node::start(&["serve", "--store", from, "--swarm-key", key, "--allow-any"]);
@@ -195,16 +207,20 @@ fn ours(round: &Round) {
     let mut client = Node::start(&words);
     let fetched = client.line();
     client.end();
+    assert!(
+        fetched["bytes"].as_u64().unwrap() >= size as u64,
+        "{fetched}"
+    );
     let seconds = fetched["seconds"].as_f64().unwrap();
     figure(
         "fetch",
-        "ours",
+        who,
         seconds,
         None,
         fetched["peak_rss_kib"].as_u64(),
     );
     let served = server.end().and_then(|told| told["peak_rss_kib"].as_u64());
-    figure("serve", "ours", seconds, None, served);
+    figure("serve", who, seconds, None, served);
 }
 
 // -- Kubo

@@ -16,6 +16,8 @@ use std::{
 };
 use thiserror::Error;
 
+/// Of the format that is read and written.
+const VERSION: u64 = 1;
 /// Largest header, in bytes: some 1,600 roots.
 const MAX_HEADER: usize = 64 << 10;
 /// Largest CID inside a CAR, in bytes: version, codec, hash, length, 64 bytes of digest.
@@ -106,7 +108,7 @@ pub fn export(
 pub(crate) fn header(roots: &[Cid]) -> Vec<u8> {
     let header = base::codec::encode(&Header {
         roots: roots.to_vec(),
-        version: 1,
+        version: VERSION,
     });
     let mut bytes = Vec::with_capacity(header.len() + 2);
     varint::write(header.len() as u64, &mut bytes);
@@ -185,7 +187,7 @@ impl<R: Read> Input<R> {
         self.exactly(length, &mut bytes)?;
         let header: Header = base::codec::decode(&bytes)
             .map_err(|error| self.malformed(format!("its header is {error}")))?;
-        if header.version != 1 {
+        if header.version != VERSION {
             return Err(self.malformed(format!("version {}", header.version)));
         }
         Ok(header)

@@ -4,6 +4,10 @@
 //! Nothing is assumed of a file's bytes before [`DiskFile::sync_data`] returned, nor of a
 //! name before [`Disk::sync_dir`] returned for its folder.
 
+mod untouched;
+
+pub use untouched::Untouched;
+
 use std::{
     fs::{self, File, OpenOptions},
     io,

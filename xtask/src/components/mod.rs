@@ -7,6 +7,7 @@
 mod go;
 mod helia;
 mod kubo;
+mod mutants;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
@@ -41,7 +42,11 @@ const ALL: &[(&str, &str, Install)] = &[
     ),
 ];
 
-/// The name of every component and what it is needed for.
+/// What single chores need, which install it themselves.
+const OF_CHORES: &[(&str, &str, Install)] =
+    &[("cargo-mutants", "the chore mutants", mutants::install)];
+
+/// The name of every component that set-up installs and what it is needed for.
 pub(crate) fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
     ALL.iter().map(|(name, needed_for, _)| (*name, *needed_for))
 }
@@ -50,6 +55,7 @@ pub(crate) fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
 pub(crate) fn component(name: &str) -> Result<Component> {
     let (_, _, install) = ALL
         .iter()
+        .chain(OF_CHORES)
         .find(|(own, ..)| *own == name)
         .with_context(|| format!("no component is called {name}"))?;
     let text = fs::read_to_string(run::root().join("xtask/components.toml"))?;
@@ -69,6 +75,7 @@ struct Pins {
     go: go::Pin,
     kubo: kubo::Pin,
     helia: helia::Pin,
+    cargo_mutants: mutants::Pin,
 }
 
 fn cache() -> Result<PathBuf> {

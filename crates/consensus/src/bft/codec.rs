@@ -1,7 +1,7 @@
 //! How the engine's messages are spelt, on the wire and in its write-ahead log: a version,
 //! then canonical DAG-CBOR. Bytes in another spelling are refused.
 
-use base::{AccountId, Digest, codec, codec::DecodeError, key::Signature};
+use base::{AccountId, Digest, Version, codec, codec::DecodeError, key::Signature};
 use bytes::Bytes;
 use malachite::app::{
     consensus::{LivenessMsg, ProposedValue, SignedConsensusMsg},
@@ -36,8 +36,6 @@ pub(super) struct Spelling;
 pub(super) enum BadMessage {
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    #[error("a message of version {0}, which this program does not know")]
-    Version(u32),
     #[error("a message that {0}")]
     Odd(&'static str),
 }
@@ -52,7 +50,8 @@ trait Spelt: Sized {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Envelope<T> {
-    version: u32,
+    #[serde(rename = "v")]
+    version: Version,
     body: T,
 }
 
@@ -61,16 +60,13 @@ impl<T: Spelt> Codec<T> for Spelling {
 
     fn decode(&self, bytes: Bytes) -> Result<T, BadMessage> {
         let envelope: Envelope<T::Form> = codec::decode_within(&bytes, MAX_MESSAGE)?;
-        match envelope.version {
-            VERSION => T::read(envelope.body),
-            other => Err(BadMessage::Version(other)),
-        }
+        T::read(envelope.body)
     }
 
     fn encode(&self, message: &T) -> Result<Bytes, BadMessage> {
         let body = message.form();
         Ok(codec::encode(&Envelope {
-            version: VERSION,
+            version: Version,
             body,
         })
         .into())
@@ -83,7 +79,6 @@ impl HasEncodedLen<Response<Chain>> for Spelling {
     }
 }
 
-const VERSION: u32 = 1;
 /// Above the longest answer of a node that others catch up from.
 const MAX_MESSAGE: usize = 16 << 20;
 

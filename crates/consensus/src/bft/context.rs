@@ -2,7 +2,7 @@
 //! and what is voted on is the hash of a block's header. The block itself travels beside, in
 //! parts ([`super::stream`]).
 
-use base::{AccountId, ChainId, Cid, cid};
+use base::{AccountId, ChainId, Cid, Statement, cid};
 use ledger::{Head, Header};
 use malachite::app::types::core as engine;
 use serde::{Deserialize, Serialize};
@@ -279,7 +279,7 @@ pub(super) struct Start {
     pub(super) length: u64,
 }
 
-impl base::Statement for Start {
+impl Statement for Start {
     const DOMAIN: &'static str = base::domain::STREAM;
 }
 
@@ -301,7 +301,7 @@ pub(super) struct TipWord {
     pub(super) header: Cid,
 }
 
-impl base::Statement for TipWord {
+impl Statement for TipWord {
     const DOMAIN: &'static str = base::domain::TIP;
 }
 

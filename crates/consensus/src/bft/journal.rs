@@ -3,7 +3,7 @@
 //! round; everybody finds here the block of a decision that was in flight.
 
 use base::Digest;
-use database::{Device, FileDevice, Tables};
+use database::{Device, FileDevice, OpenError, Tables};
 use redb::{ReadableDatabase as _, ReadableTable as _, TableDefinition};
 use std::{path::Path, sync::Arc};
 
@@ -19,8 +19,10 @@ const BLOCKS: TableDefinition<'_, BlockKey, &[u8]> = TableDefinition::new("block
 const OWN: TableDefinition<'_, (u64, u32), [u8; 32]> = TableDefinition::new("own");
 /// By height and number: two signed messages of one validator that contradict each other.
 const EVIDENCE: TableDefinition<'_, (u64, u32), &[u8]> = TableDefinition::new("evidence");
-const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
-const VERSION: u64 = 1;
+/// What is remembered beside votes; the table `meta` is that of the file's version.
+const META: TableDefinition<'_, &str, u64> = TableDefinition::new("memory");
+/// The number of the table layout.
+pub(super) const TABLES_VERSION: u32 = 1;
 /// 1: it may vote.
 const VOTES: &str = "votes";
 /// 1: it has run as a voter, so that the engine's log must be there.
@@ -32,29 +34,27 @@ const CACHE: usize = 4 << 20;
 
 impl Journal {
     /// Makes the journal of a validator that has never voted.
-    pub(super) fn prepare(path: &Path) -> Result<(), redb::Error> {
+    pub(super) fn prepare(path: &Path) -> Result<(), OpenError> {
         let device = Arc::new(FileDevice::new(path));
-        Tables::create(device, CACHE, |database| first(database, true)).map(drop)
+        let made = Tables::create(device, CACHE, TABLES_VERSION, |database| {
+            first(database, true)
+        });
+        made.map(drop).map_err(OpenError::Database)
     }
 
     /// Opens the journal at `path`. Where nothing is, the validator's memory of its votes is
     /// gone: one is made under which it does not vote.
-    pub(super) fn open(path: &Path) -> Result<Self, redb::Error> {
+    pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
         let device: Arc<dyn Device> = Arc::new(FileDevice::new(path));
-        let tables = match device.exists()? {
-            true => Tables::open(device, CACHE)?,
-            false => Tables::create(device, CACHE, |database| first(database, false))?,
+        let there = device.exists().map_err(redb::Error::from);
+        let tables = match there.map_err(OpenError::Database)? {
+            true => Tables::open(device, CACHE, TABLES_VERSION)?,
+            false => {
+                let first = |database: &redb::Database| first(database, false);
+                Tables::create(device, CACHE, TABLES_VERSION, first).map_err(OpenError::Database)?
+            }
         };
-        let journal = Self(tables);
-        let read = journal.0.handle()?.begin_read()?;
-        match read
-            .open_table(META)?
-            .get("version")?
-            .map(|guard| guard.value())
-        {
-            Some(VERSION) => Ok(journal),
-            _ => Err(redb::Error::UpgradeRequired(0)),
-        }
+        Ok(Self(tables))
     }
 
     /// Whether this node remembers what it voted for, or never did. `log` says whether the
@@ -155,7 +155,6 @@ fn first(database: &redb::Database, votes: bool) -> Result<(), redb::Error> {
         transaction.open_table(OWN)?;
         transaction.open_table(EVIDENCE)?;
         let mut meta = transaction.open_table(META)?;
-        meta.insert("version", VERSION)?;
         meta.insert(VOTES, u64::from(votes))?;
         Ok(())
     })

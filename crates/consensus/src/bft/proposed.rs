@@ -1,7 +1,7 @@
 //! A block before it is decided: how it travels, and what this node finds when it executes
 //! it. Everything but operations, time and proposer is worked out again and must be equal.
 
-use base::{AccountId, Millis, OperationId, codec, codec::DecodeError};
+use base::{AccountId, Millis, OperationId, Version, codec, codec::DecodeError};
 use ledger::{
     Block, BlockFault, Checked, Fault, Header, Leaf, Ledger, Pending, ProposeError, check_batch,
 };
@@ -15,7 +15,8 @@ use super::context::BlockId;
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Proposed {
-    version: u32,
+    #[serde(rename = "v")]
+    version: Version,
     pub(super) header: Header,
     leaves: Vec<ByteBuf>,
 }
@@ -23,7 +24,7 @@ pub(super) struct Proposed {
 impl Proposed {
     pub(super) fn of(header: Header, leaves: Vec<ByteBuf>) -> Self {
         Self {
-            version: VERSION,
+            version: Version,
             header,
             leaves,
         }
@@ -37,12 +38,8 @@ impl Proposed {
         codec::encode(self)
     }
 
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, BadBlock> {
-        let proposed: Self = codec::decode_within(bytes, MAX_BLOCK)?;
-        match proposed.version {
-            VERSION => Ok(proposed),
-            other => Err(BadBlock::Version(other)),
-        }
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
+        codec::decode_within(bytes, MAX_BLOCK)
     }
 
     /// Its leaves, to show them to people with another certificate.
@@ -178,15 +175,6 @@ pub(super) fn distance(block: Millis, now: Millis) -> u64 {
     block.0.abs_diff(now.0)
 }
 
-/// Bytes that are no block.
-#[derive(Debug, Error)]
-pub(super) enum BadBlock {
-    #[error(transparent)]
-    Decode(#[from] DecodeError),
-    #[error("a block of version {0}, which this program does not know")]
-    Version(u32),
-}
-
 /// Why a block is not to be voted for.
 #[derive(Debug, Error)]
 pub(super) enum Unfit {
@@ -202,6 +190,5 @@ pub(super) enum Unfit {
     Unread(#[from] Fault),
 }
 
-const VERSION: u32 = 1;
 /// Longest block, bytes: twice what a proposer puts in.
 pub(super) const MAX_BLOCK: usize = 9 << 20;

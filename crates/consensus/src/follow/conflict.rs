@@ -1,16 +1,19 @@
 //! Two certified heads that cannot be of one ledger: a proof against the validators that
 //! signed both, for anybody who holds the genesis object.
 
-use base::codec::{self, DecodeError};
+use base::{
+    Version,
+    codec::{self, DecodeError},
+};
 use ledger::{Block, Head, HeadError, Header, ValidatorSet};
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 /// A ledger that contradicts itself.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Conflict {
-    version: u32,
+    #[serde(rename = "v")]
+    version: Version,
     /// A head of this node's own ledger.
     pub ours: Head,
     /// The block that contradicts it: of the same height and another header, or of the next
@@ -24,7 +27,7 @@ pub struct Conflict {
 impl Conflict {
     pub(crate) fn new(ours: Head, theirs: Block, fault: String) -> Self {
         Self {
-            version: VERSION,
+            version: Version,
             ours,
             theirs,
             fault,
@@ -39,13 +42,9 @@ impl Conflict {
     /// Reads what [`Conflict::to_bytes`] gave.
     ///
     /// # Errors
-    /// [`BadConflict`].
-    pub fn parse(bytes: &[u8]) -> Result<Self, BadConflict> {
-        let conflict: Self = codec::decode_within(bytes, MAX_BYTES)?;
-        match conflict.version {
-            VERSION => Ok(conflict),
-            other => Err(BadConflict::Version(other)),
-        }
+    /// [`DecodeError`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
+        codec::decode_within(bytes, MAX_BYTES)
     }
 
     /// Checks both certificates; says whether the heads alone convict. If they do not, it
@@ -74,18 +73,5 @@ pub(super) fn contradict(one: &Header, other: &Header) -> bool {
     }
 }
 
-/// Bytes that are no conflict.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum BadConflict {
-    /// Not of its shape.
-    #[error(transparent)]
-    Decode(#[from] DecodeError),
-    /// Made by a newer version.
-    #[error("a conflict of version {0}, which this program does not know")]
-    Version(u32),
-}
-
-const VERSION: u32 = 1;
 /// Above the largest block that a solo sequencer makes.
 const MAX_BYTES: usize = 16 << 20;

@@ -164,7 +164,7 @@ pub(crate) fn secret(name: &str) -> OperationSecret {
 
 fn genesis(count: usize) -> Genesis {
     Genesis {
-        version: 1,
+        version: base::Version,
         network: "test".into(),
         created: Millis(1_000),
         drift: 5_000,

@@ -19,7 +19,7 @@ pub fn secret(name: &str) -> OperationSecret {
 
 pub fn genesis() -> Genesis {
     Genesis {
-        version: 1,
+        version: base::Version,
         network: "faults".into(),
         created: Millis(1_000),
         drift: 5_000,

@@ -132,6 +132,15 @@ pub(crate) struct Appender {
 }
 
 impl Appender {
+    /// The tree of no leaves.
+    pub(crate) fn new() -> Self {
+        Self {
+            size: 0,
+            peaks: Vec::new(),
+            added: Vec::new(),
+        }
+    }
+
     /// Continues a tree of `size` leaves.
     pub(crate) fn resume<N: Nodes>(nodes: &N, size: u64) -> Result<Self, N::Error> {
         let mut peaks = Vec::new();
@@ -171,6 +180,11 @@ impl Appender {
             None => empty_root(),
             Some(last) => peaks.fold(*last, |right, left| node_hash(left, &right)),
         }
+    }
+
+    /// The new perfect nodes since the last call.
+    pub(crate) fn take_added(&mut self) -> Vec<(u8, u64, Digest)> {
+        std::mem::take(&mut self.added)
     }
 
     /// (level, index, hash) of each new perfect node, in order of completion.

@@ -64,9 +64,6 @@ pub(crate) fn write_genesis(genesis: &Genesis) -> Changes {
 
 /// A genesis object must be able to start a ledger.
 pub(crate) fn check_genesis(genesis: &Genesis) -> Result<(), &'static str> {
-    if genesis.version != 1 {
-        return Err("its version is not 1");
-    }
     let ids: HashSet<AccountId> = genesis
         .validators
         .iter()

@@ -1,10 +1,10 @@
 //! What can go wrong with a ledger on disk.
 
-use base::Millis;
+use base::{Millis, UnknownVersion};
 use std::{io, path::PathBuf};
 use thiserror::Error;
 
-use super::tables::fault;
+use super::tables::{damaged, fault};
 use crate::{
     block::HeadError,
     leaf::{Outcome, Refusal},
@@ -39,9 +39,12 @@ pub enum OpenError {
     /// Another process has it open.
     #[error("another process has the ledger open")]
     Locked,
-    /// Its tables have another layout.
-    #[error("the ledger's tables have a version that this program does not know")]
-    Version,
+    /// Its tables have another version.
+    #[error("its tables: {0}")]
+    Version(UnknownVersion),
+    /// The database under the tables has another layout.
+    #[error("its database has a layout that this program does not know")]
+    Layout,
     /// It was made from another genesis object.
     #[error("the ledger was made from another genesis object")]
     OtherGenesis,
@@ -54,8 +57,24 @@ impl From<redb::Error> for OpenError {
     fn from(error: redb::Error) -> Self {
         match error {
             redb::Error::DatabaseAlreadyOpen => Self::Locked,
-            redb::Error::UpgradeRequired(_) => Self::Version,
+            redb::Error::UpgradeRequired(_) => Self::Layout,
             other => Self::Fault(fault(other)),
+        }
+    }
+}
+
+impl From<database::OpenError> for OpenError {
+    fn from(error: database::OpenError) -> Self {
+        match error {
+            database::OpenError::Database(error) => error.into(),
+            database::OpenError::Version {
+                found: Some(found),
+                known,
+            } => Self::Version(UnknownVersion {
+                found: found.into(),
+                known,
+            }),
+            other => Self::Fault(damaged(&other.to_string())),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The ledger: open, propose, commit.
 
-use base::{AccountId, Millis, codec, genesis::Genesis};
+use base::{AccountId, Millis, Version, genesis::Genesis};
 use database::{Device, FileDevice, Tables};
-use redb::ReadableDatabase;
+use redb::Database;
 use std::{
     collections::HashMap,
     io,
@@ -13,9 +13,9 @@ use std::{
 use super::{
     error::{CommitError, CreateError, OpenError, ProposeError},
     pending::{Pending, PendingLeaf},
-    tables::{Snapshot, damaged, fault},
+    tables::{damaged, fault},
     view::View,
-    write,
+    write::{self, TABLES_VERSION},
 };
 use crate::{
     assemble::Builder,
@@ -77,14 +77,14 @@ impl Ledger {
             return Err(CreateError::Exists(device.name().to_path_buf()));
         }
         // Made under another name, so that a crash leaves a whole ledger or none.
-        let tables = Tables::create(device, options.cache, |database| {
+        let tables = Tables::create(device, options.cache, TABLES_VERSION, |database| {
             write::first(database, genesis).map_err(|fault| CreateError::Open(fault.into()))
         })?;
-        Ok(Self::on(tables, genesis)?)
+        Ok(Self::on(tables, genesis))
     }
 
     /// Opens the ledger at `path` and checks that it is the one of `genesis`, complete
-    /// and at a block boundary.
+    /// and at a block boundary. One that is not, or of another version, stays as it is.
     ///
     /// # Errors
     /// [`OpenError`].
@@ -105,37 +105,19 @@ impl Ledger {
         if !device.exists().map_err(io)? {
             return Err(OpenError::Missing(device.name().to_path_buf()));
         }
-        Self::on(Tables::open(device, options.cache)?, genesis)
+        let tables = Tables::open_if(device, options.cache, TABLES_VERSION, |database| {
+            check_opened(database, genesis)
+        })?;
+        Ok(Self::on(tables, genesis))
     }
 
-    fn on(tables: Tables, genesis: &Genesis) -> Result<Self, OpenError> {
-        let ledger = Self {
+    fn on(tables: Tables, genesis: &Genesis) -> Self {
+        Self {
             tables,
             writing: Mutex::new(()),
             genesis: genesis.clone(),
             validators: ValidatorSet::of(genesis),
-        };
-        ledger.check_opened()?;
-        Ok(ledger)
-    }
-
-    fn check_opened(&self) -> Result<(), OpenError> {
-        let view = self.view()?;
-        match view.meta("version")? {
-            Some(version) if version == write::VERSION => {}
-            _ => return Err(OpenError::Version),
         }
-        if view.meta("genesis")?.as_deref() != Some(&codec::encode(&self.genesis)) {
-            return Err(OpenError::OtherGenesis);
-        }
-        let head = view.head()?.header;
-        if view.state_hash()?.digest() != head.state_hash {
-            return Err(damaged("the state is not the head's").into());
-        }
-        if view.root_at(head.tree_size)? != head.tree_root {
-            return Err(damaged("the log is not the head's").into());
-        }
-        Ok(())
     }
 
     /// The genesis object.
@@ -153,9 +135,7 @@ impl Ledger {
     /// # Errors
     /// [`Fault`] when the tables cannot be read.
     pub fn view(&self) -> Result<View, Fault> {
-        let handle = self.tables.handle().map_err(fault)?;
-        let transaction = handle.begin_read().map_err(fault)?;
-        Ok(View::new(Snapshot::new(&transaction)?))
+        View::of(&*self.tables.handle().map_err(fault)?)
     }
 
     /// The file that the ledger lies in: whether it is damaged, and a look at it.
@@ -216,6 +196,7 @@ impl Ledger {
         let mut state_hash = view.state_hash()?;
         changes.update(&mut state_hash);
         let header = Header {
+            version: Version,
             chain: previous.header.chain,
             height: previous.header.height + 1,
             time,
@@ -276,6 +257,20 @@ impl Ledger {
             Err(_) => Err(CommitError::Unknown(problem)),
         }
     }
+}
+
+/// The ledger of `genesis`, complete and at a block boundary.
+fn check_opened(database: &Database, genesis: &Genesis) -> Result<(), OpenError> {
+    let view = View::of(database)?;
+    view.is_of(genesis)?;
+    let head = view.head()?.header;
+    if view.state_hash()?.digest() != head.state_hash {
+        return Err(damaged("the state is not the head's").into());
+    }
+    if view.root_at(head.tree_size)? != head.tree_root {
+        return Err(damaged("the log is not the head's").into());
+    }
+    Ok(())
 }
 
 /// Receipts against the new head, from the tree before and the nodes that the block adds.

@@ -9,7 +9,7 @@ use crate::{
     state::{Fault, Read, Stored},
 };
 
-/// `version`, `genesis`, `state-hash`.
+/// `genesis`, `state-hash`; the version of the tables stands beside them.
 pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 /// Height -> canonical [`crate::Head`].
 pub(super) const BLOCKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("blocks");
@@ -43,6 +43,9 @@ pub(super) fn fault(error: impl Into<redb::Error>) -> Fault {
         {
             Fault::Damaged(error.to_string())
         }
+        error @ (redb::Error::TableDoesNotExist(_)
+        | redb::Error::TableTypeMismatch { .. }
+        | redb::Error::TableIsMultimap(_)) => Fault::Damaged(error.to_string()),
         other => Fault::Storage(other.to_string()),
     }
 }

@@ -4,13 +4,18 @@
 mod entries;
 mod lists;
 
-use base::{AccountId, Digest, Millis, OperationId, cid, codec, operation::EmergencyCode};
-use redb::ReadableTable;
+use base::{
+    AccountId, Digest, Millis, OperationId, cid, codec, genesis::Genesis, operation::EmergencyCode,
+};
+use redb::{Database, ReadableDatabase as _, ReadableTable};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use std::sync::Arc;
 
-use super::tables::{Snapshot, fault};
+use super::{
+    error::OpenError,
+    tables::{Snapshot, fault},
+};
 use crate::{
     block::{Block, Head},
     leaf::Leaf,
@@ -90,8 +95,18 @@ impl Read for View {
 
 // What stands in the log.
 impl View {
-    pub(super) fn new(snapshot: Snapshot) -> Self {
-        Self { snapshot }
+    pub(super) fn of(database: &Database) -> Result<Self, Fault> {
+        let transaction = database.begin_read().map_err(fault)?;
+        let snapshot = Snapshot::new(&transaction)?;
+        Ok(Self { snapshot })
+    }
+
+    /// Refuses a ledger that was made from another genesis object.
+    pub(super) fn is_of(&self, genesis: &Genesis) -> Result<(), OpenError> {
+        match self.meta("genesis")?.as_deref() == Some(&codec::encode(genesis)) {
+            true => Ok(()),
+            false => Err(OpenError::OtherGenesis),
+        }
     }
 
     pub(super) fn snapshot(&self) -> &Snapshot {

@@ -12,15 +12,14 @@ use crate::{
     state::{self, Changes, Fault, StateHash, operation_key, write_genesis},
 };
 
-/// The number of the table layout.
-pub(super) const VERSION: &[u8] = &[1];
+/// Version of the tables of `ledger.redb`.
+pub const TABLES_VERSION: u32 = 1;
 
 /// The first transaction: genesis, its state, and the head of height 0.
 pub(super) fn first(database: &Database, genesis: &Genesis) -> Result<(), Fault> {
     let transaction = database.begin_write().map_err(fault)?;
     {
         let mut meta = transaction.open_table(META).map_err(fault)?;
-        meta.insert("version", VERSION).map_err(fault)?;
         let bytes = codec::encode(genesis);
         meta.insert("genesis", bytes.as_slice()).map_err(fault)?;
         drop(meta);

@@ -11,6 +11,7 @@ mod durability;
 mod farming;
 mod grants;
 mod hostile;
+mod inspect;
 mod log;
 mod properties;
 mod queries;

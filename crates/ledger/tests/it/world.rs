@@ -27,7 +27,7 @@ pub use names::*;
 /// `nodes` validators; `founders` are institutions from the start, with groups.
 pub fn genesis(nodes: &[&str], founders: &[(&str, Option<u32>)], policy: Policy) -> Genesis {
     Genesis {
-        version: 1,
+        version: base::Version,
         network: "test".into(),
         created: Millis(START),
         drift: 5_000,

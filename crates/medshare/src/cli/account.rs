@@ -1,7 +1,7 @@
 //! `medshare account` and `medshare institution`.
 
 use base::{
-    AccountId, Nonce, OperationId,
+    AccountId, Nonce, OperationId, UnknownVersion,
     key::{OperationSecret, Signature},
     operation::{Admit, Role, Vote},
 };
@@ -328,10 +328,30 @@ fn consent(account: &str, context: &Context) -> Result<()> {
         .node
         .account(account)?
         .ok_or_else(|| unknown(account))?;
-    let signature = hex::encode(account::consent_to_join(&entered.desk(), account).0);
-    context
-        .output
-        .data(&json!({"consent": signature}), &signature)
+    let signature = account::consent_to_join(&entered.desk(), account);
+    let text = format!("{CONSENT}{CONSENT_VERSION}:{}", hex::encode(signature.0));
+    context.output.data(&json!({"consent": text}), &text)
+}
+
+/// Reads what [`consent`] prints.
+fn read_consent(text: &str) -> Result<Signature> {
+    let foreign = || {
+        Fault::new(
+            Exit::Invalid,
+            format!("this is no consent; `account consent` prints one, from {CONSENT:?} on"),
+        )
+    };
+    let rest = text.trim().strip_prefix(CONSENT).ok_or_else(foreign)?;
+    let (version, digits) = rest.split_once(':').ok_or_else(foreign)?;
+    let found: u64 = version.parse().map_err(|_| foreign())?;
+    if found != u64::from(CONSENT_VERSION) {
+        let known = CONSENT_VERSION;
+        let version = UnknownVersion { found, known };
+        return Err(Fault::newer(Exit::Invalid, "the consent", version));
+    }
+    let mut signature = [0; 64];
+    hex::decode_to_slice(digits, &mut signature).map_err(|_| foreign())?;
+    Ok(Signature(signature))
 }
 
 fn join(args: &JoinArgs, context: &Context) -> Result<()> {
@@ -342,14 +362,7 @@ fn join(args: &JoinArgs, context: &Context) -> Result<()> {
         (None, Some(path)) => read_text(path, 4096)?,
         (None, None) => return Err(usage("give --consent or --consent-file")),
     };
-    let mut signature = [0; 64];
-    hex::decode_to_slice(text.trim(), &mut signature).map_err(|_| {
-        Fault::new(
-            Exit::Invalid,
-            "this is no consent; `account consent` prints 128 hexadecimal digits",
-        )
-    })?;
-    let receipt = account::join(&entered.desk(), institution, Signature(signature))?;
+    let receipt = account::join(&entered.desk(), institution, read_consent(&text)?)?;
     report(
         &context.output,
         "joined",
@@ -514,3 +527,8 @@ pub fn run_institution(command: InstitutionCommand, context: &Context) -> Result
         }
     }
 }
+
+/// What a consent begins with, before its version.
+const CONSENT: &str = "medshare-consent";
+/// Version of the text that `account consent` prints.
+pub const CONSENT_VERSION: u32 = 1;

@@ -321,7 +321,7 @@ fn failure_of(entered: &Entered, query: OperationId) -> Result<base::Signed<Open
 fn examine(id: OperationId, context: &Context) -> Result<()> {
     let entered = context.enter(&ANYBODY)?;
     let desk = entered.desk();
-    let (letters, _) = post::collect(&desk, system::now())?;
+    let letters = post::collect(&desk, system::now())?.letters;
     for received in letters {
         let Letter::Evidence(letter) = &received.letter else {
             continue;
@@ -471,7 +471,7 @@ fn take(context: &Context) -> Result<()> {
             "this home has records of its own or acts for somebody already; make another home of role patient",
         ));
     }
-    let (letters, _) = post::collect(&desk, system::now())?;
+    let letters = post::collect(&desk, system::now())?.letters;
     for received in letters {
         let Letter::Delegate(letter) = &received.letter else {
             continue;

@@ -50,6 +50,18 @@ impl Context {
             Some(path) => Config::load(path, Required::Yes)?,
             None => Config::load(&Home::config_path(&home), Required::No)?,
         };
+        Ok(Self::with(global, home, config))
+    }
+
+    /// Puts together what was typed, whatever the configuration says.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`].
+    pub fn without_config(global: &Global) -> Result<Self> {
+        Ok(Self::with(global, home_folder(global)?, Config::default()))
+    }
+
+    fn with(global: &Global, home: PathBuf, config: Config) -> Self {
         let passphrase = match (&global.passphrase_file, global.passphrase_fd) {
             (Some(path), _) => PassphraseSource::File(path.clone()),
             (None, Some(number)) => PassphraseSource::Descriptor(number),
@@ -59,7 +71,7 @@ impl Context {
                 _ => PassphraseSource::Prompt,
             },
         };
-        Ok(Self {
+        Self {
             named_config: global.config.clone(),
             home,
             passphrase,
@@ -70,7 +82,7 @@ impl Context {
             patience: Duration::from_secs(global.lock_wait.into()),
             node: global.node.clone().or_else(|| config.node.address.clone()),
             config,
-        })
+        }
     }
 
     /// The file that the settings are read from, whether it exists or not.

@@ -1,7 +1,7 @@
 //! `medshare init`: makes a home, once, whole or not at all.
 
 use base::{
-    AccountId, ChainId, Millis, codec,
+    AccountId, ChainId, Millis, Version, codec,
     genesis::{Genesis, Institution, Policy, Validator},
     operation::Role,
 };
@@ -234,7 +234,7 @@ fn new_ledger(args: &InitArgs, phrase: &Phrase) -> (Genesis, Identity) {
     // The node's keys do not depend on the ledger, but its genesis names them.
     let draft = Identity::generate(Role::Node, ChainId([0; 32]), phrase);
     let genesis = Genesis {
-        version: 1,
+        version: Version,
         network: args.network.clone(),
         created: whole_second(system::now()),
         drift: DRIFT,

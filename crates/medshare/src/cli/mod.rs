@@ -10,6 +10,7 @@ pub mod care;
 pub mod config;
 pub mod contact;
 pub mod credit;
+pub mod doctor;
 pub mod grant;
 pub mod guardian;
 pub mod init;
@@ -148,6 +149,8 @@ pub enum Command {
     /// The configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Look at a home that nobody uses, and explain it
+    Doctor(doctor::DoctorArgs),
     /// Names for accounts, in this home alone
     #[command(subcommand)]
     Contact(contact::ContactCommand),
@@ -176,6 +179,9 @@ fn run(cli: Cli, output: &mut Output) -> Result<()> {
     if let Command::Config(command) = &cli.command {
         return config::run(command, &cli.global, output);
     }
+    if let Command::Doctor(args) = &cli.command {
+        return doctor::run(args, &cli.global, output);
+    }
     let context = Context::new(&cli.global)?;
     *output = context.output;
     match cli.command {
@@ -200,7 +206,7 @@ fn run(cli: Cli, output: &mut Output) -> Result<()> {
         Command::Credit(command) => credit::run(command, &context),
         Command::Ledger(command) => ledger::run(command, &context),
         Command::Contact(command) => contact::run(command, &context),
-        Command::Config(_) => Ok(()),
+        Command::Config(_) | Command::Doctor(_) => Ok(()),
     }
 }
 

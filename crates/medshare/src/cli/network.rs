@@ -169,7 +169,7 @@ fn genesis(args: &NetworkArgs, members: &[Member]) -> Genesis {
         hpke_key: member.identity.party.hpke.public(),
     });
     Genesis {
-        version: 1,
+        version: base::Version,
         network: args.network.clone(),
         created: whole_second(system::now()),
         drift: DRIFT,

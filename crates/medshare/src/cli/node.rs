@@ -216,6 +216,9 @@ fn serve(home: &Home, listen: Option<Address>, context: &Context) -> Result<()> 
     if context.config.consensus.is_some() {
         wire::require_bft()?;
     }
+    // What is of another version is refused before anything is touched.
+    home.ledger_seen()?;
+    wire::check_versions(&home.node_folder())?;
     // A second node on this home is refused before anybody types a passphrase.
     let running = home.lock_for_running()?;
     let keys = home.unlock(&context.passphrase.read()?)?;

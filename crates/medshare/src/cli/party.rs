@@ -85,8 +85,8 @@ pub fn round(entered: &Entered) -> Result<Vec<Event>> {
         ));
     }
     events.extend(recovery_of_own(entered, &desk)?);
-    let (letters, dead) = post::collect(&desk, system::now())?;
-    for name in dead {
+    let mail = post::collect(&desk, system::now())?;
+    for name in mail.dead {
         desk.node.delete_letter(name)?;
         events.push(Event::new(
             "letter-dropped",
@@ -95,7 +95,15 @@ pub fn round(entered: &Entered) -> Result<Vec<Event>> {
         ));
     }
     let mut waiting = Vec::new();
-    for received in letters {
+    for (name, version) in mail.newer {
+        waiting.push(name);
+        events.push(Event::new(
+            "letter-newer",
+            format!("a letter waits: {version} ({name})"),
+            json!({"letter": name.to_string(), "version": version.found}),
+        ));
+    }
+    for received in mail.letters {
         let (done, event) = take_in(
             entered,
             &desk,

@@ -1,10 +1,10 @@
 //! The proof file: one logged operation that anybody can check offline against a
 //! genesis object.
 //!
-//! Canonical DAG-CBOR: `{version, leaf, receipt}`. The receipt leads from the leaf's hash
+//! Canonical DAG-CBOR: `{v, leaf, receipt}`. The receipt leads from the leaf's hash
 //! to the root of a certified block; the genesis object says whose signatures count.
 
-use base::{codec, genesis::Genesis};
+use base::{Version, codec, genesis::Genesis};
 use ledger::{Leaf, Receipt, ValidatorSet, VerifiedReceipt};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -19,8 +19,9 @@ use crate::{
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProofFile {
-    /// Format; 1.
-    version: u32,
+    /// Format.
+    #[serde(rename = "v")]
+    version: Version,
     /// Canonical bytes of the leaf.
     leaf: ByteBuf,
     /// Inclusion proof and certified head.
@@ -31,7 +32,7 @@ impl ProofFile {
     /// The proof of `leaf`.
     pub fn new(leaf: &Leaf, receipt: Receipt) -> Self {
         Self {
-            version: 1,
+            version: Version,
             leaf: leaf.to_bytes().into(),
             receipt,
         }
@@ -49,20 +50,7 @@ impl ProofFile {
     /// [`Exit::Storage`].
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = files::read_small(path, codec::MAX_OBJECT)?;
-        let wrong = |reason: String| {
-            Fault::new(
-                Exit::Invalid,
-                format!(
-                    "{} is no proof file of medshare, or damaged: {reason}",
-                    path.display()
-                ),
-            )
-        };
-        let proof: Self = codec::decode(&bytes).map_err(|error| wrong(error.to_string()))?;
-        if proof.version != 1 {
-            return Err(wrong("made by a newer version".into()));
-        }
-        Ok(proof)
+        codec::decode(&bytes).map_err(|error| unreadable(path, "proof file", error))
     }
 
     /// Checks everything against `genesis`.
@@ -94,13 +82,16 @@ impl ProofFile {
 /// [`Exit::Invalid`], [`Exit::NotFound`], [`Exit::Storage`].
 pub fn read_genesis(path: &Path) -> Result<Genesis> {
     let bytes = files::read_small(path, codec::MAX_OBJECT)?;
-    codec::decode(&bytes).map_err(|error| {
-        Fault::new(
+    codec::decode(&bytes).map_err(|error| unreadable(path, "genesis file", error))
+}
+
+fn unreadable(path: &Path, kind: &str, error: codec::DecodeError) -> Fault {
+    let name = path.display();
+    match error {
+        codec::DecodeError::Version { version, .. } => Fault::newer(Exit::Invalid, name, version),
+        other => Fault::new(
             Exit::Invalid,
-            format!(
-                "{} is no genesis file of medshare, or damaged: {error}",
-                path.display()
-            ),
-        )
-    })
+            format!("{name} is no {kind} of medshare, or damaged: {other}"),
+        ),
+    }
 }

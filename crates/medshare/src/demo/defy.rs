@@ -88,8 +88,9 @@ pub(super) fn query(args: &DefiantQuery, context: &Context) -> Result<()> {
 
 /// The asks in the agent's own mailbox that name `grant`, oldest first.
 pub(super) fn asks(desk: &Desk<'_>, grant: OperationId) -> Result<Vec<AskLetter>> {
-    let (letters, _) =
-        post::collect(desk, system::now()).map_err(|error| Fault::new(Exit::Invalid, error))?;
+    let letters = post::collect(desk, system::now())
+        .map_err(|error| Fault::new(Exit::Invalid, error))?
+        .letters;
     Ok(letters
         .into_iter()
         .filter_map(|received| match received.letter {

@@ -4,7 +4,7 @@
 //! format, section "scrypt recipient stanza") and is read from there.
 
 use age::{Decryptor, Encryptor, scrypt, secrecy::SecretString};
-use base::{codec, operation::Role};
+use base::{Version, codec, operation::Role};
 use serde::{Deserialize, Serialize};
 use std::{
     io::{Read as _, Write as _},
@@ -23,8 +23,9 @@ use crate::{
 #[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
 #[serde(deny_unknown_fields)]
 pub struct Keys {
-    /// Format; 1.
-    version: u32,
+    #[serde(rename = "v")]
+    #[zeroize(skip)]
+    version: Version,
     /// The role whose keys these are.
     #[zeroize(skip)]
     pub role: Role,
@@ -43,7 +44,7 @@ impl Keys {
     /// Fresh keys of a home in `role`.
     pub fn new(role: Role) -> Self {
         Self {
-            version: 1,
+            version: Version,
             role,
             vault: crate::system::random32(),
         }
@@ -115,11 +116,12 @@ impl Keys {
         reader
             .read_to_end(&mut plain)
             .map_err(|error| damaged(&error.to_string()))?;
-        let keys: Self = codec::decode(&plain).map_err(|error| damaged(&error.to_string()))?;
-        if keys.version != 1 {
-            return Err(damaged("made by a newer version"));
-        }
-        Ok(keys)
+        codec::decode(&plain).map_err(|error| match error {
+            codec::DecodeError::Version { version, .. } => {
+                Fault::newer(Exit::Home, path.display(), version)
+            }
+            other => damaged(&other.to_string()),
+        })
     }
 }
 

@@ -19,7 +19,7 @@ pub mod passphrase;
 mod sets;
 pub mod vault;
 
-use base::{AccountId, ChainId, Millis, codec, genesis::Genesis, operation::Role};
+use base::{AccountId, ChainId, Millis, Version, codec, genesis::Genesis, operation::Role};
 use serde::{Deserialize, Serialize};
 use std::{
     path::{Path, PathBuf},
@@ -40,8 +40,8 @@ use vault::LocalVault;
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Facts {
-    /// Format; 1.
-    pub version: u32,
+    /// Format.
+    pub version: Version,
     /// The one role.
     pub role: Role,
     /// The account.
@@ -88,12 +88,15 @@ impl Home {
             }
             Err(error) => return Err(Fault::io(folder.join(FACTS).display(), &error)),
         };
+        refuse_newer(&text, &folder.join(FACTS))?;
         let facts: Facts = toml::from_str(&text).map_err(|_| damaged(FACTS))?;
-        if facts.version != 1 {
-            return Err(wrong("was made by a newer version; use that one"));
-        }
         let bytes = files::read_kept(&folder.join(GENESIS), codec::MAX_OBJECT)?;
-        let genesis: Genesis = codec::decode(&bytes).map_err(|_| damaged(GENESIS))?;
+        let genesis: Genesis = codec::decode(&bytes).map_err(|error| match error {
+            codec::DecodeError::Version { version, .. } => {
+                Fault::newer(Exit::Home, folder.join(GENESIS).display(), version)
+            }
+            _ => damaged(GENESIS),
+        })?;
         if genesis.chain() != facts.chain {
             return Err(wrong(
                 "has a genesis file of another ledger; put its own back",
@@ -118,7 +121,7 @@ impl Home {
         let at = draft.path();
         files::write_private(&at.join(GENESIS), &codec::encode(plan.genesis))?;
         let facts = Facts {
-            version: 1,
+            version: Version,
             role: plan.keys.role,
             account: plan.identity.home_of(),
             chain: plan.genesis.chain(),
@@ -192,15 +195,14 @@ impl Home {
             return Ok(None);
         }
         let bytes = files::read_kept(&path, codec::MAX_OBJECT)?;
-        let seen = std::str::from_utf8(&bytes).ok();
-        seen.and_then(|text| toml::from_str(text).ok())
-            .map(Some)
-            .ok_or_else(|| {
-                Fault::new(
-                    Exit::Home,
-                    format!("{} is damaged; restore it from a backup", path.display()),
-                )
-            })
+        let text = String::from_utf8_lossy(&bytes);
+        refuse_newer(&text, &path)?;
+        toml::from_str(&text).ok().map(Some).ok_or_else(|| {
+            Fault::new(
+                Exit::Home,
+                format!("{} is damaged; restore it from a backup", path.display()),
+            )
+        })
     }
 
     /// Notes how far this home's ledger has come.
@@ -209,6 +211,7 @@ impl Home {
     /// [`Exit::Storage`].
     pub fn note_ledger(&self, height: u64) -> Result<()> {
         let seen = LedgerSeen {
+            version: Version,
             chain: self.facts.chain,
             height,
         };
@@ -303,6 +306,50 @@ impl Home {
         })
     }
 
+    /// Refuses a vault of a newer version, if that can be told without touching it.
+    ///
+    /// # Errors
+    /// [`Exit::Home`].
+    pub fn check_vault_version(&self) -> Result<()> {
+        database::check_version(&self.folder.join(VAULT), vault::TABLES_VERSION)
+    }
+
+    /// Reads every page of the vault and compares its checksum; no key is needed.
+    ///
+    /// # Errors
+    /// [`Exit::Home`], [`Exit::Busy`], [`Exit::Storage`].
+    pub fn check_vault_pages(&self) -> Result<()> {
+        database::look(&self.folder.join(VAULT), LOOK_CACHE, vault::TABLES_VERSION).map(drop)
+    }
+
+    /// Opens the vault to look at it: nothing of the file changes.
+    ///
+    /// # Errors
+    /// As [`Home::enter`].
+    pub fn look_at_vault(&self, keys: &Keys) -> Result<LocalVault> {
+        LocalVault::look(&self.folder.join(VAULT), keys.vault_secret())
+    }
+
+    /// Takes the home whole, from running loops and single commands.
+    ///
+    /// # Errors
+    /// [`Exit::Busy`], [`Exit::Storage`].
+    pub fn lock_whole(folder: &Path, patience: Duration) -> Result<[Lock; 2]> {
+        let running = Lock::take(&folder.join(RUN_LOCK), patience)?;
+        Ok([running, Lock::take(&folder.join(LOCK), patience)?])
+    }
+
+    /// Whether `folder` looks like a home, sound or not.
+    pub fn is_at(folder: &Path) -> bool {
+        let mut files = [FACTS, KEYS, VAULT].iter();
+        files.any(|name| folder.join(name).symlink_metadata().is_ok())
+    }
+
+    /// Where the home's database is while it is being made.
+    pub fn drafts(folder: &Path) -> [PathBuf; 1] {
+        [folder.join(VAULT).with_extension(database::DRAFT)]
+    }
+
     /// Takes the home for a running loop: a second loop on it is refused.
     ///
     /// # Errors
@@ -324,10 +371,20 @@ impl Home {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LedgerSeen {
+    /// Format.
+    pub version: Version,
     /// The ledger.
     pub chain: ChainId,
     /// Its height when it was last noted.
     pub height: u64,
+}
+
+/// Refuses a file of a home that a newer version wrote, whatever else stands in it.
+fn refuse_newer(text: &str, path: &Path) -> Result<()> {
+    match files::newer_toml::<1>(text) {
+        Some(version) => Err(Fault::newer(Exit::Home, path.display(), version)),
+        None => Ok(()),
+    }
 }
 
 /// What a new home is made of.
@@ -384,6 +441,7 @@ pub fn whole_second(now: Millis) -> Millis {
     now.minus(now.0 % Millis::SECOND)
 }
 
+const LOOK_CACHE: usize = 8 << 20;
 const FACTS: &str = "home.toml";
 const CONFIG: &str = "config.toml";
 const LEDGER_SEEN: &str = "ledger.toml";

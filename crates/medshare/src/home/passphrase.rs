@@ -47,6 +47,20 @@ impl PassphraseSource {
         }
     }
 
+    /// Reads it, if it is given: asked once at a terminal, where nothing may be answered;
+    /// without a terminal there is none.
+    ///
+    /// # Errors
+    /// [`Exit::Passphrase`].
+    pub fn read_if_given(&self) -> Result<Option<Passphrase>> {
+        let given = match self {
+            Self::Prompt if !std::io::stdin().is_terminal() => return Ok(None),
+            Self::Prompt => prompt("Passphrase (nothing: leave what is sealed): ")?,
+            source => source.read()?,
+        };
+        Ok((!given.is_empty()).then_some(given))
+    }
+
     /// Reads it, to make a home: asked twice at a terminal, at least 8 characters.
     ///
     /// # Errors

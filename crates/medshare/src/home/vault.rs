@@ -39,7 +39,31 @@ impl LocalVault {
     /// [`Exit::Busy`], [`Exit::Home`] when there is none or a file that is no vault of
     /// this key, [`Exit::Storage`].
     pub fn open(path: &Path, key: &[u8; 32]) -> Result<Self> {
-        Self::new(path, file::open(path, CACHE_BYTES)?, key).checked()
+        Self::new(path, file::open(path, CACHE_BYTES, TABLES_VERSION)?, key).checked()
+    }
+
+    /// As [`LocalVault::open`], but what is written stays in memory and is forgotten.
+    ///
+    /// # Errors
+    /// As [`LocalVault::open`].
+    pub fn look(path: &Path, key: &[u8; 32]) -> Result<Self> {
+        Self::new(path, file::look(path, CACHE_BYTES, TABLES_VERSION)?, key).checked()
+    }
+
+    /// Opens every entry's seal; gives how many there are.
+    ///
+    /// # Errors
+    /// [`Exit::Home`] at the first that does not hold, [`Exit::Storage`].
+    pub fn unseal_all(&self) -> Result<u64> {
+        let view = self.handle()?.begin_read().map_err(|e| self.fault(e))?;
+        let entries = view.open_table(ENTRIES).map_err(|e| self.fault(e))?;
+        let mut count = 0;
+        for entry in entries.range::<&[u8]>(..).map_err(|e| self.fault(e))? {
+            let (place, sealed) = entry.map_err(|e| self.fault(e))?;
+            self.unseal(place.value(), sealed.value().to_vec())?;
+            count += 1;
+        }
+        Ok(count)
     }
 
     /// Makes an empty vault at `path`, where none is.
@@ -47,7 +71,7 @@ impl LocalVault {
     /// # Errors
     /// [`Exit::Storage`].
     pub fn create(path: &Path, key: &[u8; 32]) -> Result<Self> {
-        let tables = file::create(path, CACHE_BYTES, |_| Ok(()))?;
+        let tables = file::create(path, CACHE_BYTES, TABLES_VERSION, |_| Ok(()))?;
         Self::new(path, tables, key).marked()
     }
 
@@ -57,15 +81,16 @@ impl LocalVault {
     /// As those.
     pub fn on(device: Arc<dyn Device>, key: &[u8; 32]) -> Result<Self> {
         let path = device.name().to_owned();
-        let fault = |error| file::fault(&path.display().to_string(), error);
         match device.exists() {
             Err(error) => Err(Fault::io(path.display(), &error)),
             Ok(true) => {
-                let tables = Tables::open(device, CACHE_BYTES).map_err(fault)?;
+                let tables = file::open_on(device, CACHE_BYTES, TABLES_VERSION)?;
                 Self::new(&path, tables, key).checked()
             }
             Ok(false) => {
-                let tables = Tables::create(device, CACHE_BYTES, |_| Ok(())).map_err(fault)?;
+                let tables = Tables::create(device, CACHE_BYTES, TABLES_VERSION, |_| Ok(()));
+                let tables =
+                    tables.map_err(|error| file::fault(&path.display().to_string(), error))?;
                 Self::new(&path, tables, key).marked()
             }
         }
@@ -86,7 +111,7 @@ impl LocalVault {
     }
 
     fn marked(self) -> Result<Self> {
-        self.write(MARK_TABLE, MARK_KEY, &[1])?;
+        self.write(MARK_TABLE, MARK_KEY, &[])?;
         Ok(self)
     }
 
@@ -378,13 +403,15 @@ fn cipher(key: &[u8; 32]) -> aead::LessSafeKey {
     aead::LessSafeKey::new(key)
 }
 
+/// Version of the tables of `vault.redb`, and of every entry in them.
+pub const TABLES_VERSION: u32 = 1;
 const ENTRIES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("entries");
 const SETS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("sets");
 const SETS_KEY: &[u8] = b"sets";
 /// Tables that are not the protocol's.
 const OWN_TABLES: [&str; 4] = ["identity", "identity-next", "contacts", MARK_TABLE];
 const MARK_TABLE: &str = "vault";
-const MARK_KEY: &[u8] = b"version";
+const MARK_KEY: &[u8] = b"mark";
 const CACHE_BYTES: usize = 8 << 20;
 pub(super) const PREFIX: usize = 16;
 const NONCE: usize = 12;
@@ -407,7 +434,7 @@ mod tests {
             let place = vault.place("scopes", b"a");
             drop(vault);
             let whole = std::fs::read(&path).unwrap();
-            let database = file::open(&path, CACHE_BYTES).unwrap();
+            let database = file::open(&path, CACHE_BYTES, TABLES_VERSION).unwrap();
             let handle = database.handle().unwrap();
             let transaction = handle.begin_write().unwrap();
             {

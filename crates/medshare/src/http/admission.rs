@@ -6,7 +6,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
-use base::{AccountId, Digest, Verified};
+use base::{AccountId, Digest, Verified, codec};
 use std::{str::FromStr, sync::Arc};
 use tokio::time;
 
@@ -99,7 +99,11 @@ pub(super) async fn check_ticket(
         .get(axum::http::header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(ticket::parse)
-        .ok_or_else(Answer::not_found)?;
+        .ok_or_else(Answer::not_found)?
+        .map_err(|error| match error {
+            codec::DecodeError::Version { .. } => Answer::undecodable(&error),
+            _ => Answer::not_found(),
+        })?;
     let method = parts.method.clone();
     let path = parts
         .uri

@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use base::{Cid, codec};
+use base::{Cid, UnknownVersion, codec};
 use consensus::SubmitError;
 use ledger::{Fault, Refusal};
 use serde::Serialize;
@@ -14,7 +14,7 @@ use store::{GetError, PutError};
 
 use super::{
     client::CONTENT_TYPE,
-    message::{ErrorBody, ErrorCode},
+    message::{ErrorBody, ErrorCode, INTERFACE},
     post::PostError,
 };
 
@@ -68,6 +68,33 @@ impl Answer {
     /// Not a request of this interface.
     pub fn malformed(what: &str) -> Self {
         Self::error(ErrorCode::Malformed, what)
+    }
+
+    /// Bytes that are no object of the expected kind, or one of the future.
+    pub fn undecodable(error: &codec::DecodeError) -> Self {
+        let code = match error {
+            codec::DecodeError::Version { .. } => ErrorCode::UnknownVersion,
+            _ => ErrorCode::Malformed,
+        };
+        Self::error(code, error.to_string())
+    }
+
+    /// No such route, or one of another version of the interface.
+    pub fn no_route(path: &str) -> Self {
+        let version = path
+            .strip_prefix("/v")
+            .and_then(|rest| rest.split('/').next()?.parse::<u32>().ok());
+        match version {
+            Some(found) if found != INTERFACE => Self::error(
+                ErrorCode::UnknownVersion,
+                UnknownVersion {
+                    found: found.into(),
+                    known: INTERFACE,
+                }
+                .to_string(),
+            ),
+            _ => Self::not_found(),
+        }
     }
 
     fn refused(refusal: Refusal) -> Self {

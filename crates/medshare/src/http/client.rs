@@ -4,7 +4,7 @@
 //! (`share`), not here. Errors are [`NodeError`]: one line each.
 
 use base::{
-    AccountId, ChainId, Digest, Nonce, SignedOperation, codec, genesis::Genesis,
+    AccountId, ChainId, Digest, Nonce, SignedOperation, UnknownVersion, codec, genesis::Genesis,
     key::OperationSecret,
 };
 use http_body_util::{BodyExt as _, Either, Full, LengthLimitError, Limited};
@@ -29,7 +29,7 @@ use super::{
     address::Address,
     body::Fed,
     limit::MAX_ANSWER,
-    message::{ErrorBody, ErrorCode},
+    message::{ErrorBody, ErrorCode, INTERFACE},
     ticket::{self, Ticket},
 };
 use crate::{
@@ -123,6 +123,14 @@ impl HttpNode {
     /// [`Exit::Invalid`], [`Exit::Unreachable`].
     pub fn check_chain(&self, pinned: ChainId) -> Result<()> {
         let status: super::message::Status = self.read("/v1/status")?;
+        if status.interface != INTERFACE {
+            let version = UnknownVersion {
+                found: status.interface.into(),
+                known: INTERFACE,
+            };
+            let what = format!("the interface of the node at {}", self.address);
+            return Err(Fault::newer(Exit::Invalid, what, version));
+        }
         if status.chain == pinned {
             return Ok(());
         }
@@ -495,8 +503,12 @@ pub(super) enum Ticketed {
 
 /// Reads an answer's object. Lists can be longer than one canonical object may be.
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> std::result::Result<T, NodeError> {
-    serde_ipld_dagcbor::from_slice(bytes)
-        .map_err(|_| NodeError::BadAnswer("it is not of the kind that was asked for".into()))
+    serde_ipld_dagcbor::from_slice(bytes).map_err(|error| {
+        NodeError::BadAnswer(match UnknownVersion::in_text(&error.to_string()) {
+            Some(version) => version.to_string(),
+            None => "it is not of the kind that was asked for".into(),
+        })
+    })
 }
 
 /// Media type of every body but files and raw blocks.

@@ -244,7 +244,7 @@ pub(super) async fn read_bag(State(interface): Shared, Path(locator): Path<Strin
 }
 
 fn decode<T: Serialize + DeserializeOwned>(body: &[u8]) -> Result<T, Answer> {
-    codec::decode(body).map_err(|error| Answer::malformed(&error.to_string()))
+    codec::decode(body).map_err(|error| Answer::undecodable(&error))
 }
 
 fn too_often(does: &str) -> Answer {

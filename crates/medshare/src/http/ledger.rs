@@ -11,7 +11,7 @@ use super::{
     answer::{Answer, Handled},
     interface::{Interface, Shared},
     limit::MAX_BODY,
-    message::{Count, ErrorCode, Leaves, LoggedOperation, Status},
+    message::{Count, ErrorCode, INTERFACE, Leaves, LoggedOperation, Status},
 };
 use crate::system;
 
@@ -56,7 +56,7 @@ pub(super) async fn status(State(interface): Shared) -> Handled {
     read(interface, move |view| {
         let header = view.head()?.header;
         Ok(Some(Status {
-            interface: 1,
+            interface: INTERFACE,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             chain,
             network,

@@ -5,6 +5,9 @@ use ledger::Refusal;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+/// Version of the interface: it stands in every path, and every body is of it.
+pub const INTERFACE: u32 = 1;
+
 /// Why a request was not done.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,6 +28,8 @@ pub struct ErrorBody {
 pub enum ErrorCode {
     /// 400: not a request of this interface.
     Malformed,
+    /// 400: a format, or an interface, of a version that this node does not know.
+    UnknownVersion,
     /// 404: it does not exist, or it is not for the asker.
     NotFound,
     /// 409: the ledger refused the operation; it left no leaf.
@@ -49,7 +54,7 @@ impl ErrorCode {
     /// The HTTP status that goes with it.
     pub const fn status(self) -> u16 {
         match self {
-            Self::Malformed => 400,
+            Self::Malformed | Self::UnknownVersion => 400,
             Self::NotFound | Self::Missing => 404,
             Self::Refused => 409,
             Self::TooLarge => 413,
@@ -65,7 +70,7 @@ impl ErrorCode {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Status {
-    /// Version of the interface; 1.
+    /// Version of the interface: [`INTERFACE`].
     pub interface: u32,
     /// Version of the program.
     pub version: String,

@@ -2,6 +2,8 @@
 //! their readers, and agents' one-time keys, each handed out once. Durable in a redb of
 //! its own; every letter is sealed, this file cannot read one.
 
+pub mod check;
+
 use base::{AccountId, Digest};
 use database::{Device, FileDevice, Tables};
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
@@ -11,7 +13,7 @@ use thiserror::Error;
 use crate::{
     exit::{Fault, Result},
     files,
-    home::database::fault,
+    home::database::{fault, open_on},
 };
 
 /// The node's post office.
@@ -120,9 +122,10 @@ impl Post {
     pub fn open(path: &Path, limits: PostLimits) -> Result<Self> {
         if path.symlink_metadata().is_ok() {
             files::check_kept(path)?;
-            files::keep_private(path)?;
         }
-        Self::open_on(Arc::new(FileDevice::new(path)), limits)
+        let post = Self::open_on(Arc::new(FileDevice::new(path)), limits)?;
+        files::keep_private(path)?;
+        Ok(post)
     }
 
     /// [`Post::open`] on another device.
@@ -133,10 +136,10 @@ impl Post {
         let name = device.name().display().to_string();
         let tables = match device.exists() {
             Err(error) => return Err(Fault::io(&name, &error)),
-            Ok(true) => Tables::open(device, CACHE_BYTES),
-            Ok(false) => Tables::create(device, CACHE_BYTES, first),
+            Ok(true) => open_on(device, CACHE_BYTES, TABLES_VERSION)?,
+            Ok(false) => Tables::create(device, CACHE_BYTES, TABLES_VERSION, first)
+                .map_err(|error| fault(&name, error))?,
         };
-        let tables = tables.map_err(|error| fault(&name, error))?;
         Ok(Self { tables, limits })
     }
 
@@ -461,6 +464,8 @@ fn next(transaction: &redb::WriteTransaction, name: &str) -> Result<u64, PostErr
     Ok(number)
 }
 
+/// Version of the tables of `post.redb`.
+pub const TABLES_VERSION: u32 = 1;
 const LETTERS: TableDefinition<'_, ([u8; 32], u64), &[u8]> = TableDefinition::new("letters");
 /// What is summed up, and whose: box, box and sender, or sender.
 type SumName = (u8, [u8; 32], [u8; 32]);

@@ -3,6 +3,7 @@
 
 use axum::{
     Router,
+    http::Uri,
     middleware::{from_fn, from_fn_with_state},
     routing::{any, get, post, put},
 };
@@ -121,7 +122,7 @@ fn finish(
         .layer(from_fn_with_state(of(&interface), turn::in_turn))
         .layer(from_fn_with_state(of(&interface), turn::take_in))
         .merge(files.layer(from_fn(turn::stream)))
-        .fallback(|| async { Answer::not_found() })
+        .fallback(|uri: Uri| async move { Answer::no_route(uri.path()) })
         .method_not_allowed_fallback(|| async {
             Answer::malformed("this route does not take that method")
         })

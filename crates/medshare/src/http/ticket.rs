@@ -49,13 +49,14 @@ pub fn header(ticket: Ticket, secret: &OperationSecret) -> String {
     format!("{SCHEME}{}", URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// Reads the header's value; nothing is checked yet.
-pub fn parse(value: &str) -> Option<Signed<Ticket>> {
+/// Reads the header's value; nothing is checked yet. `None` for what is no ticket; inside,
+/// why its bytes are none.
+pub fn parse(value: &str) -> Option<Result<Signed<Ticket>, codec::DecodeError>> {
     if value.len() > MAX_HEADER {
         return None;
     }
     let bytes = URL_SAFE_NO_PAD.decode(value.strip_prefix(SCHEME)?).ok()?;
-    codec::decode(&bytes).ok()
+    Some(codec::decode(&bytes))
 }
 
 /// The request that a ticket must name.
@@ -169,7 +170,7 @@ mod tests {
             body: None,
         };
         let now = Millis(200_000);
-        let signed = |t: Ticket| parse(&header(t, &secret)).unwrap();
+        let signed = |t: Ticket| parse(&header(t, &secret)).unwrap().unwrap();
         let other = OperationSecret::new([8; 32]).public();
         assert!(
             gate.admit(signed(ticket(190_000)), &other, asked, now)
@@ -222,7 +223,7 @@ mod tests {
                 nonce: Nonce([nonce; 32]),
                 ..ticket(time)
             };
-            let signed = parse(&header(ticket, &secret)).unwrap();
+            let signed = parse(&header(ticket, &secret)).unwrap().unwrap();
             gate.admit(signed, &key, asked, Millis(now)).is_some()
         };
         const DAY: u64 = 86_400_000;

@@ -6,7 +6,7 @@
 //! the publisher's node takes it back.
 
 use ::database::Tables;
-use base::{AccountId, Cid, Millis, RecordId, codec};
+use base::{AccountId, Cid, Millis, RecordId, Version, codec};
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -29,8 +29,8 @@ pub struct Copies {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Copy {
-    /// Format; 1.
-    version: u32,
+    #[serde(rename = "v")]
+    version: Version,
     /// Root of the state.
     pub root: Cid,
     /// Its record.
@@ -55,7 +55,7 @@ impl Copy {
         since: Millis,
     ) -> Self {
         Self {
-            version: 1,
+            version: Version,
             root,
             record,
             giver,
@@ -102,9 +102,9 @@ impl Copies {
     pub fn open(path: &Path, capacity: u64) -> Result<Self> {
         let name = path.display().to_string();
         let tables = if path.symlink_metadata().is_ok() {
-            database::open(path, CACHE_BYTES)?
+            database::open(path, CACHE_BYTES, TABLES_VERSION)?
         } else {
-            database::create(path, CACHE_BYTES, first)?
+            database::create(path, CACHE_BYTES, TABLES_VERSION, first)?
         };
         let copies = Self {
             tables,
@@ -219,6 +219,8 @@ fn first(database: &Database) -> std::result::Result<(), redb::Error> {
     Ok(())
 }
 
+/// Version of the tables of `copies.redb`.
+pub(crate) const TABLES_VERSION: u32 = 1;
 const COPIES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("copies");
 const CACHE_BYTES: usize = 1 << 20;
 

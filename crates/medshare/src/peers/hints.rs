@@ -55,9 +55,9 @@ impl Hints {
     pub fn open(path: &Path, most: u64) -> Result<Self> {
         let name = path.display().to_string();
         let tables = if path.symlink_metadata().is_ok() {
-            database::open(path, CACHE_BYTES)?
+            database::open(path, CACHE_BYTES, TABLES_VERSION)?
         } else {
-            database::create(path, CACHE_BYTES, first)?
+            database::create(path, CACHE_BYTES, TABLES_VERSION, first)?
         };
         let newest = || -> std::result::Result<u64, redb::Error> {
             let handle = tables.handle()?;
@@ -254,6 +254,8 @@ fn first(database: &Database) -> std::result::Result<(), redb::Error> {
     Ok(())
 }
 
+/// Version of the tables of `hints.redb`.
+pub(crate) const TABLES_VERSION: u32 = 1;
 /// Number -> canonical bytes of the signed hint.
 const WORDS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("words");
 /// Place -> time and number of the word there.

@@ -4,7 +4,7 @@
 //! beside that is checked by whoever uses it. A message has at most [`MAX_MESSAGE`] bytes.
 
 use base::{
-    AccountId, ChainId, Cid,
+    AccountId, ChainId, Cid, Version,
     codec::{self, DecodeError},
     genesis::Genesis,
 };
@@ -25,7 +25,8 @@ pub const PIECE: usize = 2 << 20;
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Envelope<T> {
-    version: u32,
+    #[serde(rename = "v")]
+    version: Version,
     /// The sender's ledger; none from a node that is about to join one.
     chain: Option<ChainId>,
     body: T,
@@ -180,7 +181,7 @@ pub fn plain(words: &str) -> String {
 /// The bytes of a message from a node of the ledger `chain`.
 pub fn encode<T: Serialize>(chain: Option<ChainId>, body: T) -> Vec<u8> {
     codec::encode(&Envelope {
-        version: VERSION,
+        version: Version,
         chain,
         body,
     })
@@ -195,9 +196,6 @@ pub fn decode<T: Serialize + DeserializeOwned>(
     chain: Option<ChainId>,
 ) -> Result<T, BadMessage> {
     let envelope: Envelope<T> = codec::decode_within(bytes, MAX_MESSAGE)?;
-    if envelope.version != VERSION {
-        return Err(BadMessage::Version(envelope.version));
-    }
     match (envelope.chain, chain) {
         (Some(found), Some(ours)) if found != ours => Err(BadMessage::Chain(found)),
         _ => Ok(envelope.body),
@@ -208,16 +206,12 @@ pub fn decode<T: Serialize + DeserializeOwned>(
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum BadMessage {
-    /// Not of its shape.
+    /// Not of its shape, or of another version.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// Of another version.
-    #[error("a message of version {0}; this program speaks version {VERSION}")]
-    Version(u32),
     /// Of another ledger.
     #[error("the other node keeps the ledger {0}")]
     Chain(ChainId),
 }
 
-const VERSION: u32 = 1;
 const MAX_WORDS: usize = 400;

@@ -32,4 +32,5 @@ pub mod remote;
 pub mod rules;
 #[cfg(feature = "peers")]
 pub mod settings;
+pub mod sightings;
 pub mod warden;

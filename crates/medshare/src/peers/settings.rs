@@ -1,5 +1,6 @@
 //! `[peers]` as libp2p takes it: every address, id and key of the configuration checked.
 
+use base::Millis;
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
@@ -59,6 +60,8 @@ pub struct PeerPlan {
     pub announce: Vec<String>,
     /// How many nodes keep this hospital's records.
     pub wishes: Wishes,
+    /// How long a node that keeps a copy may be away before it counts no longer, milliseconds.
+    pub absence: u64,
     /// Most bytes kept for other hospitals.
     pub capacity: u64,
 }
@@ -95,6 +98,7 @@ impl PeerPlan {
             allow: allowed(config)?,
             announce: announce.iter().map(ToString::to_string).collect(),
             wishes: wishes(config)?,
+            absence: u64::from(config.absent_seconds) * Millis::SECOND,
             capacity: u64::from(config.keep_mebibytes) << 20,
         })
     }

@@ -2,7 +2,8 @@
 //!
 //! Each current state of a record that this node's institution published is entrusted to as
 //! many other nodes as the configuration says; they may refuse. A copy that its keeper does
-//! not confirm in time does not count, and another node is asked. What was promised here is
+//! not confirm in time does not count, nor one whose keeper has been away for too long, and
+//! another node is asked. What was promised here is
 //! fetched, pinned, and let go by what the ledger and the giver say, not by what is
 //! convenient.
 
@@ -11,7 +12,7 @@ use ledger::{Fault, Page, Record, View};
 use sha2::{Digest as _, Sha256};
 use std::{
     collections::{BTreeMap, HashSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use super::{
@@ -23,6 +24,7 @@ use super::{
     reach::{Carrier, Reach},
     registry::{Node, Registry},
     remote::Remote,
+    sightings::Sightings,
 };
 use crate::http::{interface::Finder as _, log_line, operator::measure};
 
@@ -54,6 +56,8 @@ pub struct Warden {
     pub copies: Arc<Copies>,
     /// How many copies this node's records should have.
     pub wishes: Wishes,
+    /// Who was here lately.
+    pub sightings: Mutex<Sightings>,
     /// Nodes that refused, and until when they are not asked again.
     pub refused: Mutex<BTreeMap<AccountId, Millis>>,
 }
@@ -67,6 +71,7 @@ impl Warden {
         let Some((_, own)) = self.registry().node(self.keeper.account) else {
             return Ok(()); // the ledger does not have this node yet
         };
+        self.look_around();
         if let Some(institution) = own.institution {
             self.entrust(own, institution)?;
         }
@@ -83,6 +88,21 @@ impl Warden {
 
     fn now(&self) -> Millis {
         (self.keeper.clock)()
+    }
+
+    fn look_around(&self) {
+        let now = self.now();
+        for peer in self.keeper.net.connected() {
+            for node in self.registry().nodes_of(&peer) {
+                self.sightings().saw(node.account, now);
+            }
+        }
+    }
+
+    fn sightings(&self) -> MutexGuard<'_, Sightings> {
+        self.sightings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     // -- its own records
@@ -123,11 +143,17 @@ impl Warden {
         }
         let now = self.now();
         let holders = self.hints().holders(&root);
+        let sightings = self.sightings();
         let counts = |(keeper, since): &(AccountId, Millis)| {
-            holders.contains(keeper) || now < since.plus(CONFIRM)
+            if holders.contains(keeper) {
+                sightings.counts(*keeper, now)
+            } else {
+                now < since.plus(CONFIRM)
+            }
         };
         let wanted = self.wishes.of(record.patient).saturating_sub(1);
         let live = keepers.iter().filter(|keeper| counts(keeper)).count();
+        drop(sightings);
         if live >= wanted {
             return;
         }

@@ -16,7 +16,10 @@ use std::{
 use store::{BlockStore, GetError};
 use tokio::runtime::{Handle, Runtime};
 
-use super::{NodeParts, Opened, PeerParts, note, office::Elsewhere, orders};
+use super::{
+    CONFLICT, COPIES, HINTS, NodeParts, Opened, PeerParts, note, office::Elsewhere,
+    open::kept_conflict, orders,
+};
 use crate::{
     config::PeersConfig,
     exit::{Exit, Fault, Result},
@@ -40,6 +43,7 @@ use crate::{
         releases::{Freshly, Releases, Shelf},
         remote::{AskFault, Line, Remote},
         settings::{Allowed, PeerPlan},
+        sightings::Sightings,
         warden::Warden,
     },
     stop::Stop,
@@ -250,6 +254,7 @@ impl Joined {
             carrier: Arc::new(link.clone()),
             copies: books.copies,
             wishes: plan.wishes,
+            sightings: std::sync::Mutex::new(Sightings::new(system::now(), plan.absence)),
             refused: std::sync::Mutex::default(),
         });
         Ok(Self {
@@ -280,8 +285,8 @@ impl Joined {
         let Some(upstream) = &self.upstream else {
             return Err(Fault::new(Exit::Config, "peers.upstream is not set"));
         };
-        let note = note::path(parts.folder);
-        let known = note::read(&note)?;
+        let note = parts.folder.join(CONFLICT);
+        let known = kept_conflict(&note)?;
         if let Some(conflict) = &known {
             self.porter.halt();
             log_line(&note::halted(&note, conflict));
@@ -520,11 +525,9 @@ fn following(standing: &follow::Standing) -> Following {
 
 /// Pause between two tries to be let in.
 const RETRY: Duration = Duration::from_secs(1);
-const HINTS: &str = "hints.redb";
 /// Pause between two rounds with every connected node.
 const ROUND: Duration = Duration::from_secs(2);
 /// Pause between two looks at copies.
 const COPYING: Duration = Duration::from_secs(3);
-const COPIES: &str = "copies.redb";
 /// Most words kept of one node.
 const MAX_HINTS: u64 = 1_000_000;

@@ -8,7 +8,7 @@ use consensus::{
 use ledger::{Ledger, ValidatorSet};
 use std::{path::Path, sync::Arc, time::Instant};
 
-use super::{NodeParts, note, orderer::AskValidator};
+use super::{CONFLICT, NodeParts, note, open::kept_conflict, orderer::AskValidator};
 use crate::{
     exit::{Exit, Fault, Result},
     files,
@@ -27,8 +27,8 @@ pub(super) fn start(parts: &NodeParts<'_>, ledger: &Arc<Ledger>) -> Result<Bft> 
     };
     let folder = parts.folder.join(FOLDER);
     files::make_private_folder(&folder)?;
-    let path = note::path(parts.folder);
-    let known = note::read(&path)?;
+    let path = parts.folder.join(CONFLICT);
+    let known = kept_conflict(&path)?;
     let account = base::AccountId::of(&parts.secret.public());
     let bft = Bft::start(
         Parts {

@@ -5,13 +5,17 @@
 mod bad_input;
 mod crowd;
 mod damage;
+mod doctor;
+mod formats;
 mod full;
 mod guardians;
+mod homes;
 mod hostile;
 mod interface;
 mod journey;
 mod killed;
 mod net;
+mod newer;
 mod restore;
 mod verbs;
 mod wallets;

@@ -27,16 +27,7 @@ impl Net {
 
     /// The same with more arguments for the node's `init`.
     pub(crate) fn start_with(more: &[&str]) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("pass"), PASSPHRASE).unwrap();
-        let mut net = Self {
-            address: format!(
-                "unix:{}",
-                dir.path().join("node/node/medshare.sock").display()
-            ),
-            dir,
-            node: None,
-        };
+        let mut net = Self::on(tempfile::tempdir().unwrap());
         let init = [
             "init",
             "--role",
@@ -49,6 +40,15 @@ impl Net {
         net.run(&[&init[..], more].concat()).ok();
         net.run_node();
         net
+    }
+
+    /// Homes that are in `dir` already.
+    pub(crate) fn on(dir: TempDir) -> Self {
+        fs::write(dir.path().join("pass"), PASSPHRASE).unwrap();
+        // Every command runs in the folder: no home names a place of this machine.
+        let address = "unix:node/node/medshare.sock".to_owned();
+        let node = None;
+        Self { dir, node, address }
     }
 
     pub(crate) fn run_node(&mut self) {

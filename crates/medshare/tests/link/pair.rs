@@ -57,7 +57,7 @@ fn hpke() -> HpkeKey {
 
 pub(crate) fn genesis() -> Genesis {
     Genesis {
-        version: 1,
+        version: base::Version,
         network: "pair".into(),
         created: Millis(1_000),
         drift: 5_000,

@@ -33,12 +33,19 @@ pub(crate) struct Cast {
 /// Hospitals h1 to h4 with nodes n1 to n4; n3 and n4 keep no copies. Anna is a patient of
 /// h1 at n1, the agent belongs to h2.
 pub(crate) fn gather() -> Cast {
-    let mut fleet = Fleet::start();
-    for (node, home) in [("n1", "h1"), ("n2", "h2"), ("n3", "h3"), ("n4", "h4")] {
-        fleet.prepare(node);
+    gather_with(|fleet, node| {
         if node == "n3" || node == "n4" {
             fleet.set(node, "keep-mebibytes", "0");
         }
+    })
+}
+
+/// The same with settings of one's own.
+pub(crate) fn gather_with(settings: impl Fn(&Fleet, &str)) -> Cast {
+    let mut fleet = Fleet::start();
+    for (node, home) in [("n1", "h1"), ("n2", "h2"), ("n3", "h3"), ("n4", "h4")] {
+        fleet.prepare(node);
+        settings(&fleet, node);
         fleet.begin(node);
         let hospital = fleet.party(node, home, "hospital");
         fleet.json(

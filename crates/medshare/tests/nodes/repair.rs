@@ -1,10 +1,11 @@
-//! A block that rots on a hospital's disk is found by its node and brought from another.
+//! A block that rots on a hospital's disk is found by its node and brought from another; a
+//! node that keeps a copy and does not come back is replaced.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, time::Duration};
 
 use crate::{
-    fleet::until,
-    journey::{Cast, gather, http},
+    fleet::{Fleet, until},
+    journey::{Cast, gather, gather_with, http},
 };
 
 #[test]
@@ -55,6 +56,42 @@ fn what_rots_is_repaired_from_another_node() {
     assert_eq!(status["scrubbed"]["repaired"], 1, "{status}");
     let verify = ["store", "verify", &root.to_string(), "--home", "n2"];
     fleet.run("n2", &verify).ok();
+}
+
+#[test]
+fn a_keeper_that_stays_away_is_replaced() {
+    let Cast {
+        mut fleet, patient, ..
+    } = gather_with(|fleet, node| match node {
+        "n1" => fleet.set(node, "absent-seconds", "10"),
+        "n4" => fleet.set(node, "keep-mebibytes", "0"),
+        _ => {}
+    });
+    fleet.write("note.txt", "kept by two");
+    let publish = [
+        "record",
+        "publish",
+        "note.txt",
+        "--patient",
+        &patient,
+        "--home",
+        "h1",
+    ];
+    fleet.json("n1", &publish);
+    fleet
+        .run("n1", &["wallet", "run", "--once", "--home", "anna"])
+        .ok();
+    let is_here = |fleet: &Fleet, node: &str| fleet.talk(node).contains(" is here");
+    until("a copy", || is_here(&fleet, "n2") || is_here(&fleet, "n3"));
+    let (keeper, other) = if is_here(&fleet, "n2") {
+        ("n2", "n3")
+    } else {
+        ("n3", "n2")
+    };
+    std::thread::sleep(Duration::from_secs(12)); // longer than an absence
+    assert!(!is_here(&fleet, other), "two keep it: nobody else is asked");
+    fleet.kill(keeper);
+    until("another copy", || is_here(&fleet, other));
 }
 
 fn largest_file(folder: &std::path::Path) -> PathBuf {

@@ -10,7 +10,7 @@ use medshare::peers::{
     releases::{Freshly, Releases, Shelf},
 };
 use serde_bytes::ByteBuf;
-use share::sealed::{SUITE, SealedPart, SealedRecord, VERSION};
+use share::sealed::{SUITE, SealedPart, SealedRecord};
 use std::{
     cell::Cell,
     collections::{BTreeMap, BTreeSet},
@@ -176,7 +176,7 @@ impl Stage {
         let bytes = format!("body of {name}").into_bytes();
         let body = cid::of_block(cid::RAW, &bytes);
         let sealed = SealedRecord {
-            version: VERSION,
+            version: base::Version,
             suite: SUITE,
             record,
             previous,

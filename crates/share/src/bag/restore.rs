@@ -1,7 +1,7 @@
 //! Restore: phrase and bag give the wallet back; what the bag lacks is tainted.
 
 use base::{
-    AccountId, Action, Digest, OperationId, RecordId, ScopeId, codec,
+    AccountId, Action, Digest, OperationId, RecordId, ScopeId, UnknownVersion, codec,
     key::OperationSecret,
     operation::{Bag, PartKey},
     scope::ScopeSecret,
@@ -19,7 +19,7 @@ use crate::{
     vault::{self, Table, VaultError},
 };
 
-use super::{BOOK, BagEntry, Book, Head, borrow, open, open_page};
+use super::{BOOK, BagEntry, Book, Head, SealedBag, borrow, open, open_page};
 
 /// A wallet that came back.
 pub struct Restored {
@@ -50,7 +50,11 @@ pub fn restore(desk: &Desk<'_>, bag: BagKeys) -> Result<Restored, RestoreError> 
         .node
         .read_bag(bag.locator)?
         .ok_or(RestoreError::NoBag)?;
-    let plain = open(&bag.key, place, b"head", &sealed).ok_or(RestoreError::NotThisBag)?;
+    let boxed: SealedBag = codec::decode(&sealed).map_err(|error| match error {
+        codec::DecodeError::Version { version, .. } => RestoreError::Newer(version),
+        _ => RestoreError::NotThisBag,
+    })?;
+    let plain = open(&bag.key, place, b"head", boxed).ok_or(RestoreError::NotThisBag)?;
     let head: Head = codec::decode(&plain).map_err(|_| RestoreError::NotThisBag)?;
     let log = read_log(desk)?;
     if let Some(logged) = &log.bag
@@ -221,6 +225,9 @@ pub enum RestoreError {
     /// Nothing at the phrase's locator.
     #[error("the node has no key bag for this phrase; ask the node that held it, or its replica")]
     NoBag,
+    /// A bag of the future.
+    #[error("the key bag: {0}")]
+    Newer(UnknownVersion),
     /// Damaged, of another phrase, or not the one that was logged.
     #[error("the key bag is damaged, or is not the one that the ledger names")]
     NotThisBag,

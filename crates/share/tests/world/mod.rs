@@ -226,7 +226,7 @@ impl Person {
 impl World {
     fn new(validator: OperationSecret, founders: &[OperationSecret]) -> Self {
         let genesis = Genesis {
-            version: 1,
+            version: base::Version,
             network: "test".into(),
             created: START.minus(1_000),
             drift: 5_000,
@@ -325,7 +325,7 @@ impl World {
     /// Everything in a mailbox that opens; the mailbox is emptied.
     pub fn post(&self, person: &Person) -> Vec<Received> {
         let desk = self.desk(person);
-        let (letters, dead) = post::collect(&desk, self.now()).unwrap();
+        let post::Mail { letters, dead, .. } = post::collect(&desk, self.now()).unwrap();
         for name in letters.iter().map(|letter| letter.name).chain(dead) {
             desk.node.delete_letter(name).unwrap();
         }

@@ -22,6 +22,7 @@ mod layout;
 mod packs;
 mod reach;
 mod record;
+mod reindex;
 mod scrub;
 mod shared;
 mod writer;
@@ -31,7 +32,7 @@ use self::{
     commit::{Committer, Refused},
     erase::Chores,
     held::Held,
-    index::Index,
+    index::{Index, PackFacts},
     key::Key,
     layout::Layout,
     packs::Packs,
@@ -40,7 +41,7 @@ use self::{
 use crate::{
     Absent, Batch, BlockStore, Collected, GcError, GetError, PutError, Source,
     block::{self, Mismatch},
-    disk::{Disk, OsDisk},
+    disk::{Disk, OsDisk, Untouched},
 };
 use base::cid::Cid;
 use std::{
@@ -72,6 +73,16 @@ pub enum OpenError {
     /// Another process, or another handle of this one, has it open.
     #[error("the store {0} is in use by another process; stop that one first")]
     InUse(PathBuf),
+    /// The folder is a store of a format of the future.
+    #[error("{}: format version {found} is not known here, only {known} is: use the medshare that wrote it, or a newer one", folder.join(layout::FORMAT).display())]
+    Newer {
+        /// The folder.
+        folder: PathBuf,
+        /// Its format.
+        found: u64,
+        /// The one that this program reads.
+        known: u32,
+    },
     /// The folder holds something else.
     #[error("{folder} is not a store of this version: {reason}")]
     Foreign {
@@ -98,6 +109,17 @@ pub enum OpenError {
     },
 }
 
+/// A store that is looked at.
+#[derive(Debug)]
+pub struct Looked {
+    /// The store; its changes stay in memory.
+    pub store: Embedded,
+    /// How many blocks its index names.
+    pub blocks: u64,
+    /// Files that a crash left: opening the store for use removes them.
+    pub leftovers: Vec<PathBuf>,
+}
+
 impl Embedded {
     /// Opens the store in `folder`, which is created if it is not there, and holds it
     /// until dropped: no other process can open it meanwhile.
@@ -112,14 +134,40 @@ impl Embedded {
         };
         OsDisk.create_dir(folder).map_err(io)?;
         Layout::refuse_foreign(&OsDisk, folder)?;
-        let lock = File::create(folder.join(layout::LOCK)).map_err(io)?;
-        lock.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => OpenError::InUse(folder.to_owned()),
-            TryLockError::Error(source) => io(source),
-        })?;
+        let lock = lock(folder)?;
         let mut store = Self::open_on(Arc::new(OsDisk), folder)?;
         store._lock = Some(lock);
         Ok(store)
+    }
+
+    /// Opens the store in `folder` to look at it: nothing in the folder changes, whatever is
+    /// done with the store. A scrub begins at the front.
+    ///
+    /// # Errors
+    /// [`OpenError`]
+    pub fn look(folder: impl AsRef<Path>) -> Result<Looked, OpenError> {
+        let folder = folder.as_ref();
+        let disk = Untouched::new(Arc::new(OsDisk));
+        let store = Self::open_on(Arc::new(disk.clone()), folder)?;
+        let io = |source| OpenError::Io {
+            folder: folder.to_owned(),
+            source,
+        };
+        store.index.note(|rows| rows.scrubbed(None)).map_err(io)?;
+        let blocks = store.index.read(|view| view.blocks()).map_err(io)?;
+        Ok(Looked {
+            store,
+            blocks,
+            leftovers: disk.removed(),
+        })
+    }
+
+    /// Looks whether `folder` is, or can become, a store of this format. Nothing is touched.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn check_format(folder: impl AsRef<Path>) -> Result<(), OpenError> {
+        Layout::refuse_foreign(&OsDisk, folder.as_ref())
     }
 
     /// Opens the store in `folder` of another disk, with no lock against other processes.
@@ -128,6 +176,18 @@ impl Embedded {
     /// [`OpenError`]
     pub fn open_on(disk: Arc<dyn Disk>, folder: impl AsRef<Path>) -> Result<Self, OpenError> {
         let layout = Layout::open(&*disk, folder.as_ref())?;
+        let (store, files, known) = Self::assemble(disk, layout)?;
+        store.survey(&files, &known);
+        // What was forgotten before a crash; what fails now is tried again by the next.
+        let _ = store.destroy().and_then(|()| store.close_gaps());
+        Ok(store)
+    }
+
+    /// The store, the packs whose files are there, and those that the index knows.
+    fn assemble(
+        disk: Arc<dyn Disk>,
+        layout: Layout,
+    ) -> Result<(Self, Vec<u64>, Vec<PackFacts>), OpenError> {
         let io = |source: io::Error| match source.kind() {
             io::ErrorKind::InvalidData | io::ErrorKind::NotFound => OpenError::Damaged {
                 path: layout.index().to_owned(),
@@ -156,16 +216,27 @@ impl Embedded {
             chores: Chores::default(),
             _lock: None,
         };
-        store.survey(&files, &known);
-        // What was forgotten before a crash; what fails now is tried again by the next.
-        let _ = store.destroy().and_then(|()| store.close_gaps());
-        Ok(store)
+        Ok((store, files, known))
     }
 
     fn failed(cid: &Cid) -> impl Fn(io::Error) -> GetError {
         let cid = *cid;
         move |source| GetError::Io { cid, source }
     }
+}
+
+/// Takes a store's folder from other processes.
+fn lock(folder: &Path) -> Result<File, OpenError> {
+    let io = |source| OpenError::Io {
+        folder: folder.to_owned(),
+        source,
+    };
+    let lock = File::create(folder.join(layout::LOCK)).map_err(io)?;
+    lock.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => OpenError::InUse(folder.to_owned()),
+        TryLockError::Error(source) => io(source),
+    })?;
+    Ok(lock)
 }
 
 impl BlockStore for Embedded {

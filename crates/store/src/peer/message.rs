@@ -308,7 +308,7 @@ fn flag(value: u64) -> Result<bool, MessageError> {
 }
 
 fn read_cid(bytes: &[u8]) -> Result<Cid, MessageError> {
-    Cid::try_from(bytes).map_err(|_| MessageError::Cid)
+    cid::of_bytes(bytes).ok_or(MessageError::Cid)
 }
 
 /// Version and codec in a block's prefix, if it is one of a block that is kept here.

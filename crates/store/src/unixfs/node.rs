@@ -12,7 +12,7 @@ use crate::{
     protobuf::{Broken, Fields, Value, put_bytes, put_varint},
     varint,
 };
-use base::cid::Cid;
+use base::cid::{self, Cid};
 use thiserror::Error;
 
 /// A dag-pb node.
@@ -165,7 +165,7 @@ impl Link {
             last = number;
             match (number, value) {
                 (1, Value::Bytes(bytes)) => {
-                    cid = Some(Cid::try_from(bytes).map_err(|_| NodeError::Link)?);
+                    cid = Some(cid::of_bytes(bytes).ok_or(NodeError::Link)?);
                 }
                 (2, Value::Bytes(_)) => {}
                 (3, Value::Varint(value)) => total = value,
@@ -218,7 +218,6 @@ impl FileNode {
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
-    use base::cid;
     use proptest::{collection::vec, prelude::*};
 
     fn a_link(seed: &[u8], total: u64) -> Link {
@@ -285,6 +284,9 @@ mod tests {
         );
         assert_eq!(node(&[b"\x12\x00"]), Err(NodeError::Link), "no hash");
         assert_eq!(node(&[b"\x12\x03\x0a\x01\x01"]), Err(NodeError::Link));
+        let longer = [&a_link(b"x", 1).cid.to_bytes()[..], b"!"].concat();
+        let longer = [b"\x12\x27\x0a\x25", &longer[..]].concat();
+        assert_eq!(node(&[&longer]), Err(NodeError::Link), "a byte behind");
         assert_eq!(node(&[b"\x12\x04\x12\x00\x12\x00"]), Err(NodeError::Order));
         assert_eq!(node(&[b""]).unwrap().file(), Err(NodeError::NoData));
 

@@ -149,6 +149,8 @@ fn every_refusal_by_name() {
         "fields to come are read over"
     );
     assert!(decode(b"\x28\x07").is_ok(), "pending bytes");
+    let behind = field(1, &field(1, &field(1, &[&name[..], b"!"].concat())));
+    assert_eq!(decode(&behind), Err(Cid), "a CID with a byte behind it");
     assert_eq!(decode(b"\x0a"), Err(Protobuf));
     assert_eq!(decode(b"\x0a\x05\x00"), Err(Protobuf));
     assert_eq!(

@@ -65,14 +65,20 @@ fn votes_come_back_and_no_other_spelling_is_read() {
         |bytes: Vec<u8>| -> Result<SignedConsensusMsg<Chain>, _> { Spelling.decode(bytes.into()) };
     assert!(read(longer).is_err());
     assert!((0..bytes.len()).all(|length| read(bytes[..length].to_vec()).is_err()));
-    let newer = codec::encode(&Envelope {
-        version: 2,
-        body: 1,
-    });
-    assert!(matches!(
-        read(newer),
-        Err(BadMessage::Decode(_) | BadMessage::Version(2))
-    ));
+    #[derive(Serialize)]
+    struct Newer {
+        v: u32,
+        body: u32,
+    }
+    let newer = codec::encode(&Newer { v: 2, body: 1 });
+    let refused = read(newer);
+    assert!(
+        matches!(
+            refused,
+            Err(BadMessage::Decode(DecodeError::Version { .. }))
+        ),
+        "{refused:?}"
+    );
 }
 
 #[test]

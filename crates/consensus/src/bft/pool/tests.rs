@@ -26,7 +26,7 @@ fn account(name: &str) -> AccountId {
 /// Checked operations, numbers 1 to `count` of each name.
 fn operations(names: &[&str], count: u64) -> HashMap<(String, u64), Checked> {
     let genesis = Genesis {
-        version: 1,
+        version: base::Version,
         network: "test".into(),
         created: Millis(1_000),
         drift: 5_000,

@@ -1,0 +1,97 @@
+//! Inspection: a sound ledger is found sound, whatever is changed in it is found and named,
+//! and nothing is written while looking.
+
+use base::genesis::Genesis;
+use database::Tables;
+use ledger::{Depth, FileDevice, Look, OpenOptions, Part, TABLES_VERSION};
+use redb::{ReadableTable as _, TableDefinition};
+use std::{fs, path::Path, sync::Arc};
+
+use crate::world::*;
+
+fn damage(path: &Path, genesis: &Genesis, depth: Depth) -> Vec<(Part, String)> {
+    let before = fs::read(path).unwrap();
+    let look = Look::open(FileDevice::new(path), genesis, OpenOptions::default()).unwrap();
+    let found = look.view().unwrap().inspect(genesis, depth).unwrap();
+    drop(look);
+    assert!(fs::read(path).unwrap() == before, "a look writes nothing");
+    let damage = found.damage.into_iter();
+    damage.map(|damage| (damage.part, damage.reason)).collect()
+}
+
+const LEAVES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("leaves");
+const BLOCKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("blocks");
+const NODES: TableDefinition<'_, u64, &[u8; 32]> = TableDefinition::new("nodes");
+const OPERATIONS: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("operations");
+const STATE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("state");
+const LISTS: TableDefinition<'_, &[u8; 41], &[u8; 32]> = TableDefinition::new("lists");
+const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+
+type Change = fn(&redb::WriteTransaction);
+
+#[test]
+fn what_is_changed_is_found_and_named() {
+    let mut world = World::cast();
+    world.record("mercy", "pat", "r", &[("s", "c0"), ("t", "c1")]);
+    world.request("institute", "pat");
+    world.ledger = None; // closed
+    let path = world.dir.path().join("ledger.redb");
+    let genesis = world.genesis.clone();
+    let whole = fs::read(&path).unwrap();
+    for depth in [Depth::Tables, Depth::Replay] {
+        assert_eq!(damage(&path, &genesis, depth), []);
+    }
+    let changes: [(Part, Depth, Change); 9] = [
+        (Part::Leaves, Depth::Tables, |to| {
+            let mut leaves = to.open_table(LEAVES).unwrap();
+            let mut bytes = leaves.get(2).unwrap().unwrap().value().to_vec();
+            *bytes.last_mut().unwrap() ^= 1;
+            leaves.insert(2, &bytes[..]).unwrap();
+        }),
+        (Part::Leaves, Depth::Tables, |to| {
+            to.open_table(LEAVES).unwrap().pop_last().unwrap();
+        }),
+        (Part::Blocks, Depth::Tables, |to| {
+            to.open_table(BLOCKS).unwrap().remove(3).unwrap();
+        }),
+        (Part::Blocks, Depth::Tables, |to| {
+            let mut blocks = to.open_table(BLOCKS).unwrap();
+            let mut bytes = blocks.get(3).unwrap().unwrap().value().to_vec();
+            let at = bytes.len() - 5;
+            bytes[at] ^= 1;
+            blocks.insert(3, &bytes[..]).unwrap();
+        }),
+        (Part::Tree, Depth::Tables, |to| {
+            to.open_table(NODES).unwrap().insert(1, &[0; 32]).unwrap();
+        }),
+        (Part::Operations, Depth::Tables, |to| {
+            to.open_table(OPERATIONS).unwrap().pop_first().unwrap();
+        }),
+        (Part::State, Depth::Tables, |to| {
+            to.open_table(STATE).unwrap().pop_first().unwrap();
+        }),
+        (Part::State, Depth::Tables, |to| {
+            let mut meta = to.open_table(META).unwrap();
+            meta.insert("state-hash", &[0; 2048][..]).unwrap();
+        }),
+        (Part::Lists, Depth::Replay, |to| {
+            to.open_table(LISTS).unwrap().pop_first().unwrap();
+        }),
+    ];
+    for (part, depth, change) in changes {
+        fs::write(&path, &whole).unwrap();
+        let tables = Tables::open(Arc::new(FileDevice::new(&path)), 1 << 20, TABLES_VERSION);
+        let tables = tables.unwrap();
+        let transaction = tables.handle().unwrap().begin_write().unwrap();
+        change(&transaction);
+        transaction.commit().unwrap();
+        drop(tables);
+        let found = damage(&path, &genesis, depth);
+        assert_eq!(found.len(), 1, "{part:?}: {found:?}");
+        assert_eq!(found[0].0, part, "{found:?}");
+        if depth == Depth::Tables {
+            let deep = damage(&path, &genesis, Depth::Replay);
+            assert_eq!(deep[0].0, part, "{deep:?}");
+        }
+    }
+}
