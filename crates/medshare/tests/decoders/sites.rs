@@ -61,7 +61,6 @@ const SITES: &[(&str, &str, By)] = &[
         Fuzz(&["vocabulary/id", "vocabulary/operation-id", "vocabulary/cid"]),
     ),
     ("consensus/src/bft/codec.rs", "decode", VALIDATORS),
-    ("consensus/src/bft/codec.rs", "read", VALIDATORS),
     ("consensus/src/bft/proposed.rs", "parse", VALIDATORS),
     (
         "consensus/src/bft/proposed.rs",
