@@ -44,7 +44,7 @@ impl App {
                 Ok(()) => return true,
                 Err(Setback::Wait(what)) => self.trouble(what),
                 Err(Setback::Halt(block, fault)) => {
-                    self.contradicted(block, fault);
+                    self.contradicted(*block, fault);
                     return false;
                 }
             }
@@ -67,7 +67,8 @@ impl App {
             .commit(executed.pending, certificate.clone())
             .map_err(|error| match error {
                 CommitError::Head(error) => {
-                    Setback::Halt(block.to_block(head(&block, certificate)), error.to_string())
+                    let shown = block.to_block(head(&block, certificate));
+                    Setback::Halt(Box::new(shown), error.to_string())
                 }
                 other => Setback::Wait(other.to_string()),
             })?;
@@ -119,7 +120,7 @@ impl App {
             Ok(executed) => Ok((block, executed)),
             Err(fault) => {
                 let shown = block.to_block(head(&block, certificate));
-                Err(Setback::Halt(shown, fault.to_string()))
+                Err(Setback::Halt(Box::new(shown), fault.to_string()))
             }
         }
     }
@@ -216,7 +217,7 @@ enum Setback {
     /// Try again.
     Wait(String),
     /// It cannot be.
-    Halt(Block, String),
+    Halt(Box<Block>, String),
 }
 
 fn wait(error: impl std::fmt::Display) -> Setback {
