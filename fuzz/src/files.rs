@@ -141,13 +141,17 @@ fn seeds() -> Vec<Vec<u8>> {
         time: base::Millis(1_795_305_600_000),
     };
     let facts = Facts {
-        version: 1,
+        version: base::Version,
         role: base::operation::Role::Patient,
         account: base::AccountId([9; 32]),
         chain,
         work_factor: 18,
     };
-    let seen = LedgerSeen { chain, height: 7 };
+    let seen = LedgerSeen {
+        version: base::Version,
+        chain,
+        height: 7,
+    };
     seeds.push(toml::to_string(&facts).expect("writes").into_bytes());
     seeds.push(toml::to_string(&seen).expect("writes").into_bytes());
     seeds.push(base::codec::encode(&Keys::new(

@@ -4,7 +4,7 @@ use clap::Args;
 use indicatif::ProgressBar;
 use ledger::Depth;
 use serde_json::json;
-use std::{cell::OnceCell, path::Path};
+use std::{cell::OnceCell, os::unix::fs::MetadataExt as _, path::Path};
 
 use super::{Global, context::Context, output::Output};
 use crate::{
@@ -48,6 +48,7 @@ pub fn run(args: &DoctorArgs, global: &Global, output: &mut Output) -> Result<()
     if !Home::is_at(&context.home) {
         return Home::open(&context.home).map(drop);
     }
+    check_owner(&context.home)?;
     let _whole = Home::lock_whole(&context.home, context.patience)?;
     let passphrase = context.passphrase.read_if_given()?;
     let node = match args.online {
@@ -82,6 +83,25 @@ pub fn run(args: &DoctorArgs, global: &Global, output: &mut Output) -> Result<()
         show(finding, output)?;
     }
     conclude(&findings, &context.home, output)
+}
+
+/// Locks and repaired files are the owner's, who must be able to open them afterwards.
+fn check_owner(home: &Path) -> Result<()> {
+    let owner = home
+        .metadata()
+        .map_err(|error| Fault::io(home.display(), &error))?
+        .uid();
+    let user = rustix::process::geteuid().as_raw();
+    if owner == user {
+        return Ok(());
+    }
+    Err(Fault::new(
+        Exit::Usage,
+        format!(
+            "{} belongs to user {owner}, and this is user {user}; run the doctor as that user",
+            home.display()
+        ),
+    ))
 }
 
 fn conclude(findings: &[Finding], home: &Path, output: &Output) -> Result<()> {

@@ -9,7 +9,7 @@ use share::{
 };
 
 use super::finding::{Finding, few};
-use crate::{exit::Fault, home::Home, home::vault::LocalVault};
+use crate::home::{Home, vault::LocalVault};
 
 pub(super) fn look(
     home: &Home,
@@ -27,7 +27,7 @@ pub(super) fn look(
 }
 
 fn unreadable(check: &'static str, error: VaultError) -> Finding {
-    Finding::fault(check, Fault::from(error))
+    Finding::problem(check, error.to_string(), "put the home back from a copy")
 }
 
 fn head(vault: &LocalVault, validators: &ValidatorSet, newest: &mut Millis) -> Finding {

@@ -74,7 +74,7 @@ fn files(home: &Home, looked: &LookedStore, post: Option<&PostReport>) -> Findin
         return Finding::problem(
             "store files",
             format!(
-                "{names} are unknown to the index; without the post it cannot be told whether it is an older one than the packs"
+                "{names} are unknown to the index; without the post it cannot be told whether it may be an older one than the packs"
             ),
             "do not start the node, which would remove them; restore its home whole from one copy",
         );
@@ -124,9 +124,9 @@ fn blocks(looked: &LookedStore) -> Finding {
         report.missing,
         few(&report.findings, flaw)
     );
+    // A store is opened to be mended, which removes what its index does not know.
     match report.repaired {
-        0 => Finding::problem("store", says, elsewhere()),
-        some => Finding::problem(
+        some if some > 0 && looked.leftovers.is_empty() => Finding::problem(
             "store",
             format!("{says}; of {some} only what stands in front of the block is damaged"),
             format!(
@@ -135,6 +135,7 @@ fn blocks(looked: &LookedStore) -> Finding {
             ),
         )
         .healed_by(Repair::Blocks),
+        _ => Finding::problem("store", says, elsewhere()),
     }
 }
 

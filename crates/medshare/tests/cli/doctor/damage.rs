@@ -19,6 +19,15 @@ pub(super) fn flip(path: &Path, at: usize) {
     fs::write(path, bytes).unwrap();
 }
 
+/// Flips a bit in every 64 bytes behind the header, so that a page in use is hit.
+pub(super) fn wreck(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    for some in bytes[4096..].chunks_mut(64) {
+        some[0] ^= 0x10;
+    }
+    fs::write(path, bytes).unwrap();
+}
+
 /// Changes tables through their database, which seals the change.
 pub(super) fn change(path: &Path, change: impl FnOnce(&redb::WriteTransaction)) {
     let tables = tables(path);
@@ -69,13 +78,7 @@ const OF_A_PARTY: [Damage; 8] = [
         &["keys"],
         "keys.age",
     ),
-    (
-        "anna",
-        "vault.redb",
-        |path| flip(path, 4096 * 3 + 100),
-        &["vault"],
-        "vault.redb",
-    ),
+    ("anna", "vault.redb", wreck, &["vault"], "vault.redb"),
     (
         "anna",
         "vault.redb",
@@ -118,7 +121,7 @@ const OF_A_NODE: [Damage; 9] = [
     (
         "node",
         "node/ledger.redb",
-        |path| flip(path, 4096 * 9),
+        wreck,
         &["ledger"],
         "ledger.redb is damaged",
     ),
@@ -234,6 +237,23 @@ fn entries_of_the_vault_that_are_none_are_named() {
         assert!(before == snapshot(&cast.net.path("anna")), "touched");
         fs::write(&path, whole).unwrap();
     }
+}
+
+/// Only root may give files away; for others there is nothing to be seen here.
+#[test]
+fn files_of_another_user_are_named() {
+    let cast = stopped();
+    let nobody = |path: &Path| std::os::unix::fs::chown(path, Some(65_534), None);
+    if nobody(&cast.net.path("anna/keys.age")).is_err() {
+        return;
+    }
+    let (code, found) = doctor(&cast, "anna", &["--repair"]);
+    assert_eq!(code, 4, "{found:#?}");
+    problems(&found, &["rights"], "keys.age belong to another user");
+    nobody(&cast.net.path("anna")).unwrap();
+    cast.net
+        .run(&["doctor", "--home", "anna"])
+        .fails(2, "run the doctor as that user");
 }
 
 #[test]

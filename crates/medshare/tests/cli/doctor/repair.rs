@@ -8,7 +8,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{damage::change, damage::flip, doctor, in_state, problems, stopped};
+use super::{
+    damage::{change, flip, wreck},
+    doctor, in_state, problems, stopped,
+};
 use crate::{
     net::Cast,
     newer::{snapshot, tables},
@@ -224,9 +227,7 @@ fn a_lost_index_of_the_store_is_made_anew() {
                 None
             }
             _ => {
-                let mut bytes = fs::read(&path).unwrap();
-                bytes[4096 * 2..].fill(7);
-                fs::write(&path, bytes).unwrap();
+                wreck(&path);
                 Some("node/blocks/index.damaged")
             }
         };
