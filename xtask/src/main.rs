@@ -47,6 +47,7 @@ cargo xtask <chore>
   fuzz stateful [--seconds N | --runs N] [--seed N]   sequences of operations, ledger and
                model side by side, 1,000 by default
   bench [--json] [FILTER]   every figure beside its yardstick and target
+  bench growth [OPERATIONS]  the ledger up to a million operations, into docs/performance.md
   bench ipfs [--rounds N]   our store and nodes beside a real Kubo, into docs/performance.md
   peers [--rounds N] [--core N] [PEER]   our scheme beside its peers, on one core, into
                docs/performance.md
