@@ -34,6 +34,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("ledger", &["base", "database"]),
     ("consensus", &["base", "ledger"]),
     ("share", &["base", "ibpre", "ledger", "store"]),
+    ("pages", &["base"]),
     (
         "medshare",
         &[
