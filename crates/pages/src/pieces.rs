@@ -189,7 +189,8 @@ pub(crate) fn table(caption: &str, head: &[&str], rows: &[Vec<Markup>]) -> Marku
                     @for row in rows {
                         tr role="row" {
                             @for (cell, name) in row.iter().zip(head) {
-                                td role="cell" data-label=(name) { (cell) }
+                                // One child, so that a card has two columns: the label and this.
+                                td role="cell" data-label=(name) { div { (cell) } }
                             }
                         }
                     }

@@ -160,7 +160,7 @@ pub(crate) fn show(plot: &Plot, language: Language) -> Markup {
                 line class="axis" x1=(round(LEFT)) x2=(round(WIDTH - RIGHT))
                     y1=(round(HEIGHT - BOTTOM)) y2=(round(HEIGHT - BOTTOM)) {}
                 @for value in [lowest, highest] {
-                    text x=(round(LEFT - 4.0)) y=(round(axes.y(value) + 4.0)) text-anchor="end" {
+                    text x=(round(LEFT - 8.0)) y=(round(axes.y(value) + 4.0)) text-anchor="end" {
                         (number(value, language))
                     }
                 }

@@ -4,12 +4,7 @@ use base::{Class, Epoch, Millis, OperationId};
 use maud::{Markup, html};
 
 use super::{Csrf, Party, Purpose};
-use crate::{
-    frame::Frame,
-    language::Language,
-    pieces,
-    words::{people as w, site as s},
-};
+use crate::{frame::Frame, language::Language, pieces, when::Moment, words::people as w};
 
 /// A request, as the letter to the patient states it.
 #[derive(Clone, Debug)]
@@ -170,14 +165,9 @@ fn matching(request: &Request, language: Language) -> Markup {
     pieces::table(language.say(w::WOULD_BE_SHARED), &head, &rows)
 }
 
-/// Classes to take out, days, parts, agents.
+/// Classes to take out, agents, the last day, how many parts.
 fn approval(request: &Request, language: Language) -> Markup {
-    let days = request
-        .until
-        .0
-        .saturating_sub(request.at.0)
-        .div_ceil(Millis::DAY)
-        .clamp(1, 3650);
+    let last = Moment::of(request.until).day_only().machine();
     html! {
         fieldset {
             legend { (language.say(w::SHARE_THESE)) }
@@ -187,9 +177,11 @@ fn approval(request: &Request, language: Language) -> Markup {
                     // Specially protected data is shared only on purpose.
                     input type="checkbox" name="class" value=(class.name())
                         checked[*class != Class::Sensitive];
-                    " " (language.say(pieces::class(*class)))
+                    " "
                     @if *class == Class::Sensitive {
-                        " " span class="tag sensitive" { (language.say(s::CLASS_SENSITIVE)) }
+                        span class="tag sensitive" { (language.say(pieces::class(*class))) }
+                    } @else {
+                        (language.say(pieces::class(*class)))
                     }
                 }
             }
@@ -210,8 +202,8 @@ fn approval(request: &Request, language: Language) -> Markup {
             }
         }
         p class="field" {
-            label for="days" { (language.say(w::FOR_HOW_LONG)) }
-            input id="days" name="days" type="number" min="1" max=(days) value=(days) required;
+            label for="until" { (language.say(w::UNTIL_WHEN)) }
+            input id="until" name="until" type="date" max=(last) value=(last) required;
         }
         p class="field" {
             label for="queries" { (language.say(w::AT_MOST_QUERIES)) }

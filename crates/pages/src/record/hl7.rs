@@ -16,7 +16,7 @@ use crate::{
 
 use super::{
     Limits,
-    model::{Block, Cell, Kind, Label, Reading, Remark, Row, Table, cut},
+    model::{Block, Cell, Kind, Label, Reading, Remark, Row, Table, cut, unit_words},
 };
 
 /// Whether text is a message, or a batch of them, in its MLLP frame or not.
@@ -259,7 +259,7 @@ fn message(message: &Message<'_>, first: bool, reading: &mut Reading) {
         &[w::VACCINE, w::GIVEN, w::DOSE],
         named("RXA")
             .map(|view| {
-                let dose = Cell::Quantity(cut(&view.part(6, 1), 40).0, cut(&view.coded(7), 40).0);
+                let dose = Cell::Quantity(cut(&view.part(6, 1), 40).0, unit_words(&view.coded(7)));
                 let dose = if view.part(6, 1).is_empty() {
                     Cell::Empty
                 } else {
@@ -366,7 +366,7 @@ fn observation(view: View<'_>, kind: &str) -> Row {
             match view.whole(5) {
                 text if text.is_empty() => Cell::Empty,
                 text if unit.is_empty() => Cell::text(text),
-                text => Cell::Quantity(cut(&text, 200).0, cut(&unit, 40).0),
+                text => Cell::Quantity(cut(&text, 200).0, unit_words(&unit)),
             }
         }
     };

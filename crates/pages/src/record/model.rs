@@ -255,3 +255,14 @@ pub(crate) fn clean(text: &str) -> String {
     };
     text.chars().map(visible).collect()
 }
+
+/// A unit of UCUM as people write it: annotations without their braces, pressure without
+/// brackets.
+pub(crate) fn unit_words(unit: &str) -> String {
+    let unit = cut(unit, 40).0;
+    match unit.as_str() {
+        "mm[Hg]" => "mmHg".into(),
+        "1" => String::new(),
+        other => other.replace(['{', '}'], ""),
+    }
+}

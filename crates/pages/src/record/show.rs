@@ -108,9 +108,11 @@ fn table(table: &Table, language: Language) -> Markup {
                     @let found = row.cells.get(at).unwrap_or(&Cell::Empty);
                     td role="cell" class=[found.is_empty().then_some("empty")]
                         data-label=(language.say(table.head[at])) {
-                        (cell(found, language))
-                        @if place == 0 && row.sensitive {
-                            " " span class="tag sensitive" { (language.say(w::SENSITIVE)) }
+                        div {
+                            (cell(found, language))
+                            @if place == 0 && row.sensitive {
+                                " " span class="tag sensitive" { (language.say(w::SENSITIVE)) }
+                            }
                         }
                     }
                 }

@@ -56,7 +56,7 @@ terms! {
     YOUR_ANSWER "Your answer" "Ihre Antwort";
     SHARE_THESE "Share these kinds of data" "Diese Arten von Daten teilen";
     TAKE_OUT_HINT "Take out what you do not want to share." "Nehmen Sie heraus, was Sie nicht teilen möchten.";
-    FOR_HOW_LONG "For how many days" "Für wie viele Tage";
+    UNTIL_WHEN "Until which day, at the latest as asked" "Bis zu welchem Tag, höchstens wie angefragt";
     AT_MOST_QUERIES "At most how many parts may be opened" "Wie viele Teile höchstens geöffnet werden dürfen";
     WHICH_AGENT "Who hands it over" "Wer die Übergabe übernimmt";
     AGENT_HINT "An agent passes the key on and cannot read the data itself." "Ein Agent reicht den Schlüssel weiter und kann die Daten selbst nicht lesen.";

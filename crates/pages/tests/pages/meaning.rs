@@ -179,3 +179,25 @@ fn only_what_can_be_ended_has_a_button() {
     assert_eq!(page.named("form").len(), 2); // live, and not yet begun
     assert_eq!(page.named("article").len(), 5);
 }
+
+#[test]
+fn nothing_escapes_escaping() {
+    let mut folders = vec![std::path::PathBuf::from(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/src"
+    ))];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            files += 1;
+            let source = std::fs::read_to_string(&path).unwrap();
+            assert!(!source.contains("PreEscaped"), "{}", path.display());
+        }
+    }
+    assert!(files > 30);
+}

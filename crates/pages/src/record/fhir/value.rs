@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use crate::{
-    record::model::{Cell, cut},
+    record::model::{Cell, unit_words},
     when::Moment,
 };
 
@@ -98,7 +98,7 @@ pub(crate) fn quantity(value: &Json) -> Option<(String, f64, String)> {
     let unit = string(value, "unit")
         .or_else(|| string(value, "code"))
         .unwrap_or_default();
-    Some((readable(&text), as_float, cut(unit, 40).0))
+    Some((readable(&text), as_float, unit_words(unit)))
 }
 
 /// A number as people read it: more than six decimals are a computer's, not a
