@@ -43,6 +43,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "database",
             "ibpre",
             "ledger",
+            "pages",
             "share",
             "store",
         ],

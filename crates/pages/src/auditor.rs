@@ -115,11 +115,7 @@ pub fn log(frame: &Frame<'_>, leaves: &[Leaf], extent: Extent, next: Option<&str
         p { (language.say(w::LOG_INTRO)) }
         p class="figure" { (language.fill(w::LOG_SIZE, &[&operations, &blocks])) }
         p class="quiet" data-live="/log/events" hidden { (language.say(w::LOG_LIVE)) }
-        @if rows.is_empty() {
-            p { (language.say(s::NOTHING_YET)) }
-        } @else {
-            (pieces::table(title, &head, &rows))
-        }
+        (pieces::list(title, &head, &rows, language))
         (pieces::older(next, language))
     };
     frame.page(title, &main)

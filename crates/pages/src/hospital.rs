@@ -5,7 +5,6 @@ use maud::{Markup, html};
 
 use crate::{
     frame::Frame,
-    language::Language,
     patient::{self, Entry},
     pieces::{self, Csrf, Party},
     words::{chart as c, people as p, role as w, site as s},
@@ -168,7 +167,7 @@ pub fn published(frame: &Frame<'_>, records: &[Published], next: Option<&str>) -
     let main = html! {
         h1 { (title) }
         p { (language.say(w::ACCEPTANCES)) }
-        (listed(&rows, language.say(w::ACCEPTANCES), &head, language))
+        (pieces::list(language.say(w::ACCEPTANCES), &head, &rows, language))
         (pieces::older(next, language))
     };
     frame.page(title, &main)
@@ -199,7 +198,7 @@ pub fn agent(frame: &Frame<'_>, agent: &Agent) -> Markup {
             div { dt { (language.say(w::PREKEYS_LEFT)) } dd { (language.whole(agent.prekeys)) } }
         }
         h2 { (language.say(w::AGENT_WAITING)) }
-        (listed(&rows, language.say(w::AGENT_WAITING), &head, language))
+        (pieces::list(language.say(w::AGENT_WAITING), &head, &rows, language))
         h2 { (language.say(p::JOURNAL)) }
         (patient::journal(&agent.journal, language))
     };
@@ -239,7 +238,7 @@ pub fn ranking(frame: &Frame<'_>, ranking: &[Ranked], own: Option<AccountId>) ->
     let main = html! {
         h1 { (title) }
         p { (language.say(w::RANKING_INTRO)) }
-        (listed(&rows, title, &head, language))
+        (pieces::list(title, &head, &rows, language))
     };
     frame.page(title, &main)
 }
@@ -263,15 +262,7 @@ pub fn vouchers(frame: &Frame<'_>, redeemed: &[Redeemed]) -> Markup {
     let main = html! {
         h1 { (title) }
         p { (language.say(w::REDEEMED_INTRO)) }
-        (listed(&rows, title, &head, language))
+        (pieces::list(title, &head, &rows, language))
     };
     frame.page(title, &main)
-}
-
-fn listed(rows: &[Vec<Markup>], caption: &str, head: &[&str], language: Language) -> Markup {
-    if rows.is_empty() {
-        html! { p { (language.say(s::NOTHING_YET)) } }
-    } else {
-        pieces::table(caption, head, rows)
-    }
 }

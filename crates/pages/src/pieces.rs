@@ -200,6 +200,14 @@ pub(crate) fn table(caption: &str, head: &[&str], rows: &[Vec<Markup>]) -> Marku
     }
 }
 
+/// A table, or that nothing is there yet.
+pub(crate) fn list(caption: &str, head: &[&str], rows: &[Vec<Markup>], language: Language) -> Markup {
+    if rows.is_empty() {
+        return html! { p { (language.say(s::NOTHING_YET)) } };
+    }
+    table(caption, head, rows)
+}
+
 /// Where a list goes on.
 pub(crate) fn older(next: Option<&str>, language: Language) -> Markup {
     html! {

@@ -222,11 +222,7 @@ pub fn asked(frame: &Frame<'_>, asked: &[Asked], next: Option<&str>) -> Markup {
         .collect();
     let main = html! {
         h1 { (title) }
-        @if rows.is_empty() {
-            p { (language.say(s::NOTHING_YET)) }
-        } @else {
-            (pieces::table(title, &head, &rows))
-        }
+        (pieces::list(title, &head, &rows, language))
         (pieces::older(next, language))
     };
     frame.page(title, &main)

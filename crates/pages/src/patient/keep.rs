@@ -144,9 +144,6 @@ fn voucher(voucher: &Voucher, hospitals: &[Party], csrf: Csrf<'_>, language: Lan
 
 /// The journal of a balance.
 pub(crate) fn journal(entries: &[Entry], language: Language) -> Markup {
-    if entries.is_empty() {
-        return html! { p { (language.say(s::NOTHING_YET)) } };
-    }
     let head =
         [s::WHEN_IT_WAS, w::CHANGE, s::BALANCE, s::WHY, s::PROOF].map(|term| language.say(term));
     let rows: Vec<Vec<Markup>> = entries
@@ -162,7 +159,7 @@ pub(crate) fn journal(entries: &[Entry], language: Language) -> Markup {
             ]
         })
         .collect();
-    pieces::table(language.say(w::JOURNAL), &head, &rows)
+    pieces::list(language.say(w::JOURNAL), &head, &rows, language)
 }
 
 fn signed(number: i64, language: Language) -> String {
@@ -176,7 +173,9 @@ pub struct Backup {
     /// The kept bag of keys, if there is one.
     pub bag: Option<Bag>,
     /// Who can recover the account together.
-    pub guardians: Option<Guardians>,
+    pub guardians: Guardians,
+    /// Whether everything can be saved as one file here.
+    pub export: bool,
 }
 
 /// A bag of keys in the store.
@@ -190,13 +189,20 @@ pub struct Bag {
     pub at: Millis,
 }
 
-/// How many of how many guardians.
-#[derive(Clone, Copy, Debug)]
-pub struct Guardians {
-    /// Enough to recover.
-    pub threshold: u8,
-    /// All of them.
-    pub members: u8,
+/// Who can recover the account together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Guardians {
+    /// Nobody.
+    Nobody,
+    /// Some, named by another device.
+    NamedElsewhere,
+    /// So many of so many.
+    Named {
+        /// Enough to recover.
+        threshold: u8,
+        /// All of them.
+        members: u8,
+    },
 }
 
 /// Backup, guardians, export.
@@ -226,15 +232,20 @@ pub fn backup(frame: &Frame<'_>, backup: &Backup, csrf: Csrf<'_>) -> Markup {
             h2 id="guardians" { (language.say(w::GUARDIANS)) }
             p {
                 @match backup.guardians {
-                    None => (language.say(w::GUARDIANS_NONE)),
-                    Some(found) => (language.fill(w::GUARDIANS_SOME, &[&found.threshold, &found.members])),
+                    Guardians::Nobody => (language.say(w::GUARDIANS_NONE)),
+                    Guardians::NamedElsewhere => (language.say(w::GUARDIANS_ELSEWHERE)),
+                    Guardians::Named { threshold, members } => {
+                        (language.fill(w::GUARDIANS_SOME, &[&threshold, &members]))
+                    }
                 }
             }
         }
-        section aria-labelledby="export" {
-            h2 id="export" { (language.say(w::EXPORT_ALL)) }
-            p { (language.say(w::EXPORT_INTRO)) }
-            (pieces::form("/export", csrf, &html! { button { (language.say(w::EXPORT_NOW)) } }))
+        @if backup.export {
+            section aria-labelledby="export" {
+                h2 id="export" { (language.say(w::EXPORT_ALL)) }
+                p { (language.say(w::EXPORT_INTRO)) }
+                (pieces::form("/export", csrf, &html! { button { (language.say(w::EXPORT_NOW)) } }))
+            }
         }
     };
     frame.page(title, &main)

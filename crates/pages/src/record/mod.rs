@@ -54,10 +54,12 @@ pub fn read(bytes: &[u8]) -> Reading {
         return dicom::read(bytes);
     }
     if bytes.len() > Limits::INPUT {
-        return unread(Kind::File, bytes, Remark::plain(w::TOO_LARGE_TO_SHOW));
+        return too_large(bytes.len() as u64);
     }
     let Some(decoded) = text::decode(bytes) else {
-        return unread(Kind::File, bytes, Remark::plain(w::NOT_TEXT));
+        let mut reading = too_large(bytes.len() as u64);
+        reading.remarks = vec![Remark::plain(w::NOT_TEXT)];
+        return reading;
     };
     let reading = if hl7::is(&decoded) {
         hl7::read(&decoded)
@@ -75,6 +77,14 @@ pub fn read(bytes: &[u8]) -> Reading {
     })
 }
 
+/// What a page shows of a record that is too large to be read into memory for it.
+pub fn too_large(bytes: u64) -> Reading {
+    let mut reading = Reading::new(Kind::File, Label::Term(Kind::File.term()));
+    reading.fact(w::SIZE, Cell::Size(bytes));
+    reading.remarks.push(Remark::plain(w::TOO_LARGE_TO_SHOW));
+    reading
+}
+
 /// Text as it is.
 fn plain(kind: Kind, decoded: &str) -> Reading {
     let mut reading = Reading::new(kind, Label::Term(kind.term()));
@@ -83,13 +93,5 @@ fn plain(kind: Kind, decoded: &str) -> Reading {
         reading.remarks.push(Remark::plain(w::TEXT_IS_CUT));
     }
     reading.section(Label::Term(w::TEXT), vec![Block::Text(shown)]);
-    reading
-}
-
-/// Nothing to show but that there is a file.
-fn unread(kind: Kind, bytes: &[u8], remark: Remark) -> Reading {
-    let mut reading = Reading::new(kind, Label::Term(kind.term()));
-    reading.fact(w::SIZE, Cell::Size(bytes.len() as u64));
-    reading.remarks.push(remark);
     reading
 }

@@ -98,6 +98,7 @@ terms! {
     PHRASE_HINT "You need your phrase of 24 words to restore. This page never shows it; keep it on paper." "Zum Wiederherstellen brauchen Sie Ihre 24 Wörter. Diese Seite zeigt sie nie; bewahren Sie sie auf Papier auf.";
     GUARDIANS "Guardians" "Vertraute";
     GUARDIANS_NONE "Nobody can help you recover your account." "Niemand kann Ihnen helfen, Ihr Konto wiederherzustellen.";
+    GUARDIANS_ELSEWHERE "Guardians were named on another device; this one does not know them." "Vertraute wurden auf einem anderen Gerät benannt; dieses kennt sie nicht.";
     GUARDIANS_SOME "{0} of your {1} guardians can recover your account together." "{0} Ihrer {1} Vertrauten können Ihr Konto gemeinsam wiederherstellen.";
     EXPORT_ALL "Export everything" "Alles exportieren";
     EXPORT_INTRO "All your records as their original files, and the log of who saw what. Whoever has this file can read them." "Alle Ihre Akten als Originaldateien und das Protokoll, wer was gesehen hat. Wer diese Datei hat, kann sie lesen.";

@@ -338,10 +338,8 @@ fn patient_backup(language: Language, _: &str) -> Markup {
             newest: 7,
             at: ago(30),
         }),
-        guardians: Some(patient::Guardians {
-            threshold: 2,
-            members: 3,
-        }),
+        guardians: patient::Guardians::Named { threshold: 2, members: 3 },
+        export: true,
     };
     patient::backup(&frame(language, Site::Patient, "/backup"), &backup, CSRF)
 }
