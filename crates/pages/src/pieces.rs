@@ -201,7 +201,12 @@ pub(crate) fn table(caption: &str, head: &[&str], rows: &[Vec<Markup>]) -> Marku
 }
 
 /// A table, or that nothing is there yet.
-pub(crate) fn list(caption: &str, head: &[&str], rows: &[Vec<Markup>], language: Language) -> Markup {
+pub(crate) fn list(
+    caption: &str,
+    head: &[&str],
+    rows: &[Vec<Markup>],
+    language: Language,
+) -> Markup {
     if rows.is_empty() {
         return html! { p { (language.say(s::NOTHING_YET)) } };
     }

@@ -338,7 +338,10 @@ fn patient_backup(language: Language, _: &str) -> Markup {
             newest: 7,
             at: ago(30),
         }),
-        guardians: patient::Guardians::Named { threshold: 2, members: 3 },
+        guardians: patient::Guardians::Named {
+            threshold: 2,
+            members: 3,
+        },
         export: true,
     };
     patient::backup(&frame(language, Site::Patient, "/backup"), &backup, CSRF)
