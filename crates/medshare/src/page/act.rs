@@ -10,15 +10,24 @@ use share::{
     bag, request, revoke,
 };
 
-use super::routes::{Fields, Reply, nothing};
+use super::{
+    records,
+    routes::{Fields, Reply, nothing},
+};
 use crate::{
     cli::{context::Entered, operation},
     exit::{Exit, Fault, Result},
     system::{self, OsRng},
 };
 
-pub(super) fn accept(entered: &Entered, id: RecordId) -> Result<Reply> {
-    accept::accept(&entered.wallet()?, id, &mut OsRng)?;
+/// Accepts what waits; the hospital is listed first if the form says so.
+pub(super) fn accept(entered: &Entered, id: RecordId, fields: &Fields) -> Result<Reply> {
+    let wallet = entered.wallet()?;
+    let record = records::own(entered, &wallet, id)?;
+    if fields.get("trust") == "yes" {
+        wallet.list_hospital(record.hospital, system::now())?;
+    }
+    accept::accept(&wallet, id, &mut OsRng)?;
     Ok(Reply::Go("/records"))
 }
 

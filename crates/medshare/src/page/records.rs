@@ -4,7 +4,7 @@ use base::{AccountId, Millis, OperationId, RecordId};
 use ledger::{Notice, QueryState, Record, StateInfo, StateStatus, ValidatorSet};
 use pages::{
     auditor,
-    patient::{self, Access, Part, Party, Purpose, RecordState, RecordView},
+    patient::{self, Access, Part, Party, Purpose, RecordState, RecordView, Signature},
     record::{self, Reading},
 };
 use share::{
@@ -162,8 +162,14 @@ pub(super) fn record(entered: &Entered, asked: &Asked, id: RecordId) -> Result<R
     };
     let view = RecordView {
         record: &line,
-        // `open_own` gives nothing whose signature does not verify.
-        verified: !readings.is_empty(),
+        // `open_own` gives nothing whose signature does not verify; what is too large to be
+        // opened for a page was verified when this wallet accepted it.
+        signature: if readings.is_empty() {
+            Signature::NotOpened
+        } else {
+            Signature::Verified
+        },
+        listed: wallet.hospitals()?.contains(&record.hospital),
         readings: &readings,
         accesses: &accesses_of(entered, &wallet, &queries, &names)?,
     };
@@ -175,7 +181,7 @@ pub(super) fn record(entered: &Entered, asked: &Asked, id: RecordId) -> Result<R
 }
 
 /// A record of hers; of others' she learns nothing, not even that they are.
-fn own(entered: &Entered, wallet: &Wallet<'_>, id: RecordId) -> Result<Record> {
+pub(super) fn own(entered: &Entered, wallet: &Wallet<'_>, id: RecordId) -> Result<Record> {
     let found = entered.node.record(id)?;
     found
         .filter(|record| record.patient == wallet.patient)

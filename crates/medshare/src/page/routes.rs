@@ -255,7 +255,7 @@ async fn change(
         &headers,
         Fields(fields),
         move |entered, fields| match (list.as_str(), what.as_str()) {
-            ("records", "accept") => act::accept(entered, parse(&id)?),
+            ("records", "accept") => act::accept(entered, parse(&id)?, fields),
             ("records", "reject") => act::reject(entered, parse(&id)?),
             ("requests", "approve") => act::approve(entered, parse(&id)?, fields),
             ("requests", "deny") => act::deny(entered, parse(&id)?),

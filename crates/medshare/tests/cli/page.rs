@@ -336,6 +336,16 @@ fn a_record_that_waits_is_accepted_on_the_page() {
             "anna",
         ])
         .ok();
+    cast.net
+        .run(&[
+            "contact",
+            "add",
+            "riverside",
+            &cast.hospital,
+            "--home",
+            "anna",
+        ])
+        .ok();
     let record = cast.publish(&sample());
     let page = Page::open(&cast);
     let waits = page.get(&format!("/records/{record}"));
@@ -344,11 +354,16 @@ fn a_record_that_waits_is_accepted_on_the_page() {
         "{}",
         waits.text()
     );
+    // Of a hospital that is not on her list only with her word for it.
     let path = format!("/records/{record}/accept");
-    assert_eq!(
-        page.post(&path, &format!("csrf={}", waits.csrf())).status,
-        303
+    assert!(
+        waits.text().contains("riverside is not on your list"),
+        "{}",
+        waits.text()
     );
+    let token = format!("csrf={}", waits.csrf());
+    assert_eq!(page.post(&path, &token).status, 409);
+    assert_eq!(page.post(&path, &format!("{token}&trust=yes")).status, 303);
     assert!(page.get("/records").text().contains("accepted"));
     page.end();
 }

@@ -11,7 +11,7 @@ mod timeline;
 pub use asked::{AgentChoice, Request, request, requests};
 pub use granted::{Grant, GrantState, accesses, grants};
 pub use keep::{Backup, Bag, Credit, Entry, Guardians, Reason, Voucher, backup, credit};
-pub use timeline::{Access, Part, Record, RecordState, RecordView, record, timeline};
+pub use timeline::{Access, Part, Record, RecordState, RecordView, Signature, record, timeline};
 
 pub use crate::pieces::{Csrf, Party, Purpose};
 pub(crate) use asked::wording;

@@ -55,6 +55,16 @@ pub enum RecordState {
     Erased,
 }
 
+/// A hospital's signature on a record. One that does not hold opens nothing, so there is
+/// nothing to show it beside.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Signature {
+    /// Verified on this device.
+    Verified,
+    /// The record was not opened, so its signature was not looked at.
+    NotOpened,
+}
+
 /// One opening of a part by somebody else.
 #[derive(Clone, Debug)]
 pub struct Access {
@@ -81,8 +91,10 @@ pub struct Access {
 pub struct RecordView<'a> {
     /// Its line in the timeline.
     pub record: &'a Record,
-    /// Whether the hospital's signature was verified.
-    pub verified: bool,
+    /// Whether its signature was looked at.
+    pub signature: Signature,
+    /// Whether the hospital is on her list of those whose records are accepted.
+    pub listed: bool,
     /// What is in it, by part: the whole record as one reading where its parts join.
     pub readings: &'a [(u32, Reading)],
     /// Who opened it.
@@ -180,10 +192,9 @@ pub fn record(frame: &Frame<'_>, view: &RecordView<'_>, csrf: Csrf<'_>) -> Marku
     let language = frame.language;
     let hospital = view.record.hospital.called(language);
     let title = language.fill(w::RECORD_FROM, &[&hospital]);
-    let signature = if view.verified {
-        w::SIGNED_BY
-    } else {
-        w::NOT_SIGNED
+    let (signature, kind) = match view.signature {
+        Signature::Verified => (w::SIGNED_BY, "verified"),
+        Signature::NotOpened => (w::NOT_OPENED, "remark"),
     };
     let main = html! {
         @match view.readings {
@@ -198,10 +209,10 @@ pub fn record(frame: &Frame<'_>, view: &RecordView<'_>, csrf: Csrf<'_>) -> Marku
         section class="around" aria-labelledby="about" {
             h2 id="about" { (title) }
             p { (pieces::instant(view.record.at, language)) " · " (state(view.record.state, language)) }
-            p class=(if view.verified { "verified" } else { "warning" }) {
+            p class=(kind) {
                 (language.fill(signature, &[&hospital]))
             }
-            @if view.record.state == RecordState::Pending { (pending(view.record, &hospital, csrf, language)) }
+            @if view.record.state == RecordState::Pending { (pending(view, &hospital, csrf, language)) }
             @if !view.record.parts.is_empty() { (parts(view.record, language)) }
             h3 { (language.say(w::ACCESSES_OF_RECORD)) }
             @if view.accesses.is_empty() {
@@ -239,13 +250,22 @@ fn parts(record: &Record, language: Language) -> Markup {
     }
 }
 
-fn pending(record: &Record, hospital: &str, csrf: Csrf<'_>, language: Language) -> Markup {
+fn pending(view: &RecordView<'_>, hospital: &str, csrf: Csrf<'_>, language: Language) -> Markup {
     let button = |term: Term, class: &str| html! { button class=(class) { (language.say(term)) } };
-    let path = |verb: &str| format!("/records/{}/{verb}", record.id);
+    let path = |verb: &str| format!("/records/{}/{verb}", view.record.id);
+    let accept = if view.listed {
+        button(w::ACCEPT, "primary")
+    } else {
+        html! {
+            input type="hidden" name="trust" value="yes";
+            (button(w::TRUST_AND_ACCEPT, "primary"))
+        }
+    };
     html! {
         p { (language.fill(w::PENDING_QUESTION, &[&hospital])) }
+        @if !view.listed { p class="caution" { (language.fill(w::TRUST_QUESTION, &[&hospital])) } }
         div class="choices" {
-            (pieces::form(&path("accept"), csrf, &button(w::ACCEPT, "primary")))
+            (pieces::form(&path("accept"), csrf, &accept))
             (pieces::form(&path("reject"), csrf, &button(w::NOT_MINE, "quiet")))
         }
     }

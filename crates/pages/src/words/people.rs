@@ -23,7 +23,7 @@ terms! {
     OPEN_RECORD "Open" "Öffnen";
     OPEN_RECORD_NAMED "Open the record of {0} from {1}" "Akte vom {0} von {1} öffnen";
     SIGNED_BY "Signed by {0}. The signature was verified on this device." "Unterschrieben von {0}. Die Unterschrift wurde auf diesem Gerät geprüft.";
-    NOT_SIGNED "The hospital’s signature could not be verified. Do not rely on this record." "Die Unterschrift des Krankenhauses konnte nicht geprüft werden. Verlassen Sie sich nicht auf diese Akte.";
+    NOT_OPENED "This record has not been opened, so the signature of {0} was not checked." "Diese Akte wurde nicht geöffnet, deshalb wurde die Unterschrift von {0} nicht geprüft.";
     PARTS "Parts" "Teile";
     ACCESSES_OF_RECORD "Who opened this record" "Wer diese Akte geöffnet hat";
     ACCESSES_INTRO "Every time somebody opened a part of your records, it was logged before it was handed out. Nobody can take an entry back, not even the hospital." "Jedes Mal, wenn jemand einen Teil Ihrer Akten geöffnet hat, wurde das protokolliert, bevor die Daten herausgegeben wurden. Niemand kann einen Eintrag zurücknehmen, auch das Krankenhaus nicht.";
@@ -104,6 +104,8 @@ terms! {
     EXPORT_INTRO "All your records as their original files, and the log of who saw what. Whoever has this file can read them." "Alle Ihre Akten als Originaldateien und das Protokoll, wer was gesehen hat. Wer diese Datei hat, kann sie lesen.";
     EXPORT_NOW "Save the export" "Export speichern";
     PENDING_QUESTION "{0} sent this record. Accept it if it is about you; only then can it be shared." "{0} hat diese Akte geschickt. Nehmen Sie sie an, wenn sie Sie betrifft; erst dann kann sie geteilt werden.";
+    TRUST_QUESTION "{0} is not on your list. If you accept, it is, and whatever it publishes about you from now on is accepted by itself." "{0} steht nicht auf Ihrer Liste. Wenn Sie annehmen, kommt es darauf, und alles, was es künftig über Sie veröffentlicht, wird von selbst angenommen.";
+    TRUST_AND_ACCEPT "Trust this hospital and accept" "Diesem Krankenhaus vertrauen und annehmen";
     ACCEPT "Accept" "Annehmen";
     NOT_MINE "This is not about me" "Das betrifft mich nicht";
 }

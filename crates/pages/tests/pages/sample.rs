@@ -242,7 +242,8 @@ fn patient_record(language: Language, text: &str) -> Markup {
     let frame = frame(language, Site::Patient, "/records");
     let view = patient::RecordView {
         record: &records(text)[1],
-        verified: true,
+        signature: patient::Signature::Verified,
+        listed: true,
         readings: &[(0, reading(text))],
         accesses: &accesses(text),
     };
@@ -253,7 +254,8 @@ fn patient_record_waiting(language: Language, text: &str) -> Markup {
     let frame = frame(language, Site::Patient, "/records");
     let view = patient::RecordView {
         record: &records(text)[0],
-        verified: false,
+        signature: patient::Signature::NotOpened,
+        listed: false,
         readings: &[(0, reading(text)), (4, reading(text))],
         accesses: &[],
     };
