@@ -1,6 +1,7 @@
 //! Benchmarks with their yardsticks: criterion measures, this prints each figure beside
 //! what it is held against and the target.
 
+mod chains;
 mod growth;
 mod ipfs;
 // The drawing of the attacks' charts.
@@ -175,6 +176,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     match arguments {
         ["ipfs", rest @ ..] => return ipfs::run(rest),
         ["growth", rest @ ..] => return growth::run(rest),
+        ["chains"] => return chains::run(),
         _ => {}
     }
     let json = arguments.contains(&"--json");

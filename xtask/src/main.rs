@@ -8,6 +8,7 @@ mod attacks;
 mod bench;
 mod components;
 mod constant_time;
+mod contracts;
 mod crash;
 mod document;
 mod fuzz;
@@ -32,6 +33,8 @@ cargo xtask <chore>
   test         setup, fmt, tidy, licences, clippy, tests, doc tests, interop, constant time,
                the demo (what CI runs)
   interop ipfs [TEST]   our nodes and files beside a real Kubo and a real Helia
+  interop chains [TEST]   anchors in real nodes of public chains
+  contracts    compiles the Solidity contracts into compiled.json anew
   tidy         the house rules: edges, sizes, module docs, names, domain tags
   licences     every dependency against the lists in deny.toml
   advisories   known vulnerabilities (needs the advisory database)
@@ -49,6 +52,7 @@ cargo xtask <chore>
   bench [--json] [FILTER]   every figure beside its yardstick and target
   bench growth [OPERATIONS]  the ledger up to a million operations, into docs/performance.md
   bench ipfs [--rounds N]   our store and nodes beside a real Kubo, into docs/performance.md
+  bench chains   gas of a record, anchored and stored, into docs/performance.md
   peers [--rounds N] [--core N] [PEER]   our scheme beside its peers, on one core, into
                docs/performance.md
   constant-time   every verb that claims it, on secrets that valgrind holds for undefined
@@ -69,6 +73,7 @@ fn main() -> ExitCode {
         ["test"] => stages::run(),
         ["tidy"] => tidy::run(),
         ["interop", rest @ ..] => interop::run(rest),
+        ["contracts"] => contracts::write(),
         ["licences"] => licences::run(),
         ["advisories"] => advisories::run(),
         ["attacks"] => attacks::run(),

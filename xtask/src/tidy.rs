@@ -33,11 +33,13 @@ const EDGES: &[(&str, &[&str])] = &[
     ("database", &[]),
     ("ledger", &["base", "database"]),
     ("consensus", &["base", "ledger"]),
+    ("anchor", &["base", "database", "ledger"]),
     ("share", &["base", "ibpre", "ledger", "store"]),
     ("pages", &["base"]),
     (
         "medshare",
         &[
+            "anchor",
             "base",
             "consensus",
             "database",

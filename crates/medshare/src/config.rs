@@ -2,6 +2,10 @@
 //!
 //! Unknown keys are refused; an error names the file, the line and the key.
 
+mod anchor;
+
+pub use anchor::{AnchorConfig, EthereumConfig};
+
 use base::Version;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::Path};
@@ -32,6 +36,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// Other nodes; without this table a node has none.
     pub peers: Option<PeersConfig>,
+    /// Public chains that `node run` anchors the ledger in.
+    pub anchor: AnchorConfig,
     /// What is printed.
     pub output: OutputConfig,
 }
@@ -327,6 +333,9 @@ impl Config {
                 31_536_000,
             ));
             ranges.push(("peers", "keep-mebibytes", peers.keep_mebibytes, 0, 1 << 30));
+        }
+        if let Some(ethereum) = &self.anchor.ethereum {
+            ranges.extend(ethereum.ranges());
         }
         ranges
     }

@@ -10,8 +10,8 @@ use axum::{
 use std::sync::Arc;
 
 use super::{
-    admission, answer::Answer, custody, interface::Interface, ledger, operator, relay, transfer,
-    turn,
+    admission, anchors, answer::Answer, custody, interface::Interface, ledger, operator, relay,
+    transfer, turn,
 };
 
 /// The routes over `interface`.
@@ -48,6 +48,8 @@ pub fn router(interface: Arc<Interface>) -> Router {
         .route("/v1/institutions", get(ledger::lists))
         .route("/v1/ranking", get(ledger::lists))
         .route("/v1/totals", get(ledger::lists))
+        .route("/v1/anchors", get(anchors::standing))
+        .route("/v1/anchors/{chain}/{index}", get(anchors::covering))
         .route("/v1/policy", get(ledger::lists));
     let party = Router::new()
         .route(

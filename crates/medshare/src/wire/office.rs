@@ -158,6 +158,7 @@ fn interface(
         relay: elsewhere.relay,
         operator: AccountId::of(&parts.secret.public()),
         jobs: Jobs::default(),
+        anchors: opened.anchors,
         standing: elsewhere
             .standing
             .unwrap_or_else(|| Arc::new(NodeStanding::default)),
