@@ -61,7 +61,7 @@ fn a_node_anchors_and_an_auditor_verifies_offline() {
     net.run(&["anchor", "key", "--import", "other.hex", "--home", "node"])
         .fails(4, "has a key already");
 
-    let endpoint = format!("{}/{SECRET}", anvil.url());
+    let endpoint = format!("{}/?k={SECRET}", anvil.url());
     let deploy = [
         "anchor",
         "deploy",
