@@ -324,8 +324,8 @@ def value_at(root, key, proof):
 # --- the file -------------------------------------------------------------------------------------------------------
 
 ANCHORED = keccak256(b"Anchored(bytes32,uint64,bytes32,uint64,uint64,bytes32)")
-FIELDS = {"version", "leaf", "inclusion", "block", "certificate", "anchor"}
-HEADER = {"chain", "height", "time", "previous", "first_leaf", "tree_size", "tree_root", "state_hash", "proposer"}
+FIELDS = {"v", "leaf", "inclusion", "block", "certificate", "anchor"}
+HEADER = {"v", "chain", "height", "time", "previous", "first_leaf", "tree_size", "tree_root", "state_hash", "proposer"}
 
 
 def from_json(text):
@@ -360,7 +360,7 @@ def read(data):
     else:
         file = uncbor(data, link)
     need(isinstance(file, dict) and set(file) == FIELDS, link, "other fields")
-    need(file["version"] == 2, link, "another version")
+    need(file["v"] == 1, link, "another version")
     need(octets(file["leaf"]) and octets(file["block"]), link, "leaf and block are bytes")
     inclusion = file["inclusion"]
     need(isinstance(inclusion, dict) and set(inclusion) == {"index", "tree_size", "path"}, link, "inclusion")
@@ -417,13 +417,15 @@ def verify(data, genesis_bytes, network, contract, blocks):
     ledger = sha256(genesis_bytes)
 
     leaf = uncbor(file["leaf"], "operation")
-    need(isinstance(leaf, dict) and set(leaf) == {"operation", "outcome"}, "operation", "no leaf of the log")
+    need(isinstance(leaf, dict) and set(leaf) == {"v", "operation", "outcome"}, "operation", "no leaf of the log")
+    need(leaf["v"] == 1, "operation", "another version")
     operation = leaf["operation"]
-    need(isinstance(operation, dict) and set(operation) == {"body", "signature"}, "operation", "no operation")
+    need(isinstance(operation, dict) and set(operation) == {"v", "body", "signature"}, "operation", "no operation")
     need(operation["body"].get("chain") == ledger, "operation", "it is about another ledger")
 
     header = uncbor(file["block"], "block")
     need(isinstance(header, dict) and set(header) == HEADER, "block", "no header of a block")
+    need(header["v"] == 1, "block", "another version")
     need(header["chain"] == ledger, "block", "it is of another ledger")
     inclusion = file["inclusion"]
     need(inclusion["tree_size"] == header["tree_size"], "inclusion", "another number of leaves than the block's")

@@ -3,9 +3,9 @@
 //! An entry is durable, with the signed transaction in it, before anything is sent. Nothing
 //! is ever deleted: the entries are the proofs, and the account of what was spent.
 
-use base::{Millis, codec};
-use database::{Device, Handle, Tables};
-use redb::{ReadableDatabase as _, TableDefinition};
+use base::{Millis, Version, codec};
+use database::{Handle, Tables};
+use redb::{Database, ReadableDatabase as _, TableDefinition};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use thiserror::Error;
@@ -20,8 +20,9 @@ use crate::{
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
-    /// Format; 1.
-    pub version: u32,
+    /// Format.
+    #[serde(rename = "v")]
+    pub version: Version,
     /// What it says.
     pub checkpoint: Checkpoint,
     /// When it was begun.
@@ -70,20 +71,19 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal, or makes an empty one.
+    /// The journal in tables of [`TABLES_VERSION`].
+    pub fn new(tables: Tables) -> Self {
+        Self { tables }
+    }
+
+    /// What the first transaction of a new file writes.
     ///
     /// # Errors
-    /// [`JournalError::Tables`].
-    pub fn open(device: Arc<dyn Device>) -> Result<Self, JournalError> {
-        let tables = match device.exists().map_err(redb::Error::from)? {
-            true => Tables::open(device, CACHE_BYTES)?,
-            false => Tables::create::<redb::Error>(device, CACHE_BYTES, |database| {
-                let transaction = database.begin_write()?;
-                transaction.open_table(ENTRIES)?;
-                Ok(transaction.commit()?)
-            })?,
-        };
-        Ok(Self { tables })
+    /// [`redb::Error`].
+    pub fn begin(database: &Database) -> Result<(), redb::Error> {
+        let transaction = database.begin_write()?;
+        transaction.open_table(ENTRIES)?;
+        Ok(transaction.commit()?)
     }
 
     /// The open file.
@@ -219,9 +219,6 @@ impl Journal {
             let (key, value) = item.map_err(redb::Error::from)?;
             let entry: Entry = codec::decode(value.value())
                 .map_err(|error| JournalError::Entry(error.to_string()))?;
-            if entry.version != 1 {
-                return Err(JournalError::Entry(format!("version {}", entry.version)));
-            }
             if done(key.value().1, entry) {
                 return Ok(());
             }
@@ -234,5 +231,6 @@ impl Journal {
     }
 }
 
+/// Version of the tables of `anchors.redb`.
+pub const TABLES_VERSION: u32 = 1;
 const ENTRIES: TableDefinition<'_, (&str, u64), &[u8]> = TableDefinition::new("anchors");
-const CACHE_BYTES: usize = 4 << 20;

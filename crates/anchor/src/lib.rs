@@ -22,9 +22,8 @@ mod service;
 pub use bytes::Bytes;
 pub use chain::{Attempt, Chain, Order, Place, PublicChain, Seen, Standing, Trouble, UnknownChain};
 pub use checkpoint::Checkpoint;
-pub use journal::{Entry, Journal, JournalError, State};
+pub use journal::{Entry, Journal, JournalError, State, TABLES_VERSION};
 pub use proof::{
     Anchored, AnchoredProof, Broken, EthereumEvidence, EthereumTrust, Evidence, Link, Stood, Trust,
-    VERSION,
 };
 pub use service::{Next, Report, Schedule, Service, StepError, Views, WINDOW};

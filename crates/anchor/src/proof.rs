@@ -5,7 +5,7 @@
 //! in it is believed: every field is bound by a hash to the one thing the verifier brings,
 //! the hashes of public blocks.
 
-use base::{AccountId, ChainId, Digest, OperationId, codec, key::Signature};
+use base::{AccountId, ChainId, Digest, OperationId, Version, codec, key::Signature};
 use ledger::{Certificate, Head, Header, InclusionProof, Leaf, ValidatorSet};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -21,8 +21,9 @@ use crate::{
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AnchoredProof {
-    /// Format; [`VERSION`].
-    pub version: u32,
+    /// Format.
+    #[serde(rename = "v")]
+    pub version: Version,
     /// Canonical bytes of the leaf: the operation as it was signed, and its outcome.
     pub leaf: Bytes,
     /// From the leaf to the anchored root.
@@ -34,9 +35,6 @@ pub struct AnchoredProof {
     /// The anchor.
     pub anchor: Evidence,
 }
-
-/// The format of [`AnchoredProof`]; 1 is the proof without an anchor.
-pub const VERSION: u32 = 2;
 
 /// What a chain shows for an anchor.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -200,7 +198,7 @@ impl AnchoredProof {
             .map(|(account, signature)| (*account, Bytes(signature.0.to_vec())))
             .collect();
         Self {
-            version: VERSION,
+            version: Version,
             leaf: leaf.to_bytes().into(),
             inclusion,
             block: codec::encode(&head.header).into(),
@@ -227,22 +225,13 @@ impl AnchoredProof {
     /// [`Broken`] at [`Link::Format`].
     pub fn read(bytes: &[u8]) -> Result<Self, Broken> {
         let wrong = |reason: String| Broken::at(Link::Format, reason);
-        let proof: Self = match bytes.first() {
-            Some(b'{') => {
-                if bytes.len() > codec::MAX_OBJECT {
-                    return Err(wrong("it is too large".into()));
-                }
-                serde_json::from_slice(bytes).map_err(|error| wrong(error.to_string()))?
-            }
-            _ => codec::decode(bytes).map_err(|error| wrong(error.to_string()))?,
-        };
-        if proof.version != VERSION {
-            return Err(wrong(format!(
-                "version {} is not known here",
-                proof.version
-            )));
+        if bytes.first() != Some(&b'{') {
+            return codec::decode(bytes).map_err(|error| wrong(error.to_string()));
         }
-        Ok(proof)
+        if bytes.len() > codec::MAX_OBJECT {
+            return Err(wrong("it is too large".into()));
+        }
+        serde_json::from_slice(bytes).map_err(|error| wrong(error.to_string()))
     }
 
     /// Checks every link, from the operation outward.

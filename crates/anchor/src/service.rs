@@ -5,7 +5,7 @@
 //! says where it was: a transaction is in it, signed, before the chain can have it, and all
 //! transactions of one anchor share a slot of which the chain takes one.
 
-use base::Millis;
+use base::{Millis, Version};
 use ledger::View;
 use std::time::Duration;
 use thiserror::Error;
@@ -316,7 +316,7 @@ impl<'a> Service<'a> {
         };
         let attempt = self.chain.prepare(&order)?;
         let entry = Entry {
-            version: 1,
+            version: Version,
             checkpoint,
             made: now,
             attempts: vec![attempt.clone()],
@@ -347,7 +347,7 @@ impl<'a> Service<'a> {
         }
         let evidence = self.chain.evidence(&seen.place, &seen.checkpoint)?;
         let entry = Entry {
-            version: 1,
+            version: Version,
             checkpoint: seen.checkpoint,
             made: now,
             attempts: Vec::new(),

@@ -167,7 +167,7 @@ pub fn run_node(
         Watched::new(&parts.folder.join(POST), interface.post.tables()),
     ];
     if let Some(anchoring) = &anchoring {
-        let path = parts.folder.join(anchors::FILE);
+        let path = parts.folder.join(ANCHORS);
         watched.push(Watched::new(&path, anchoring.tables()));
     }
     let (served, damage) = std::thread::scope(|scope| {
@@ -340,6 +340,7 @@ const BLOCKS: &str = "blocks";
 const POST: &str = "post.redb";
 const HINTS: &str = "hints.redb";
 const CONFLICT: &str = "conflict.cbor";
+const ANCHORS: &str = "anchors.redb";
 const COPIES: &str = "copies.redb";
 /// Threads for requests that wait for the disk; above the requests worked on at once.
 const BLOCKING_THREADS: usize = 512;

@@ -78,7 +78,7 @@ fn links(path: &[String]) -> &'static [Link] {
     use Link::{Block, Certificate, Event, Format, Header, Inclusion, Operation, Receipt, Trust};
     let names: Vec<&str> = path.iter().map(String::as_str).collect();
     match names.as_slice() {
-        ["version", ..] => &[Format],
+        ["v", ..] => &[Format],
         ["leaf", ..] => &[Operation, Inclusion],
         ["inclusion", ..] => &[Format, Inclusion],
         ["block", ..] => &[Block, Inclusion, Certificate, Event],

@@ -1,16 +1,17 @@
 //! A real ledger that grows, and what anchors it.
 
 use anchor::{
-    AnchoredProof, Chain, EthereumTrust, Journal, Next, Schedule, Service, State, StepError, Trust,
+    AnchoredProof, Chain, EthereumTrust, Journal, Next, Schedule, Service, State, StepError,
+    TABLES_VERSION, Trust,
     ethereum::{Ethereum, Key, Settings, deploy},
 };
 use base::{
-    AccountId, ChainId, Digest, Millis, Operation, Signed, cid, codec,
+    AccountId, ChainId, Digest, Millis, Operation, Signed, Version, cid, codec,
     genesis::{Genesis, Policy, Validator},
     key::{HpkeKey, OperationSecret},
     operation::{Bag, PatientKeys, Register, Role},
 };
-use database::FileDevice;
+use database::{FileDevice, Tables};
 use ledger::{Ledger, OpenOptions, ValidatorSet, check_batch};
 use std::{
     fs,
@@ -57,7 +58,7 @@ impl World {
     pub(crate) fn at(folder: &Path) -> Self {
         let node = OperationSecret::new([1; 32]);
         let genesis = Genesis {
-            version: 1,
+            version: Version,
             network: "anchors".into(),
             created: T0,
             drift: 5_000,
@@ -138,7 +139,12 @@ impl World {
     }
 
     pub(crate) fn journal(&self, name: &str) -> Journal {
-        Journal::open(Arc::new(FileDevice::new(&self.folder.join(name)))).unwrap()
+        let path = self.folder.join(name);
+        let device = Arc::new(FileDevice::new(&path));
+        Journal::new(match path.exists() {
+            true => Tables::open(device, 1 << 20, TABLES_VERSION).unwrap(),
+            false => Tables::create(device, 1 << 20, TABLES_VERSION, Journal::begin).unwrap(),
+        })
     }
 
     pub(crate) fn write_genesis(&self) -> PathBuf {

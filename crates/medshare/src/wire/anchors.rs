@@ -2,14 +2,15 @@
 //! snapshots of the ledger and writes a file of its own; nothing waits for it, not even the
 //! node's end, since it goes on wherever it was.
 
-use anchor::{Chain, Checkpoint, Evidence, Journal, State};
-use database::{FileDevice, Tables};
+use ::database::Tables;
+use anchor::{Chain, Checkpoint, Evidence, Journal, State, TABLES_VERSION};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::NodeParts;
+use super::{ANCHORS, NodeParts};
 use crate::{
     exit::{Exit, Fault, Result},
-    home::database::fault,
+    files,
+    home::database,
     http::{
         anchors::{AnchorStanding, Anchors},
         interface::Views,
@@ -60,7 +61,7 @@ pub(super) fn start(
     views: &Views,
     stop: &Stop,
 ) -> Result<Option<Arc<Anchoring>>> {
-    let path = parts.folder.join(FILE);
+    let path = parts.folder.join(ANCHORS);
     let wanted = parts.anchors.config.ethereum.is_some();
     if wanted && !Chain::Ethereum.is_built() {
         return Err(Fault::new(
@@ -71,11 +72,12 @@ pub(super) fn start(
     if !wanted && path.symlink_metadata().is_err() {
         return Ok(None);
     }
-    let journal = Journal::open(Arc::new(FileDevice::new(&path))).map_err(|error| match error {
-        anchor::JournalError::Tables(error) => fault(&path.display().to_string(), error),
-        other => Fault::new(Exit::Home, format!("{}: {other}", path.display())),
-    })?;
-    crate::files::keep_private(&path)?;
+    let tables = match path.symlink_metadata() {
+        Ok(_) => database::open(&path, CACHE_BYTES, TABLES_VERSION)?,
+        Err(_) => database::create(&path, CACHE_BYTES, TABLES_VERSION, Journal::begin)?,
+    };
+    files::keep_private(&path)?;
+    let journal = Journal::new(tables);
     let anchoring = Arc::new(Anchoring {
         journal,
         standing: Mutex::default(),
@@ -87,8 +89,7 @@ pub(super) fn start(
     Ok(Some(anchoring))
 }
 
-/// In the node's folder.
-pub(super) const FILE: &str = "anchors.redb";
+const CACHE_BYTES: usize = 4 << 20;
 
 #[cfg(feature = "ethereum")]
 mod ethereum {
