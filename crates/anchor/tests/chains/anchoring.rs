@@ -4,7 +4,12 @@
 use anchor::{AnchoredProof, Chain, Next};
 use base::Millis;
 use ledger::ValidatorSet;
-use std::{fs, path::Path, process::Command, time::Instant};
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use crate::{
     anvil::{Anvil, NETWORK},
@@ -42,7 +47,7 @@ fn a_thousand_operations_are_anchored_in_batches_and_each_is_proved() {
     assert_eq!(report.newest.unwrap().0.size, 1_000);
 
     let validators = ValidatorSet::of(&world.genesis);
-    let mut longest = 0;
+    let (mut longest, mut fastest) = (0, Duration::MAX);
     for index in (0..1_000).step_by(37).chain([99, 100, 998, 999]) {
         let proof = world.prove(&journal, index, index % 2 == 0);
         let ethereum = anchoring.trust(&proof);
@@ -52,8 +57,7 @@ fn a_thousand_operations_are_anchored_in_batches_and_each_is_proved() {
         let read = AnchoredProof::read(&bytes).unwrap();
         let begin = Instant::now();
         let anchored = read.verify(&trust).unwrap();
-        // Goal: 5 ms. This build is not the fastest, and others use the machine.
-        assert!(begin.elapsed().as_millis() < 100, "{:?}", begin.elapsed());
+        fastest = fastest.min(begin.elapsed());
         assert_eq!(
             (anchored.index, anchored.header.tree_size),
             (index, (index / 100 + 1) * 100)
@@ -63,7 +67,9 @@ fn a_thousand_operations_are_anchored_in_batches_and_each_is_proved() {
         let again = AnchoredProof::read(proof.to_json().as_bytes()).unwrap();
         assert_eq!(again, proof, "JSON says the same");
     }
-    println!("longest proof of 1,000 operations: {longest} bytes");
+    println!("longest proof of 1,000 operations: {longest} bytes; verified in {fastest:?}");
+    // The goal, in a build that is not the fastest; the best of many, since others use the machine.
+    assert!(fastest < Duration::from_millis(5), "{fastest:?}");
 }
 
 /// Time alone is a reason, once there is anything new.
