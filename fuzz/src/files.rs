@@ -1,6 +1,8 @@
 //! Files of people and messages of the interface: records to split, extracts to make,
 //! configuration to read, tickets, answers.
 
+use anchor::{AnchoredProof, EthereumEvidence, Evidence};
+
 use super::{Decoder, Target, canonical, text};
 use medshare::{
     cli::proof::ProofFile,
@@ -47,6 +49,10 @@ pub const FILES: Target = Target {
         Decoder {
             name: "proof-file",
             run: canonical::<ProofFile>,
+        },
+        Decoder {
+            name: "anchored-proof",
+            run: anchored_proof,
         },
         Decoder {
             name: "ticket",
@@ -158,6 +164,8 @@ fn seeds() -> Vec<Vec<u8>> {
         base::operation::Role::Agent,
     )));
     seeds.extend(proof());
+    seeds.extend(anchored().map(|proof| proof.to_bytes()));
+    seeds.extend(anchored().map(|proof| proof.to_json().into_bytes()));
     let bytes = || vec![1, 2, 3].into();
     seeds.push(base::codec::encode(&status));
     seeds.push(base::codec::encode(&LoggedOperation {
@@ -193,6 +201,43 @@ fn proof() -> Option<Vec<u8>> {
         .iter()
         .find_map(|word| base::codec::decode(word).ok())?;
     Some(ProofFile::new(&leaf, receipt).to_bytes())
+}
+
+/// Read, and every link followed that needs no verifier.
+fn anchored_proof(bytes: &[u8]) -> bool {
+    let Ok(proof) = AnchoredProof::read(bytes) else {
+        return false;
+    };
+    let leaf = base::codec::decode::<ledger::Leaf>(&proof.leaf);
+    if let Ok(leaf) = leaf {
+        let _ = proof.examine(leaf.operation.body.chain);
+    }
+    true
+}
+
+/// The same leaf and head with an anchor whose header can be read.
+fn anchored() -> Option<AnchoredProof> {
+    let words = (super::LEDGER.seeds)();
+    let leaf: ledger::Leaf = words
+        .iter()
+        .find_map(|word| base::codec::decode(word).ok())?;
+    let receipt: ledger::Receipt = words
+        .iter()
+        .find_map(|word| base::codec::decode(word).ok())?;
+    let hashes = [&[0xa0][..], &[7; 32]].concat().repeat(6);
+    let fields = [&hashes[..], &[0x80, 0x80, 5, 0x80, 0x80, 9]].concat();
+    let header = [&[0xf8, u8::try_from(fields.len()).ok()?][..], &fields].concat();
+    // A leaf of a trie: its path, and a receipt without events.
+    let node = vec![0xc8, 0x82, 0x20, 0x80, 0x84, 0xc3, 0x01, 0x80, 0xc0];
+    let evidence = Evidence::Ethereum(EthereumEvidence {
+        chain_id: 1,
+        header: header.into(),
+        transaction: 0,
+        log: 0,
+        receipt: vec![node.into()],
+    });
+    let (inclusion, head) = (receipt.inclusion, &receipt.head);
+    Some(AnchoredProof::new(&leaf, inclusion, head, true, evidence))
 }
 
 const BUNDLE: &[u8] = br#"{"resourceType":"Bundle","type":"collection","entry":[

@@ -1,7 +1,13 @@
 //! Benchmarks with their yardsticks: criterion measures, this prints each figure beside
 //! what it is held against and the target.
 
+mod chains;
+mod growth;
 mod ipfs;
+// The drawing of the attacks' charts.
+#[allow(dead_code)]
+#[path = "../../crates/ibpre/examples/attacks/plot.rs"]
+mod plot;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -167,8 +173,11 @@ struct Measured {
 
 /// Runs every benchmark (or those whose id contains the filter) and prints the table.
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
-    if let ["ipfs", rest @ ..] = arguments {
-        return ipfs::run(rest);
+    match arguments {
+        ["ipfs", rest @ ..] => return ipfs::run(rest),
+        ["growth", rest @ ..] => return growth::run(rest),
+        ["chains"] => return chains::run(),
+        _ => {}
     }
     let json = arguments.contains(&"--json");
     let filter: Vec<&str> = arguments

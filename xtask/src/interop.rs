@@ -4,21 +4,28 @@ use anyhow::{Result, bail};
 
 use crate::{
     components::{self, Component},
-    run,
+    contracts, run,
     tally::Tally,
 };
 
-const USAGE: run::Usage = run::Usage("interop ipfs [TEST]");
+const USAGE: run::Usage = run::Usage("interop ipfs|chains [TEST]");
+
+type Subject = fn(&mut Tally, Option<&str>) -> Result<()>;
 
 /// Runs the tests of one subject, or those of its tests whose name contains a word.
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
-    let only = match arguments {
-        ["ipfs"] => None,
-        ["ipfs", only] if !only.starts_with('-') => Some(*only),
+    let (subject, only): (Subject, _) = match arguments {
+        ["ipfs", rest @ ..] => (ipfs, rest),
+        ["chains", rest @ ..] => (chains, rest),
+        _ => bail!(USAGE),
+    };
+    let only = match only {
+        [] => None,
+        [only] if !only.starts_with('-') => Some(*only),
         _ => bail!(USAGE),
     };
     let mut tally = Tally::default();
-    let done = ipfs(&mut tally, only);
+    let done = subject(&mut tally, only);
     tally.print();
     done?;
     if run::ci() && !tally.missing.is_empty() {
@@ -29,15 +36,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
 
 /// Kubo and Helia. What needs one that cannot be had is not run, and the tally says so.
 pub(crate) fn ipfs(tally: &mut Tally, only: Option<&str>) -> Result<()> {
-    let mut had = |name: &'static str| match components::component(name) {
-        Ok(component) => Some(component),
-        Err(error) => {
-            let reason = format!("{error:#}");
-            tally.missing.entry(name).or_insert(reason);
-            None
-        }
-    };
-    let (Some(kubo), helia) = (had("Kubo"), had("Helia")) else {
+    let (Some(kubo), helia) = (had(tally, "Kubo"), had(tally, "Helia")) else {
         return Ok(());
     };
     let components: Vec<&Component> = std::iter::once(&kubo).chain(&helia).collect();
@@ -56,6 +55,45 @@ pub(crate) fn ipfs(tally: &mut Tally, only: Option<&str>) -> Result<()> {
     }
     Ok(())
 }
+
+/// A node of each public chain: anchors in it, proofs of them, and everything that goes wrong. Features are those of the
+/// other tests, so that nothing is compiled a second time.
+pub(crate) fn chains(tally: &mut Tally, only: Option<&str>) -> Result<()> {
+    if had(tally, "solc").is_some() {
+        contracts::check()?;
+    }
+    let Some(anvil) = had(tally, "anvil") else {
+        return Ok(());
+    };
+    println!("beside {}", anvil.version);
+    let mut words = CHAINS.to_vec();
+    words.extend(only);
+    tally.cargo_test(&words, &anvil.variables)
+}
+
+/// A component, or the tally says why there is none.
+fn had(tally: &mut Tally, name: &'static str) -> Option<Component> {
+    match components::component(name) {
+        Ok(component) => Some(component),
+        Err(error) => {
+            let reason = format!("{error:#}");
+            tally.missing.entry(name).or_insert(reason);
+            None
+        }
+    }
+}
+
+/// The tests beside nodes of public chains.
+pub(crate) const CHAINS: [&str; 8] = [
+    "--workspace",
+    "--features",
+    "medshare/full",
+    "--test",
+    "chains",
+    "--test",
+    "anchors",
+    "--",
+];
 
 /// The store beside the programs, and a node on a Kubo.
 const TESTS: [[&str; 6]; 2] = [

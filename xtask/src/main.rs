@@ -9,6 +9,7 @@ mod bench;
 mod chaos;
 mod components;
 mod constant_time;
+mod contracts;
 mod crash;
 mod document;
 mod fuzz;
@@ -33,6 +34,8 @@ cargo xtask <chore>
   test         setup, fmt, tidy, licences, clippy, tests, doc tests, interop, constant time,
                the demo (what CI runs)
   interop ipfs [TEST]   our nodes and files beside a real Kubo and a real Helia
+  interop chains [TEST]   anchors in real nodes of public chains
+  contracts    compiles the Solidity contracts into compiled.json anew
   tidy         the house rules: edges, sizes, module docs, names, domain tags
   licences     every dependency against the lists in deny.toml
   advisories   known vulnerabilities (needs the advisory database)
@@ -49,7 +52,9 @@ cargo xtask <chore>
   fuzz stateful [--seconds N | --runs N] [--seed N]   sequences of operations, ledger and
                model side by side, 1,000 by default
   bench [--json] [FILTER]   every figure beside its yardstick and target
+  bench growth [OPERATIONS]  the ledger up to a million operations, into docs/performance.md
   bench ipfs [--rounds N]   our store and nodes beside a real Kubo, into docs/performance.md
+  bench chains   gas of a record, anchored and stored, into docs/performance.md
   peers [--rounds N] [--core N] [PEER]   our scheme beside its peers, on one core, into
                docs/performance.md
   constant-time   every verb that claims it, on secrets that valgrind holds for undefined
@@ -70,6 +75,7 @@ fn main() -> ExitCode {
         ["test"] => stages::run(),
         ["tidy"] => tidy::run(),
         ["interop", rest @ ..] => interop::run(rest),
+        ["contracts"] => contracts::write(),
         ["licences"] => licences::run(),
         ["advisories"] => advisories::run(),
         ["attacks"] => attacks::run(),

@@ -44,6 +44,14 @@ const PROGRAMS: &[Program] = &[
         how: "install gcc or clang with your package manager",
         package: None,
     },
+    #[cfg(target_os = "linux")]
+    Program {
+        name: "make",
+        needed_for: "building jemalloc",
+        probe: &["make", "--version"],
+        how: "install make with your package manager",
+        package: None,
+    },
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     Program {
         name: "valgrind",

@@ -38,7 +38,10 @@ const STAGES: &[Stage] = &[
     ("doc tests", |tally| {
         tally.cargo_test(&["--workspace", "--features", FULL, "--doc"], [])
     }),
-    ("interop", |tally| interop::ipfs(tally, None)),
+    ("interop", |tally| {
+        interop::ipfs(tally, None)?;
+        interop::chains(tally, None)
+    }),
     ("constant time", |tally| {
         if tally.missing.contains_key(constant_time::NEEDS) {
             println!("not run: no {}", constant_time::NEEDS);

@@ -4,6 +4,8 @@
 //! the same value (unsorted or unknown keys, long integers) is refused and an
 //! object has exactly one CID. Source: the IPLD DAG-CBOR specification, strictness.
 
+mod encoder;
+
 use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
@@ -55,7 +57,7 @@ pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
         clippy::expect_used,
         reason = "see Panics: a property of our types, not of input"
     )]
-    serde_ipld_dagcbor::to_vec(value).expect("our types have a DAG-CBOR form")
+    encoder::encode(value).expect("our types have a DAG-CBOR form")
 }
 
 /// Reads the canonical bytes of a `T`; anything else is refused.

@@ -20,9 +20,7 @@ pub trait Statement: Serialize + DeserializeOwned {
 
     /// The bytes that are signed: preamble of the tag, then the canonical bytes.
     fn preimage(&self) -> Vec<u8> {
-        let mut bytes = domain::preamble(Self::DOMAIN);
-        bytes.extend(codec::encode(self));
-        bytes
+        [domain::preamble(Self::DOMAIN), codec::encode(self)].concat()
     }
 }
 

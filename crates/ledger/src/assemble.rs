@@ -16,15 +16,16 @@ pub(crate) struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    /// The block after `previous`, whose state is `base`.
+    /// The block after `previous`, whose state is `base`, with room for `operations`.
     pub(crate) fn new(
         validators: &'a ValidatorSet,
         base: &'a dyn Read,
         previous: &Header,
         time: Millis,
+        operations: usize,
     ) -> Self {
         Self {
-            state: Overlay::new(base),
+            state: Overlay::with_room(base, operations),
             block: BlockContext {
                 validators,
                 height: previous.height + 1,

@@ -93,7 +93,13 @@ impl Replay {
             .map(|leaf| leaf.operation.to_bytes().0)
             .collect();
         let checked = verify::check_batch(operations, self.header.chain, &self.state)?;
-        let mut builder = Builder::new(&self.validators, &self.state, &self.header, header.time);
+        let mut builder = Builder::new(
+            &self.validators,
+            &self.state,
+            &self.header,
+            header.time,
+            leaves.len(),
+        );
         let mut log = self.log.clone();
         for ((leaf, checked), bytes) in leaves.iter().zip(checked).zip(&block.leaves) {
             let index = log.size();

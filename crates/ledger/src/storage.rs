@@ -7,10 +7,14 @@
 mod append;
 mod error;
 mod inspect;
+mod known;
 mod ledger;
 mod look;
+mod numbers;
 mod pending;
 mod rebuild;
+mod recent;
+mod session;
 mod tables;
 mod view;
 mod write;

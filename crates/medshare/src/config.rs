@@ -2,6 +2,10 @@
 //!
 //! Unknown keys are refused; an error names the file, the line and the key.
 
+mod anchor;
+
+pub use anchor::{AnchorConfig, EthereumConfig};
+
 use base::Version;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::Path};
@@ -34,6 +38,8 @@ pub struct Config {
     pub peers: Option<PeersConfig>,
     /// Other validators; without this table a validator orders alone.
     pub consensus: Option<ConsensusConfig>,
+    /// Public chains that `node run` anchors the ledger in.
+    pub anchor: AnchorConfig,
     /// What is printed.
     pub output: OutputConfig,
 }
@@ -340,6 +346,9 @@ impl Config {
                 31_536_000,
             ));
             ranges.push(("peers", "keep-mebibytes", peers.keep_mebibytes, 0, 1 << 30));
+        }
+        if let Some(ethereum) = &self.anchor.ethereum {
+            ranges.extend(ethereum.ranges());
         }
         ranges
     }

@@ -1,7 +1,7 @@
 //! medshare: patients own their medical records and share them.
 //!
 //! The binary's inside: homes ([`home`]), the interface `/v1` ([`http`]), the command
-//! line ([`cli`]). [`wire`] alone names concrete back-ends.
+//! line ([`cli`]), a patient's own page ([`page`]). [`wire`] alone names concrete back-ends.
 
 pub mod cli;
 pub mod config;
@@ -14,6 +14,7 @@ pub mod files;
 pub mod home;
 pub mod http;
 mod machine;
+pub mod page;
 pub mod peers;
 pub mod stop;
 pub mod system;

@@ -2,6 +2,11 @@
 
 use std::{panic, process::ExitCode};
 
+/// Many small pieces and pages come and go with every block: docs/adr/0018.
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     // A fault of this program is still one line for the person, with where it happened.
     panic::set_hook(Box::new(|info| {

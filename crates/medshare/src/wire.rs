@@ -4,6 +4,7 @@
 //! Solo ledger on redb, or one that follows another node's; blocks in the embedded store or in
 //! a Kubo, post office on redb, behind `/v1`; with feature `peers`, the link to other nodes.
 
+mod anchors;
 mod blocks;
 mod look;
 mod mend;
@@ -25,13 +26,15 @@ use ledger::{Header, Ledger};
 use std::{path::Path, sync::Arc, time::Duration};
 use store::{Absent, BlockStore};
 use tokio::{runtime::Runtime, sync::watch};
+use zeroize::Zeroizing;
 
 use crate::{
-    config::{ConsensusConfig, PeersConfig, ServerConfig, StoreConfig},
+    config::{AnchorConfig, ConsensusConfig, PeersConfig, ServerConfig, StoreConfig},
     exit::{Exit, Fault, Result},
     files,
     http::{
         Address,
+        anchors::Anchors,
         interface::{Interface, Views},
         post::{Post, PostLimits},
         routes::router,
@@ -65,6 +68,8 @@ pub struct NodeParts<'a> {
     pub server: &'a ServerConfig,
     /// Where blocks are kept.
     pub store: &'a StoreConfig,
+    /// Public chains, if it anchors in any.
+    pub anchors: AnchorParts<'a>,
     /// Other nodes, if it has any.
     pub peers: Option<PeerParts<'a>>,
     /// The other validators, if there are any.
@@ -78,6 +83,24 @@ pub struct ConsensusParts<'a> {
     pub config: &'a ConsensusConfig,
     /// The key of the peer id.
     pub seed: PeerSeed,
+}
+
+/// What anchoring is made of.
+#[derive(Debug)]
+pub struct AnchorParts<'a> {
+    /// `[anchor]`
+    pub config: &'a AnchorConfig,
+    /// The key that pays in Ethereum.
+    pub ethereum: Option<ChainKey>,
+}
+
+/// Secret bytes of a key of a public chain.
+pub struct ChainKey(pub Zeroizing<[u8; 32]>);
+
+impl std::fmt::Debug for ChainKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ChainKey")
+    }
 }
 
 /// What a node's link to others is made of.
@@ -133,15 +156,20 @@ pub fn run_node(
     let height = head.height;
     warn_of_clock(&head, parts.genesis.drift);
     let runtime = runtime()?;
+    let views: Views = {
+        let ledger = Arc::clone(&ledger);
+        Arc::new(move || ledger.view())
+    };
+    let anchoring = anchors::start(&parts, &views, &stop)?;
     let opened = Opened {
         ledger: Arc::clone(&ledger),
         store: blocks.store,
         post,
         time: head.time,
-        views: {
-            let ledger = Arc::clone(&ledger);
-            Arc::new(move || ledger.view())
-        },
+        views,
+        anchors: anchoring
+            .as_ref()
+            .map(|it| Arc::<anchors::Anchoring>::clone(it) as _),
         #[cfg(feature = "peers")]
         stop: stop.clone(),
     };
@@ -152,10 +180,14 @@ pub fn run_node(
     let scrubber = blocks
         .embedded
         .map(|store| scrub::scrub(store, &interface, pause, stop.clone()));
-    let watched = vec![
+    let mut watched = vec![
         Watched::new(&parts.folder.join(LEDGER), ledger.tables()),
         Watched::new(&parts.folder.join(POST), interface.post.tables()),
     ];
+    if let Some(anchoring) = &anchoring {
+        let path = parts.folder.join(ANCHORS);
+        watched.push(Watched::new(&path, anchoring.tables()));
+    }
     let (served, damage) = std::thread::scope(|scope| {
         let watcher = scope.spawn(|| watch(watched, &stop));
         let served = serve_until(
@@ -200,6 +232,7 @@ struct Opened {
     ledger: Arc<Ledger>,
     store: Arc<dyn BlockStore>,
     post: Post,
+    anchors: Option<Arc<dyn Anchors>>,
     /// Time of the newest block.
     time: Millis,
     views: Views,
@@ -311,6 +344,7 @@ const BLOCKS: &str = "blocks";
 const POST: &str = "post.redb";
 const HINTS: &str = "hints.redb";
 const CONFLICT: &str = "conflict.cbor";
+const ANCHORS: &str = "anchors.redb";
 const COPIES: &str = "copies.redb";
 /// Threads for requests that wait for the disk; above the requests worked on at once.
 const BLOCKING_THREADS: usize = 512;

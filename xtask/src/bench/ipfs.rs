@@ -218,7 +218,7 @@ fn section(figures: &[Figure], kubo: &str, rounds: usize) -> Result<String> {
 }
 
 /// How busy the machine is, as it says.
-fn load() -> String {
+pub(super) fn load() -> String {
     let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').next().unwrap_or_default().to_owned()
 }

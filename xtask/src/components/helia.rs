@@ -2,13 +2,9 @@
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::path::{Path, PathBuf};
 
-use super::{Component, Pins, client, says, whole};
+use super::{Component, Pins, npm, says};
 use crate::run;
 
 /// Which Helia: the folder with its package files.
@@ -19,26 +15,11 @@ pub(super) struct Pin {
     node: String,
 }
 
-const LOCK: &str = "package-lock.json";
-const FILES: [&str; 3] = ["package.json", LOCK, ".npmrc"];
-
 pub(super) fn install(pins: &Pins, cache: &Path) -> Result<Component> {
     let source = run::root().join(&pins.helia.folder);
     let folder = cache.join("helia");
-    let lock = fs::read(source.join(LOCK)).context("no lock file for Helia")?;
-    if fs::read(folder.join(LOCK)).is_ok_and(|installed| installed != lock) || !folder.exists() {
-        whole(&folder, "Helia", |draft| {
-            for file in FILES {
-                fs::copy(source.join(file), draft.join(file))?;
-            }
-            client(Command::new("npm").arg("ci").current_dir(draft))
-        })?;
-    }
-    let manifest = fs::read_to_string(folder.join("node_modules/helia/package.json"))?;
-    let manifest: serde_json::Value = serde_json::from_str(&manifest)?;
-    let version = manifest["version"]
-        .as_str()
-        .context("Helia has no version")?;
+    npm::install(&source, &folder, "Helia")?;
+    let version = npm::version(&folder, "helia")?;
     let (node, its) = node(&folder, &pins.helia.node)?;
     Ok(Component {
         version: format!("Helia {version} on Node.js {its}"),

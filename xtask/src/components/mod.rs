@@ -4,10 +4,12 @@
 //! `~/.cache`. What is whole there is not installed again; what an installation left half done is done anew. Only the
 //! package registries' own clients are used.
 
+mod chains;
 mod go;
 mod helia;
 mod kubo;
 mod mutants;
+mod npm;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
@@ -39,6 +41,12 @@ const ALL: &[(&str, &str, Install)] = &[
         "Helia",
         "interop ipfs: Helia fetches from us",
         helia::install,
+    ),
+    ("anvil", "interop chains: Ethereum", chains::anvil),
+    (
+        "solc",
+        "interop chains: the contract compiled again",
+        chains::solc,
     ),
 ];
 
@@ -76,6 +84,7 @@ struct Pins {
     kubo: kubo::Pin,
     helia: helia::Pin,
     cargo_mutants: mutants::Pin,
+    chains: chains::Pin,
 }
 
 fn cache() -> Result<PathBuf> {

@@ -66,7 +66,7 @@ pub fn inclusion_proof<N: Nodes>(
     index: u64,
     size: u64,
 ) -> Result<InclusionProof, N::Error> {
-    let mut path = Vec::new();
+    let mut path = Vec::with_capacity(64 - size.leading_zeros() as usize);
     let (mut begin, mut end) = (0, size);
     while end - begin > 1 {
         let middle = begin + split(end - begin);

@@ -39,8 +39,10 @@ pub trait Entry: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
 
 /// `TAG ‖ key bytes`.
 pub(crate) fn stored_key<E: Entry>(key: &E::Key) -> Vec<u8> {
-    let mut bytes = vec![E::TAG];
-    bytes.extend(E::key(key));
+    let key = E::key(key);
+    let mut bytes = Vec::with_capacity(1 + key.len());
+    bytes.push(E::TAG);
+    bytes.extend_from_slice(&key);
     bytes
 }
 
@@ -99,7 +101,9 @@ entries! {
 }
 
 fn operation(id: &OperationId) -> Vec<u8> {
-    id.0.to_bytes()
+    let mut bytes = Vec::with_capacity(36);
+    let _ = id.0.write_bytes(&mut bytes); // memory takes everything
+    bytes
 }
 
 fn join(parts: &[&[u8]]) -> Vec<u8> {

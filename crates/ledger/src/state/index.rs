@@ -38,28 +38,40 @@ pub enum List {
 }
 
 impl List {
-    /// Stored prefix: one kind byte and 32 bytes.
-    pub(crate) fn prefix(&self) -> [u8; 33] {
-        let (kind, subject) = match self {
-            Self::Accounts => (1, [0; 32]),
-            Self::Records(id) => (2, id.0),
-            Self::States(id) => (3, id.0),
-            Self::Requests(id) => (4, id.0),
-            Self::Grants(id) => (5, id.0),
+    /// The kind's number; never reused.
+    pub(crate) fn kind(&self) -> u8 {
+        match self {
+            Self::Accounts => 1,
+            Self::Records(_) => 2,
+            Self::States(_) => 3,
+            Self::Requests(_) => 4,
+            Self::Grants(_) => 5,
+            Self::QueriesOfGrant(_) => 6,
+            Self::Queries(_) => 7,
+            Self::Notices(_) => 8,
+            Self::Delegations(_) => 9,
+            Self::Disputes => 10,
+            Self::Proposals => 11,
+            Self::Institutions => 12,
+            Self::Operations(_) => 13,
+        }
+    }
+
+    /// Whose list it is.
+    pub(crate) fn subject(&self) -> Option<[u8; 32]> {
+        match self {
+            Self::Accounts | Self::Disputes | Self::Proposals | Self::Institutions => None,
+            Self::States(id) => Some(id.0),
             // An id of another form names no operation: its list is empty.
-            Self::QueriesOfGrant(id) => (6, operation_key(*id).unwrap_or([0; 32])),
-            Self::Queries(id) => (7, id.0),
-            Self::Notices(id) => (8, id.0),
-            Self::Delegations(id) => (9, id.0),
-            Self::Disputes => (10, [0; 32]),
-            Self::Proposals => (11, [0; 32]),
-            Self::Institutions => (12, [0; 32]),
-            Self::Operations(id) => (13, id.0),
-        };
-        let mut prefix = [0; 33];
-        prefix[0] = kind;
-        prefix[1..].copy_from_slice(&subject);
-        prefix
+            Self::QueriesOfGrant(id) => Some(operation_key(*id).unwrap_or([0; 32])),
+            Self::Records(id)
+            | Self::Requests(id)
+            | Self::Grants(id)
+            | Self::Queries(id)
+            | Self::Notices(id)
+            | Self::Delegations(id)
+            | Self::Operations(id) => Some(id.0),
+        }
     }
 }
 
@@ -70,18 +82,4 @@ pub(crate) struct IndexEntry {
     pub(crate) list: List,
     pub(crate) leaf: u64,
     pub(crate) item: [u8; 32],
-}
-
-impl IndexEntry {
-    pub(crate) fn key(&self) -> [u8; 41] {
-        list_key(self.list, self.leaf)
-    }
-}
-
-/// Prefix, then the leaf index, big-endian: log order is key order.
-pub(crate) fn list_key(list: List, leaf: u64) -> [u8; 41] {
-    let mut key = [0; 41];
-    key[..33].copy_from_slice(&list.prefix());
-    key[33..].copy_from_slice(&leaf.to_be_bytes());
-    key
 }

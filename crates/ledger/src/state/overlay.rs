@@ -70,7 +70,7 @@ impl Memory {
 /// What a block changes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Changes {
-    /// Entries that differ, in key order.
+    /// Entries that differ, by kind, and in the order in which the block came to them.
     pub(crate) entries: Vec<ChangedEntry>,
     /// Index entries to add.
     pub(crate) index: Vec<IndexEntry>,
@@ -99,7 +99,7 @@ impl Changes {
 /// removed. Each is decoded once and encoded once, however often a block touches it.
 pub struct Overlay<'a> {
     base: &'a dyn Read,
-    slots: RefCell<HashMap<Vec<u8>, Slot>>,
+    slots: RefCell<Slots>,
     index: Vec<IndexEntry>,
     /// Key and what was written there before, oldest first.
     undo: Vec<(Vec<u8>, Option<Shared>)>,
@@ -107,20 +107,38 @@ pub struct Overlay<'a> {
 }
 
 /// What is known of a key.
-#[derive(Default)]
 struct Slot {
+    /// How many keys were asked for before.
+    number: usize,
     /// What the base holds, once it was asked.
     base: Option<Option<Arc<Stored>>>,
     written: Option<Shared>,
 }
 
+type Slots = HashMap<Vec<u8>, Slot>;
+
+/// The slot of a key, a new one if need be.
+fn slot(slots: &mut Slots, key: Vec<u8>) -> &mut Slot {
+    let number = slots.len();
+    slots.entry(key).or_insert(Slot {
+        number,
+        base: None,
+        written: None,
+    })
+}
+
 impl<'a> Overlay<'a> {
     /// No changes yet.
     pub fn new(base: &'a dyn Read) -> Self {
+        Self::with_room(base, 0)
+    }
+
+    /// No changes yet, but those of so many operations to come.
+    pub(crate) fn with_room(base: &'a dyn Read, operations: usize) -> Self {
         Self {
             base,
-            slots: RefCell::default(),
-            index: Vec::new(),
+            slots: RefCell::new(HashMap::with_capacity(6 * operations)),
+            index: Vec::with_capacity(3 * operations),
             undo: Vec::new(),
             index_mark: 0,
         }
@@ -151,14 +169,14 @@ impl<'a> Overlay<'a> {
         }
         let stored = self.base.read(&key)?;
         let entry = stored.as_ref().map(|stored| stored.entry()).transpose()?;
-        slots.entry(key).or_default().base = Some(stored);
+        slot(&mut slots, key).base = Some(stored);
         Ok(entry)
     }
 
     /// Adds or replaces an entry.
     pub fn put<E: Entry>(&mut self, key: &E::Key, entry: &E) {
         let key = entry::stored_key::<E>(key);
-        let slot = self.slots.get_mut().entry(key.clone()).or_default();
+        let slot = slot(self.slots.get_mut(), key.clone());
         let before = slot.written.replace(Arc::new(entry.clone()));
         self.undo.push((key, before));
     }
@@ -177,15 +195,16 @@ impl<'a> Overlay<'a> {
     pub(crate) fn roll_back(&mut self) {
         let slots = self.slots.get_mut();
         while let Some((key, before)) = self.undo.pop() {
-            slots.entry(key).or_default().written = before;
+            slot(slots, key).written = before;
         }
         self.index.truncate(self.index_mark);
     }
 
-    /// What differs from the base; entries and lists in key order.
-    pub(crate) fn into_changes(mut self) -> Result<Changes, Fault> {
-        let mut entries = Vec::new();
-        for (key, slot) in self.slots.into_inner() {
+    /// What differs from the base.
+    pub(crate) fn into_changes(self) -> Result<Changes, Fault> {
+        let slots = self.slots.into_inner();
+        let mut entries = Vec::with_capacity(slots.len());
+        for (key, slot) in slots {
             let Some(written) = slot.written else {
                 continue;
             };
@@ -198,13 +217,13 @@ impl<'a> Overlay<'a> {
                 .as_ref()
                 .is_none_or(|before| before.bytes() != after.bytes())
             {
-                entries.push(ChangedEntry { key, before, after });
+                let order = (key.first().copied(), slot.number);
+                entries.push((order, ChangedEntry { key, before, after }));
             }
         }
-        entries.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        self.index.sort_by_cached_key(IndexEntry::key);
+        entries.sort_unstable_by_key(|(order, _)| *order);
         Ok(Changes {
-            entries,
+            entries: entries.into_iter().map(|(_, change)| change).collect(),
             index: self.index,
         })
     }

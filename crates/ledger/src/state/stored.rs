@@ -13,6 +13,7 @@ use super::{Fault, entry::Entry};
 pub struct Stored {
     bytes: Vec<u8>,
     entry: OnceLock<Shared>,
+    row: OnceLock<u64>,
 }
 
 /// An entry of any kind, decoded.
@@ -40,6 +41,7 @@ impl Stored {
         Arc::new(Self {
             bytes,
             entry: OnceLock::new(),
+            row: OnceLock::new(),
         })
     }
 
@@ -48,12 +50,23 @@ impl Stored {
         Arc::new(Self {
             bytes: entry.bytes(),
             entry: OnceLock::from(entry),
+            row: OnceLock::new(),
         })
     }
 
     /// The bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Where the tables keep it, if they told.
+    pub(crate) fn row(&self) -> Option<u64> {
+        self.row.get().copied()
+    }
+
+    /// Notes where the tables keep it: the same place for good.
+    pub(crate) fn set_row(&self, row: u64) {
+        let _ = self.row.set(row);
     }
 
     /// The entry, which is of the kind that its key says.

@@ -13,7 +13,8 @@ use std::{
 use super::{
     error::{CommitError, CreateError, OpenError, ProposeError},
     pending::{Pending, PendingLeaf},
-    tables::{damaged, fault},
+    session::Sessions,
+    tables::damaged,
     view::View,
     write::{self, TABLES_VERSION},
 };
@@ -41,10 +42,22 @@ impl Default for OpenOptions {
     }
 }
 
+impl OpenOptions {
+    /// The part for entries of the state that were used lately, decoded.
+    fn recent(self) -> usize {
+        self.cache / 4
+    }
+
+    /// The part for pages.
+    fn pages(self) -> usize {
+        self.cache - self.recent()
+    }
+}
+
 /// A ledger on disk. One process has it open; any number of threads read and one at a
 /// time writes.
 pub struct Ledger {
-    tables: Tables,
+    sessions: Sessions,
     writing: Mutex<()>,
     genesis: Genesis,
     validators: ValidatorSet,
@@ -77,10 +90,10 @@ impl Ledger {
             return Err(CreateError::Exists(device.name().to_path_buf()));
         }
         // Made under another name, so that a crash leaves a whole ledger or none.
-        let tables = Tables::create(device, options.cache, TABLES_VERSION, |database| {
+        let tables = Tables::create(device, options.pages(), TABLES_VERSION, |database| {
             write::first(database, genesis).map_err(|fault| CreateError::Open(fault.into()))
         })?;
-        Ok(Self::on(tables, genesis))
+        Ok(Self::on(tables, options, genesis))
     }
 
     /// Opens the ledger at `path` and checks that it is the one of `genesis`, complete
@@ -105,15 +118,15 @@ impl Ledger {
         if !device.exists().map_err(io)? {
             return Err(OpenError::Missing(device.name().to_path_buf()));
         }
-        let tables = Tables::open_if(device, options.cache, TABLES_VERSION, |database| {
+        let tables = Tables::open_if(device, options.pages(), TABLES_VERSION, |database| {
             check_opened(database, genesis)
         })?;
-        Ok(Self::on(tables, genesis))
+        Ok(Self::on(tables, options, genesis))
     }
 
-    fn on(tables: Tables, genesis: &Genesis) -> Self {
+    fn on(tables: Tables, options: OpenOptions, genesis: &Genesis) -> Self {
         Self {
-            tables,
+            sessions: Sessions::new(tables, options.recent()),
             writing: Mutex::new(()),
             genesis: genesis.clone(),
             validators: ValidatorSet::of(genesis),
@@ -135,12 +148,12 @@ impl Ledger {
     /// # Errors
     /// [`Fault`] when the tables cannot be read.
     pub fn view(&self) -> Result<View, Fault> {
-        View::of(&*self.tables.handle().map_err(fault)?)
+        self.sessions.open()?.view()
     }
 
     /// The file that the ledger lies in: whether it is damaged, and a look at it.
     pub fn tables(&self) -> &Tables {
-        &self.tables
+        self.sessions.tables()
     }
 
     /// Builds the next block from checked operations, in their order. Nothing is written.
@@ -163,7 +176,13 @@ impl Ledger {
             });
         }
         let snapshot = view.snapshot();
-        let mut builder = Builder::new(&self.validators, snapshot, &previous.header, time);
+        let mut builder = Builder::new(
+            &self.validators,
+            snapshot,
+            &previous.header,
+            time,
+            operations.len(),
+        );
         let mut tree = Appender::resume(snapshot, previous.header.tree_size)?;
         let mut leaves = Vec::with_capacity(operations.len());
         let mut fates = Vec::with_capacity(operations.len());
@@ -240,11 +259,14 @@ impl Ledger {
         }
         let receipts = receipts(&view, &pending, &head)?;
         drop(view);
-        let handle = self.tables.handle().map_err(fault)?;
-        if let Err(problem) = write::block(&handle, &pending, &head) {
-            handle.give_up();
-            drop(handle);
-            self.fate(&head, problem)?;
+        let session = self.sessions.open()?;
+        match write::block(&session, &pending, &head) {
+            Ok(()) => session.advance(head.header.height, pending.changes),
+            Err(problem) => {
+                session.handle().give_up();
+                drop(session);
+                self.fate(&head, problem)?;
+            }
         }
         Ok(receipts)
     }
@@ -276,17 +298,16 @@ fn check_opened(database: &Database, genesis: &Genesis) -> Result<(), OpenError>
 /// Receipts against the new head, from the tree before and the nodes that the block adds.
 fn receipts(view: &View, pending: &Pending, head: &Head) -> Result<Vec<Receipt>, Fault> {
     let nodes = Memo::new(view.snapshot(), &pending.nodes);
-    (head.header.first_leaf..)
-        .zip(&pending.leaves)
-        .map(|(index, leaf)| {
-            Ok(Receipt {
-                id: leaf.id,
-                index,
-                outcome: leaf.outcome,
-                leaf: leaf.hash,
-                inclusion: log::inclusion_proof(&nodes, index, head.header.tree_size)?,
-                head: head.clone(),
-            })
-        })
-        .collect()
+    let mut receipts = Vec::with_capacity(pending.leaves.len());
+    for (index, leaf) in (head.header.first_leaf..).zip(&pending.leaves) {
+        receipts.push(Receipt {
+            id: leaf.id,
+            index,
+            outcome: leaf.outcome,
+            leaf: leaf.hash,
+            inclusion: log::inclusion_proof(&nodes, index, head.header.tree_size)?,
+            head: head.clone(),
+        });
+    }
+    Ok(receipts)
 }

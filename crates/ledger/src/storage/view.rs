@@ -14,7 +14,9 @@ use std::sync::Arc;
 
 use super::{
     error::OpenError,
-    tables::{Snapshot, fault},
+    numbers::{entry_name, subject_name},
+    session::Beside,
+    tables::{Snapshot, fault, list_key, of_row},
 };
 use crate::{
     block::{Block, Head},
@@ -22,7 +24,7 @@ use crate::{
     log::{self, ConsistencyProof, InclusionProof},
     receipt::Receipt,
     state::{
-        Fault, Read, StateHash, Stored,
+        Fault, List, Read, StateHash, Stored,
         entry::{QueryState, Recovery},
         operation_key,
     },
@@ -96,9 +98,15 @@ impl Read for View {
 // What stands in the log.
 impl View {
     pub(super) fn of(database: &Database) -> Result<Self, Fault> {
+        let beside = Beside::load(database, 0)?;
         let transaction = database.begin_read().map_err(fault)?;
-        let snapshot = Snapshot::new(&transaction)?;
-        Ok(Self { snapshot })
+        let snapshot = Snapshot::new(&transaction, &beside)?;
+        let snapshot = snapshot.ok_or_else(|| Fault::Storage("it is being written".into()))?;
+        Ok(Self::new(snapshot))
+    }
+
+    pub(super) fn new(snapshot: Snapshot) -> Self {
+        Self { snapshot }
     }
 
     /// Refuses a ledger that was made from another genesis object.
@@ -106,6 +114,24 @@ impl View {
         match self.meta("genesis")?.as_deref() == Some(&codec::encode(genesis)) {
             true => Ok(()),
             false => Err(OpenError::OtherGenesis),
+        }
+    }
+
+    /// What stands at a leaf's place in a list.
+    pub(super) fn listed(&self, list: List, leaf: u64) -> Result<Option<[u8; 32]>, Fault> {
+        let Some(subject) = self.subject_of(list)? else {
+            return Ok(None);
+        };
+        let key = list_key(subject, list.kind(), leaf);
+        let item = self.snapshot.lists.get(&key).map_err(fault)?;
+        Ok(item.map(|item| *item.value()))
+    }
+
+    /// The number under which a list is kept; none if nothing was ever put on it.
+    fn subject_of(&self, list: List) -> Result<Option<u64>, Fault> {
+        match list.subject() {
+            None => Ok(Some(0)),
+            Some(subject) => self.snapshot.number(&subject_name(&subject)),
         }
     }
 
@@ -226,8 +252,7 @@ impl View {
         let Some(key) = operation_key(id) else {
             return Ok(None);
         };
-        let index = self.snapshot.operations.get(&key).map_err(fault)?;
-        Ok(index.map(|guard| guard.value()))
+        self.snapshot.number(&key)
     }
 
     /// A receipt for a logged operation, under the head of the block that holds it: it
@@ -294,15 +319,24 @@ impl View {
             .ok_or_else(|| Fault::Damaged("no state hash".into()))
     }
 
-    /// The sum recomputed from every entry of the state.
+    /// The sum recomputed from every entry of the state, each of which must be found where
+    /// readers look for it.
     ///
     /// # Errors
     /// [`Fault`].
     pub fn recompute_state_hash(&self) -> Result<StateHash, Fault> {
         let mut hash = StateHash::default();
-        for item in self.snapshot.state.iter().map_err(fault)? {
+        for item in self.snapshot.scanned.iter().map_err(fault)? {
             let (key, value) = item.map_err(fault)?;
             hash.add(key.value(), value.value());
+        }
+        for item in self.snapshot.rows.iter().map_err(fault)? {
+            let (row, bytes) = item.map_err(fault)?;
+            let (key, value) = of_row(bytes.value())?;
+            if self.snapshot.number(&entry_name(key))? != Some(row.value()) {
+                return Err(Fault::Damaged(format!("row {} is not found", row.value())));
+            }
+            hash.add(key, value);
         }
         Ok(hash)
     }

@@ -3,7 +3,7 @@
 
 use base::genesis::Genesis;
 use database::Tables;
-use ledger::{Depth, FileDevice, Look, OpenOptions, Part, TABLES_VERSION};
+use ledger::{Depth, FileDevice, Leaf, Look, OpenOptions, Part, TABLES_VERSION};
 use redb::{ReadableTable as _, TableDefinition};
 use std::{fs, path::Path, sync::Arc};
 
@@ -21,10 +21,12 @@ fn damage(path: &Path, genesis: &Genesis, depth: Depth) -> Vec<(Part, String)> {
 
 const LEAVES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("leaves");
 const BLOCKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("blocks");
-const NODES: TableDefinition<'_, u64, &[u8; 32]> = TableDefinition::new("nodes");
-const OPERATIONS: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("operations");
-const STATE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("state");
-const LISTS: TableDefinition<'_, &[u8; 41], &[u8; 32]> = TableDefinition::new("lists");
+const NODES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("nodes");
+const NUMBERS: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("numbers");
+const WAITING: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("waiting");
+const ROWS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("rows");
+const SCANNED: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("scanned");
+const LISTS: TableDefinition<'_, &[u8; 17], &[u8; 32]> = TableDefinition::new("lists");
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 
 type Change = fn(&redb::WriteTransaction);
@@ -41,7 +43,7 @@ fn what_is_changed_is_found_and_named() {
     for depth in [Depth::Tables, Depth::Replay] {
         assert_eq!(damage(&path, &genesis, depth), []);
     }
-    let changes: [(Part, Depth, Change); 9] = [
+    let changes: [(Part, Depth, Change); 12] = [
         (Part::Leaves, Depth::Tables, |to| {
             let mut leaves = to.open_table(LEAVES).unwrap();
             let mut bytes = leaves.get(2).unwrap().unwrap().value().to_vec();
@@ -62,13 +64,42 @@ fn what_is_changed_is_found_and_named() {
             blocks.insert(3, &bytes[..]).unwrap();
         }),
         (Part::Tree, Depth::Tables, |to| {
-            to.open_table(NODES).unwrap().insert(1, &[0; 32]).unwrap();
+            let mut nodes = to.open_table(NODES).unwrap();
+            let mut row = nodes.get(0).unwrap().unwrap().value().to_vec();
+            row[40] ^= 1;
+            nodes.insert(0, &row[..]).unwrap();
         }),
         (Part::Operations, Depth::Tables, |to| {
-            to.open_table(OPERATIONS).unwrap().pop_first().unwrap();
+            let leaves = to.open_table(LEAVES).unwrap();
+            let leaf = leaves.get(2).unwrap().unwrap();
+            let leaf: Leaf = base::codec::decode(leaf.value()).unwrap();
+            let id = leaf.operation.to_bytes().1.0.to_bytes();
+            let mut waiting = to.open_table(WAITING).unwrap();
+            let rows = waiting.iter().unwrap().map(|row| {
+                let (block, pairs) = row.unwrap();
+                (block.value(), pairs.value().to_vec())
+            });
+            let rows: Vec<_> = rows.collect();
+            let found = rows.into_iter().find_map(|(block, mut pairs)| {
+                let at = pairs.windows(32).position(|part| id.ends_with(part))?;
+                pairs[at + 31] ^= 1;
+                Some((block, pairs))
+            });
+            let (block, pairs) = found.unwrap();
+            waiting.insert(block, &pairs[..]).unwrap();
+        }),
+        (Part::Operations, Depth::Tables, |to| {
+            let mut numbers = to.open_table(NUMBERS).unwrap();
+            numbers.insert(&[7; 32], 1).unwrap();
         }),
         (Part::State, Depth::Tables, |to| {
-            to.open_table(STATE).unwrap().pop_first().unwrap();
+            to.open_table(ROWS).unwrap().pop_first().unwrap();
+        }),
+        (Part::State, Depth::Tables, |to| {
+            to.open_table(ROWS).unwrap().pop_last().unwrap();
+        }),
+        (Part::State, Depth::Tables, |to| {
+            to.open_table(SCANNED).unwrap().pop_first().unwrap();
         }),
         (Part::State, Depth::Tables, |to| {
             let mut meta = to.open_table(META).unwrap();

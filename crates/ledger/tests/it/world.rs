@@ -533,6 +533,7 @@ pub fn reviewing(query: OperationId, verdict: Verdict) -> Review {
     }
 }
 
+/// The stored entry of a sequence number.
 fn sequence_bytes(last: u64) -> Vec<u8> {
     #[derive(serde::Serialize)]
     struct Sequence {

@@ -9,6 +9,7 @@ use share::node::Node as _;
 use std::{io::Write as _, path::PathBuf, time::Duration};
 
 use super::{
+    anchored::{self, AnchorArgs, TrustArgs},
     context::Context,
     operation::parse_id,
     proof::{ProofFile, read_genesis},
@@ -48,7 +49,8 @@ Examples:
     /// Write a self-contained proof that an operation is logged, with its outcome
     #[command(after_help = "\
 Example:
-  medshare ledger prove bafyrei… --output query.proof")]
+  medshare ledger prove bafyrei… --output query.proof
+  medshare ledger prove bafyrei… --anchor ethereum --output query.anchored")]
     Prove {
         /// The operation
         #[arg(value_parser = parse_id)]
@@ -59,17 +61,25 @@ Example:
         /// Replace the file if it is there
         #[arg(long)]
         force: bool,
+        /// Of an anchor.
+        #[command(flatten)]
+        anchor: AnchorArgs,
     },
     /// Check a proof file, offline
     #[command(after_help = "\
-Example:
-  medshare ledger verify query.proof --genesis genesis.cbor")]
+Examples:
+  medshare ledger verify query.proof --genesis genesis.cbor
+  medshare ledger verify query.anchored --genesis genesis.cbor \\
+    --network 1 --contract 0x… --block 0x…     # the block's hash, looked up elsewhere")]
     Verify {
         /// The proof file
         file: PathBuf,
         /// The ledger's genesis file [default: the home's]
         #[arg(long, value_name = "FILE")]
         genesis: Option<PathBuf>,
+        /// Of a public chain.
+        #[command(flatten)]
+        trust: TrustArgs,
     },
     /// Replay the whole log from genesis and compare every state hash
     #[command(after_help = "\
@@ -121,8 +131,13 @@ pub fn run(command: LedgerCommand, context: &Context) -> Result<()> {
             operation,
             output,
             force,
-        } => prove(operation, &output, force, context),
-        LedgerCommand::Verify { file, genesis } => verify(&file, genesis, context),
+            anchor,
+        } => prove(operation, &output, force, &anchor, context),
+        LedgerCommand::Verify {
+            file,
+            genesis,
+            trust,
+        } => verify(&file, genesis, &trust, context),
         LedgerCommand::Replay { genesis } => replay(genesis, context),
         LedgerCommand::Genesis { output, force } => {
             let genesis = context.anonymous_node()?.genesis()?;
@@ -305,7 +320,13 @@ fn show_block(height: u64, context: &Context) -> Result<()> {
     context.output.data(&value, show::text(&value))
 }
 
-fn prove(id: OperationId, output: &std::path::Path, force: bool, context: &Context) -> Result<()> {
+fn prove(
+    id: OperationId,
+    output: &std::path::Path,
+    force: bool,
+    anchor: &AnchorArgs,
+    context: &Context,
+) -> Result<()> {
     let existing = if force {
         Existing::Replace
     } else {
@@ -313,6 +334,12 @@ fn prove(id: OperationId, output: &std::path::Path, force: bool, context: &Conte
     };
     files::check_free(output, existing)?;
     let node = context.anonymous_node()?;
+    if let Some(chain) = anchor.anchor {
+        let genesis = trusted_genesis(None, context, &node)?;
+        let (bytes, anchored) = anchored::prove(id, chain, anchor, &node, &genesis)?;
+        write_file(output, &bytes, force)?;
+        return anchored::report_proved(&anchored, output, bytes.len(), context);
+    }
     let (_, leaf) = node.operation(id)?.ok_or_else(|| no_operation(id))?;
     let receipt = node.read(&format!("/v1/operations/{id}/receipt"))?;
     let proof = ProofFile::new(&leaf, receipt);
@@ -339,7 +366,12 @@ fn prove(id: OperationId, output: &std::path::Path, force: bool, context: &Conte
     )
 }
 
-fn verify(file: &std::path::Path, genesis: Option<PathBuf>, context: &Context) -> Result<()> {
+fn verify(
+    file: &std::path::Path,
+    genesis: Option<PathBuf>,
+    trust: &TrustArgs,
+    context: &Context,
+) -> Result<()> {
     let genesis = match genesis {
         Some(path) => read_genesis(&path)?,
         None => {
@@ -350,6 +382,10 @@ fn verify(file: &std::path::Path, genesis: Option<PathBuf>, context: &Context) -
                 .genesis
         }
     };
+    let bytes = files::read_small(file, codec::MAX_OBJECT)?;
+    if anchored::is_anchored(&bytes) {
+        return anchored::verify(&bytes, &genesis, trust, context);
+    }
     let (leaf, receipt) = ProofFile::read(file)?.verify(&genesis)?;
     let header = &receipt.head().header;
     let body = &leaf.operation.body;

@@ -6,6 +6,8 @@ pub mod output;
 
 pub mod account;
 pub mod agent;
+pub mod anchor;
+pub mod anchored;
 pub mod care;
 pub mod config;
 pub mod contact;
@@ -146,6 +148,9 @@ pub enum Command {
     /// Read and check the ledger; needs no home
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
+    /// Anchor the ledger in public chains
+    #[command(subcommand)]
+    Anchor(anchor::AnchorCommand),
     /// The configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -205,6 +210,7 @@ fn run(cli: Cli, output: &mut Output) -> Result<()> {
         Command::Scope(command) => care::run_scope(command, &context),
         Command::Credit(command) => credit::run(command, &context),
         Command::Ledger(command) => ledger::run(command, &context),
+        Command::Anchor(command) => anchor::run(command, &context),
         Command::Contact(command) => contact::run(command, &context),
         Command::Config(_) | Command::Doctor(_) => Ok(()),
     }

@@ -1,5 +1,6 @@
 //! `medshare node`: ledger, store and interface in one process, and the node's own id.
 
+use anchor::Chain;
 use base::operation::Role;
 use clap::Subcommand;
 use serde_json::json;
@@ -13,7 +14,7 @@ use crate::{
         message::{Following, NodeStanding, Status, ValidatorStanding},
     },
     peers::{key, message::plain},
-    wire::{self, Bound, ConsensusParts, NodeParts, PeerParts},
+    wire::{self, AnchorParts, Bound, ChainKey, ConsensusParts, NodeParts, PeerParts},
 };
 
 /// Verbs of the node.
@@ -222,10 +223,11 @@ fn serve(home: &Home, listen: Option<Address>, context: &Context) -> Result<()> 
     // A second node on this home is refused before anybody types a passphrase.
     let running = home.lock_for_running()?;
     let keys = home.unlock(&context.passphrase.read()?)?;
-    let (secret, seed) = {
+    let (secret, seed, ethereum) = {
         let session = home.enter(&keys, context.patience)?;
         let seed = Identity::peer_seed(&session.vault)?;
-        (session.identity.party.operation.clone(), seed)
+        let ethereum = Identity::anchor_key(&session.vault, Chain::Ethereum)?;
+        (session.identity.party.operation.clone(), seed, ethereum)
     };
     drop(keys);
     if !wire::has_ledger(&home.node_folder()) {
@@ -254,6 +256,10 @@ fn serve(home: &Home, listen: Option<Address>, context: &Context) -> Result<()> 
         secret,
         server: &context.config.server,
         store: &context.config.store,
+        anchors: AnchorParts {
+            config: &context.config.anchor,
+            ethereum: ethereum.map(ChainKey),
+        },
         peers,
         consensus,
     };

@@ -10,7 +10,7 @@ use ledger::Notice;
 use qrcode::{EcLevel, QrCode, render::unicode};
 use serde_json::json;
 use share::{Node as _, accept, bag, card::Card};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     agent::watch,
@@ -22,6 +22,8 @@ use super::{
 };
 use crate::{
     exit::{Exit, Fault, Result},
+    http::Address,
+    page,
     system::{self, OsRng},
 };
 
@@ -29,13 +31,20 @@ use crate::{
 #[derive(Subcommand, Debug)]
 pub enum WalletCommand {
     /// Accept what listed hospitals publish and take letters in, until SIGTERM or SIGINT
-    #[command(
-        after_help = "Example:\n  medshare wallet run --home ~/wallet --passphrase-file pass.txt"
-    )]
+    #[command(after_help = "\
+Examples:
+  medshare wallet run --home ~/wallet --passphrase-file pass.txt
+  medshare wallet run --page 127.0.0.1:7480 --home ~/wallet
+
+--page serves the patient's own page, on this machine only, and prints a link to it that is
+good once.")]
     Run {
         /// Do what waits, then end
         #[arg(long)]
         once: bool,
+        /// Serve the patient's own page as well: 127.0.0.1:port, 0 for any
+        #[arg(long, value_name = "ADDRESS", conflicts_with = "once", value_parser = parse_page)]
+        page: Option<Address>,
     },
     /// Show this patient's card to a hospital, face to face: text and QR code
     #[command(after_help = "\
@@ -114,15 +123,19 @@ pub enum HospitalCommand {
 /// By the exit-code table.
 pub fn run(command: WalletCommand, context: &Context) -> Result<()> {
     match command {
-        WalletCommand::Run { once: true } => {
+        WalletCommand::Run { once: true, .. } => {
             let entered = context.enter(&[Role::Patient])?;
             for event in wallet_round(&entered)? {
                 event.print(&context.output)?;
             }
             Ok(())
         }
-        WalletCommand::Run { once: false } => {
-            let unlocked = context.unlock(&[Role::Patient])?;
+        WalletCommand::Run { once: false, page } => {
+            let unlocked = Arc::new(context.unlock(&[Role::Patient])?);
+            if let Some(address) = page {
+                let unlocked = Arc::clone(&unlocked);
+                page::serve(unlocked, &address, context.patience, &context.output)?;
+            }
             let pause = Duration::from_millis(context.config.wallet.poll_milliseconds.into());
             watch(&unlocked, context, pause, wallet_round)
         }
@@ -143,6 +156,17 @@ pub fn run(command: WalletCommand, context: &Context) -> Result<()> {
         WalletCommand::Unguard => guards::unguard(context),
         WalletCommand::Object { recovery } => guards::object(recovery, context),
         WalletCommand::Recover(command) => recover::run(command, context),
+    }
+}
+
+/// Where a page may be served: this machine, by TCP, for a browser.
+fn parse_page(text: &str) -> std::result::Result<Address, String> {
+    match text.parse::<Address>() {
+        Ok(address @ Address::Loopback(_)) => Ok(address),
+        Ok(Address::Unix(_)) => {
+            Err("a browser does not reach a Unix socket; write 127.0.0.1:port".into())
+        }
+        Err(error) => Err(error.to_string()),
     }
 }
 

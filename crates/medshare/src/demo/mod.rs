@@ -5,6 +5,7 @@
 //! script that it is; [`party`] starts processes, [`step`] reports, [`stage`] tidies up.
 //! [`relay`], [`defy`] and [`liar`] are the dishonest: they corrupt real bytes.
 
+mod anvil;
 mod defy;
 mod layout;
 mod liar;
@@ -15,10 +16,14 @@ mod stage;
 mod step;
 mod story;
 
+use ::anchor::Chain;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
-use crate::{cli::context::Context, exit::Result};
+use crate::{
+    cli::{anchor::require, context::Context},
+    exit::Result,
+};
 use stage::Stage;
 use step::Report;
 
@@ -31,6 +36,7 @@ Examples:
   medshare demo
   medshare demo --records ~/my-files
   medshare demo --keep ./stage
+  medshare demo --anchor ethereum
   medshare demo --json | jq -r '.step + \" \" + .outcome'
 
 Everything happens in a folder that only you can enter; it is removed at the end, or kept
@@ -43,6 +49,10 @@ pub struct DemoArgs {
     /// Keep every party's folder in this new folder
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
+    /// Anchor the ledger in these public chains, too: ethereum, in an anvil that the demo
+    /// starts ($MEDSHARE_ANVIL, or anvil on the PATH)
+    #[arg(long, value_name = "CHAIN", value_delimiter = ',')]
+    anchor: Vec<Chain>,
     #[command(subcommand)]
     dishonest: Option<Dishonest>,
 }
@@ -75,6 +85,9 @@ pub fn run(args: &DemoArgs, context: &Context) -> Result<()> {
         Some(Dishonest::DefiantGrant(args)) => defy::grant(args, context),
         Some(Dishonest::Lie(args)) => liar::lie(args, context),
         None => {
+            for chain in &args.anchor {
+                require(*chain)?;
+            }
             let sources = args
                 .records
                 .as_deref()
@@ -82,7 +95,7 @@ pub fn run(args: &DemoArgs, context: &Context) -> Result<()> {
                 .transpose()?;
             let stage = Stage::new(args.keep.as_deref())?;
             let mut report = Report::new(context.output.json);
-            match story::tell(&stage, &mut report, sources) {
+            match story::tell(&stage, &mut report, sources, &args.anchor) {
                 // Its reader has what it wanted; the stage is tidied up all the same.
                 Err(_) if report.is_unread() => Ok(()),
                 told => told,

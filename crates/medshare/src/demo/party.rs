@@ -150,7 +150,7 @@ impl Party {
             .stderr(errors)
             .spawn()
             .map_err(|error| Fault::io(self.program.display(), &error))?;
-        Ok(Running(Arc::new(Mutex::new(child))))
+        Ok(Running::new(child))
     }
 
     fn command(&self, node: &str) -> Command {
@@ -242,6 +242,11 @@ fn text(value: &Value) -> Option<String> {
 pub(super) struct Running(Arc<Mutex<Child>>);
 
 impl Running {
+    /// A process that is no party's.
+    pub(super) fn new(child: Child) -> Self {
+        Self(Arc::new(Mutex::new(child)))
+    }
+
     /// Whether it still runs.
     pub(super) fn is_alive(&self) -> bool {
         matches!(self.child().try_wait(), Ok(None))

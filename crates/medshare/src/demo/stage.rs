@@ -126,8 +126,13 @@ impl Stage {
     /// [`Exit::Storage`].
     pub(super) fn run(&self, party: &Party, arguments: &[&str]) -> Result<Running> {
         let running = party.start(arguments)?;
-        locked(&self.processes).push(running.clone());
+        self.watch_over(running.clone());
         Ok(running)
+    }
+
+    /// Ends `running` with the stage at the latest.
+    pub(super) fn watch_over(&self, running: Running) {
+        locked(&self.processes).push(running);
     }
 
     /// Ctrl-C leaves neither a process nor a folder behind.

@@ -3,6 +3,7 @@
 //! The operation key comes from the backup phrase; every other key is fresh randomness.
 //! A key that replaces another is durable here before the ledger hears of it.
 
+use anchor::Chain;
 use base::{AccountId, ChainId, OperationId, codec, key::OperationSecret, operation::Role};
 use serde::{Deserialize, Serialize};
 use share::{
@@ -254,6 +255,27 @@ impl Identity {
         Ok(seed)
     }
 
+    /// The key that pays for anchors in a public chain, if there is one.
+    ///
+    /// # Errors
+    /// [`Exit::Home`], [`Exit::Storage`].
+    pub fn anchor_key(vault: &LocalVault, chain: Chain) -> Result<Option<Zeroizing<[u8; 32]>>> {
+        let name = anchor_name(chain);
+        let Some(bytes) = vault.read(TABLE, name)? else {
+            return Ok(None);
+        };
+        let key = bytes.as_slice().try_into().map_err(|_| damaged(name))?;
+        Ok(Some(Zeroizing::new(key)))
+    }
+
+    /// Keeps the key that pays for anchors in a public chain.
+    ///
+    /// # Errors
+    /// [`Exit::Storage`].
+    pub fn set_anchor_key(vault: &LocalVault, chain: Chain, key: &[u8; 32]) -> Result<()> {
+        vault.write(TABLE, anchor_name(chain), key)
+    }
+
     /// Keeps a key that is about to replace `kind`, before the ledger hears of it.
     ///
     /// # Errors
@@ -367,6 +389,12 @@ fn damaged(name: &[u8]) -> Fault {
             String::from_utf8_lossy(name)
         ),
     )
+}
+
+const fn anchor_name(chain: Chain) -> &'static [u8] {
+    match chain {
+        Chain::Ethereum => b"anchor-ethereum",
+    }
 }
 
 const TABLE: &str = "identity";

@@ -11,6 +11,7 @@ use std::{
 use store::{BlockStore, GetError, Source};
 
 use super::{
+    anchors::Anchors,
     limit::{Rate, Rates},
     message::{NodeStanding, Scrubbed},
     operator::Jobs,
@@ -66,6 +67,8 @@ pub struct Interface {
     pub operator: AccountId,
     /// What runs for the operator.
     pub jobs: Jobs,
+    /// Anchors in public chains, if the node makes any.
+    pub anchors: Option<Arc<dyn Anchors>>,
     /// How the node stands among others.
     pub standing: Arc<dyn Fn() -> NodeStanding + Send + Sync>,
     /// What the scrubber has found.

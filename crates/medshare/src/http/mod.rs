@@ -8,6 +8,7 @@
 
 pub mod address;
 mod admission;
+pub mod anchors;
 pub mod answer;
 pub mod body;
 pub mod client;

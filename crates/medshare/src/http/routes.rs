@@ -10,7 +10,7 @@ use axum::{
 use std::sync::Arc;
 
 use super::{
-    admission, answer::Answer, custody, interface::Interface, ledger, metrics, operator, relay,
+    admission, anchors, answer::Answer, custody, interface::Interface, ledger, metrics, operator, relay,
     transfer, turn,
 };
 
@@ -49,6 +49,8 @@ pub fn router(interface: Arc<Interface>) -> Router {
         .route("/v1/institutions", get(ledger::lists))
         .route("/v1/ranking", get(ledger::lists))
         .route("/v1/totals", get(ledger::lists))
+        .route("/v1/anchors", get(anchors::standing))
+        .route("/v1/anchors/{chain}/{index}", get(anchors::covering))
         .route("/v1/policy", get(ledger::lists));
     let party = Router::new()
         .route(

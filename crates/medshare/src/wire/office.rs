@@ -180,6 +180,7 @@ fn interface(
         relay: elsewhere.relay,
         operator: AccountId::of(&parts.secret.public()),
         jobs: Jobs::default(),
+        anchors: opened.anchors,
         standing: elsewhere
             .standing
             .unwrap_or_else(|| Arc::new(NodeStanding::default)),

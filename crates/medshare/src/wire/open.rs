@@ -7,7 +7,7 @@ use ledger::{CreateError, Ledger, OpenError, OpenOptions};
 use std::path::Path;
 use store::Embedded;
 
-use super::{BLOCKS, CONFLICT, COPIES, HINTS, LEDGER, NodeParts, POST};
+use super::{ANCHORS, BLOCKS, CONFLICT, COPIES, HINTS, LEDGER, NodeParts, POST};
 use crate::{
     exit::{Exit, Fault, Result},
     files,
@@ -127,6 +127,7 @@ pub(super) fn kept_conflict(note: &Path) -> Result<Option<Conflict>> {
 /// [`Exit::Home`].
 pub fn check_versions(folder: &Path) -> Result<()> {
     database::check_version(&folder.join(LEDGER), ledger::TABLES_VERSION)?;
+    database::check_version(&folder.join(ANCHORS), anchor::TABLES_VERSION)?;
     database::check_version(&folder.join(POST), post::TABLES_VERSION)?;
     database::check_version(&folder.join(HINTS), hints::TABLES_VERSION)?;
     database::check_version(&folder.join(COPIES), copies::TABLES_VERSION)?;

@@ -15,6 +15,7 @@ mod interface;
 mod journey;
 mod killed;
 mod net;
+mod page;
 mod newer;
 mod restore;
 mod verbs;

@@ -39,12 +39,20 @@ pub(crate) fn raised(bytes: &[u8]) -> Vec<u8> {
 
 /// A database of a home, opened as the program opens it.
 pub(crate) fn tables(path: &Path) -> Tables {
-    Tables::open(Arc::new(FileDevice::new(path)), 1 << 20, 1).unwrap()
+    Tables::open(Arc::new(FileDevice::new(path)), 1 << 20, version(path)).unwrap()
+}
+
+/// The version of its tables.
+fn version(path: &Path) -> u32 {
+    match path.ends_with("ledger.redb") {
+        true => ledger::TABLES_VERSION,
+        false => 1,
+    }
 }
 
 /// Raises the version of a database's tables, through the database.
 pub(crate) fn raise_tables(path: &Path) {
-    database::write_version(&tables(path).handle().unwrap(), 2).unwrap();
+    database::write_version(&tables(path).handle().unwrap(), version(path) + 1).unwrap();
 }
 
 fn raise_text(path: &Path) {

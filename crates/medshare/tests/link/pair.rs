@@ -276,6 +276,7 @@ fn interface(
         post: Post::open(&folder.join("post.redb"), PostLimits::default()).unwrap(),
         relay: relay.map(|relay| relay as Arc<dyn Relay>),
         operator: account("node"),
+        anchors: None,
         jobs: Jobs::default(),
         standing: Arc::new(Default::default),
         scrubs: Arc::default(),

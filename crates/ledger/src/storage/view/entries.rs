@@ -152,7 +152,7 @@ impl View {
         let half_life = self.policy()?.half_life_days;
         let mut standings = Vec::new();
         let range = [Standing::TAG].as_slice()..[Standing::TAG + 1].as_slice();
-        for item in self.snapshot.state.range::<&[u8]>(range).map_err(fault)? {
+        for item in self.snapshot.scanned.range::<&[u8]>(range).map_err(fault)? {
             let (key, value) = item.map_err(fault)?;
             let id = key.value().get(1..).and_then(|id| id.try_into().ok());
             let id = id.ok_or_else(|| Fault::Damaged("a standing's key".into()))?;

@@ -2,14 +2,16 @@
 
 use base::{AccountId, Action, OperationId, RecordId};
 
-use super::{Listing, MAX_PAGE, Notice, Page, View, decode, fault, operation_id};
+use super::{
+    super::tables::list_key, Listing, MAX_PAGE, Notice, Page, View, decode, fault, operation_id,
+};
 use crate::state::{
     Fault, List,
     entry::{
         Account, Delegation, DisputeState, Entry, Grant, Institution, Proposal, QueryState, Record,
         RequestState, StateInfo,
     },
-    list_key, operation_key,
+    operation_key,
 };
 
 impl View {
@@ -152,7 +154,8 @@ impl View {
     /// [`Fault`].
     pub fn institutions(&self) -> Result<Vec<Institution>, Fault> {
         let range = [Institution::TAG].as_slice()..[Institution::TAG + 1].as_slice();
-        let entries = self.snapshot.state.range::<&[u8]>(range).map_err(fault)?;
+        let entries = self.snapshot.scanned.range::<&[u8]>(range);
+        let entries = entries.map_err(fault)?;
         entries
             .map(|item| decode(item.map_err(fault)?.1.value()))
             .collect()
@@ -201,20 +204,23 @@ impl View {
         page: Page,
         find: impl Fn([u8; 32]) -> Result<Option<T>, Fault>,
     ) -> Result<Listing<T>, Fault> {
-        let first = list_key(list, page.from);
-        let last = list_key(list, u64::MAX);
-        let limit = page.limit.min(MAX_PAGE);
         let mut items = Vec::new();
+        let Some(subject) = self.subject_of(list)? else {
+            return Ok(Listing { items, next: None });
+        };
+        let first = list_key(subject, list.kind(), page.from);
+        let last = list_key(subject, list.kind(), u64::MAX);
+        let limit = page.limit.min(MAX_PAGE);
         for item in self
             .snapshot
             .lists
-            .range::<&[u8; 41]>(&first..=&last)
+            .range::<&[u8; 17]>(&first..=&last)
             .map_err(fault)?
         {
             let (key, value) = item.map_err(fault)?;
             if items.len() == limit {
                 let mut leaf = [0; 8];
-                leaf.copy_from_slice(&key.value()[33..]);
+                leaf.copy_from_slice(&key.value()[9..]);
                 return Ok(Listing {
                     items,
                     next: Some(u64::from_be_bytes(leaf)),

@@ -6,13 +6,34 @@ use base::{
     key::{HpkeKey, OperationKey, OperationSecret, RecordKey, RecordSignature},
     operation::*,
 };
+use std::{cell::RefCell, collections::HashMap};
 
 pub fn secret(name: &str) -> OperationSecret {
     OperationSecret::new(Digest::of(name.as_bytes()).0)
 }
 
 pub fn id(name: &str) -> AccountId {
-    AccountId::of(&secret(name).public())
+    public(name).1
+}
+
+thread_local! {
+    /// A public key costs a scalar multiplication, and everybody is named many times.
+    static PUBLIC: RefCell<HashMap<String, (OperationKey, AccountId)>> = RefCell::default();
+}
+
+fn public(name: &str) -> (OperationKey, AccountId) {
+    PUBLIC.with_borrow_mut(|known| {
+        if let Some(found) = known.get(name) {
+            return *found;
+        }
+        if known.len() >= 2_000 {
+            known.clear();
+        }
+        let key = secret(name).public();
+        let found = (key, AccountId::of(&key));
+        known.insert(name.to_owned(), found);
+        found
+    })
 }
 
 pub fn hpke(name: &str) -> HpkeKey {
@@ -64,7 +85,7 @@ pub fn record_key(chain: ChainId, account: AccountId, name: &str) -> ProvenRecor
 pub fn registration(chain: ChainId, name: &str, role: Role) -> Register {
     Register {
         role,
-        operation_key: secret(name).public(),
+        operation_key: key_of(name),
         hpke_key: hpke(name),
         record_key: (role == Role::Hospital).then(|| record_key(chain, id(name), name)),
         peer: None,
@@ -87,5 +108,5 @@ pub fn parts(list: &[(&str, &str)]) -> Vec<PartKey> {
 }
 
 pub fn key_of(name: &str) -> OperationKey {
-    secret(name).public()
+    public(name).0
 }

@@ -1,17 +1,25 @@
 //! Chapter: a node, four institutions and their agents come together.
 
+use anchor::Chain;
+
 use super::{
     super::{
         party::{Answer, Party, Running, at_once},
         stage::Stage,
         step::{Report, step},
     },
+    anchors,
     cast::Cast,
 };
 use crate::exit::Result;
 
 /// Makes every home, opens every account, admits every institution.
-pub(super) fn found(stage: &Stage, report: &mut Report, cast: &Cast) -> Result<Running> {
+pub(super) fn found(
+    stage: &Stage,
+    report: &mut Report,
+    cast: &Cast,
+    chains: &[Chain],
+) -> Result<Running> {
     report.chapter("A consortium is founded")?;
     report.passes(
         step(
@@ -21,6 +29,9 @@ pub(super) fn found(stage: &Stage, report: &mut Report, cast: &Cast) -> Result<R
         cast.node
             .init("node", &["--network", "demo", "--recovery-delay", "1s"]),
     )?;
+    if chains.contains(&Chain::Ethereum) {
+        anchors::prepare(stage, report, cast)?;
+    }
     let started = std::time::Instant::now();
     let node = stage.run_node(&cast.node)?;
     report.done(

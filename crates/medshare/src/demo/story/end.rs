@@ -1,5 +1,6 @@
 //! Chapter: what stands on the ledger now, and that anybody can check it.
 
+use anchor::Chain;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use super::{
         stage::Stage,
         step::{Facts, Report, step},
     },
+    anchors,
     cast::Cast,
     records::Published,
     sharing, tampering,
@@ -30,11 +32,19 @@ pub(super) fn accept_waiting(
 }
 
 /// Balances, ranking, a proof, a replay.
-pub(super) fn settle(report: &mut Report, cast: &Cast, published: &Published<'_>) -> Result<()> {
+pub(super) fn settle(
+    report: &mut Report,
+    cast: &Cast,
+    published: &Published<'_>,
+    chains: &[Chain],
+) -> Result<()> {
     report.chapter("What anybody can check now")?;
     balances(report, cast)?;
     ranking(report, cast)?;
-    proof(report, cast, published)?;
+    let operation = proof(report, cast, published)?;
+    if chains.contains(&Chain::Ethereum) {
+        anchors::prove(report, cast, &operation)?;
+    }
     replay(report, cast)?;
     sharing::compare_all(report, cast, &published.journeys)
 }
@@ -84,7 +94,8 @@ fn reviews(ranked: &Value) -> i64 {
         .sum()
 }
 
-fn proof(report: &mut Report, cast: &Cast, published: &Published<'_>) -> Result<()> {
+/// The operation that was proved.
+fn proof(report: &mut Report, cast: &Cast, published: &Published<'_>) -> Result<String> {
     let history = cast
         .mara
         .run(&["record", "history", &published.of(&cast.mara).record]);
@@ -109,7 +120,8 @@ fn proof(report: &mut Report, cast: &Cast, published: &Published<'_>) -> Result<
         size.unwrap_or_default()
     );
     report.passes(step("verify", text), answer)?;
-    tampering::proof(report, &cast.tomas, &file)
+    tampering::proof(report, &cast.tomas, &file)?;
+    Ok(operation)
 }
 
 fn replay(report: &mut Report, cast: &Cast) -> Result<()> {

@@ -1,5 +1,6 @@
 //! The story, top down.
 
+mod anchors;
 mod cast;
 mod consortium;
 mod emergency;
@@ -12,6 +13,8 @@ mod refusals;
 mod sharing;
 mod tampering;
 
+use anchor::Chain;
+
 use super::{samples::Source, stage::Stage, step::Report};
 use crate::exit::Result;
 
@@ -19,7 +22,12 @@ use crate::exit::Result;
 ///
 /// # Errors
 /// [`crate::exit::Exit::Internal`] naming the step that did not come out as it must.
-pub(super) fn tell(stage: &Stage, report: &mut Report, sources: Option<Vec<Source>>) -> Result<()> {
+pub(super) fn tell(
+    stage: &Stage,
+    report: &mut Report,
+    sources: Option<Vec<Source>>,
+    chains: &[Chain],
+) -> Result<()> {
     report.talk("medshare: patients own their medical records and share them.")?;
     report.talk(
         "Northgate, Riverside and St. Brigid's are hospitals, Helix is a research institute.",
@@ -27,7 +35,7 @@ pub(super) fn tell(stage: &Stage, report: &mut Report, sources: Option<Vec<Sourc
     report.talk("Every party is a process of its own, with its own home and its own keys.")?;
     report.heads()?;
     let cast = cast::Cast::new(stage)?;
-    let node = consortium::found(stage, report, &cast)?;
+    let node = consortium::found(stage, report, &cast, chains)?;
     patients::enrol(report, &cast)?;
     let published = records::publish(stage, report, &cast, sources)?;
     sharing::share(stage, report, &cast, &published)?;
@@ -36,7 +44,7 @@ pub(super) fn tell(stage: &Stage, report: &mut Report, sources: Option<Vec<Sourc
     tampering::tamper(stage, report, &cast, &published)?;
     end::accept_waiting(report, &cast, &published)?;
     recovery::bring_back(stage, report, &cast, &published)?;
-    end::settle(report, &cast, &published)?;
+    end::settle(report, &cast, &published, chains)?;
     node.stop();
     end::farewell(stage, report, &cast)
 }

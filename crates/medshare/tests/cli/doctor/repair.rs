@@ -151,10 +151,10 @@ fn the_posts_sums_are_made_anew() {
     }
 }
 
-const NODES: TableDefinition<'_, u64, &[u8; 32]> = TableDefinition::new("nodes");
-const OPERATIONS: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("operations");
-const STATE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("state");
-const LISTS: TableDefinition<'_, &[u8; 41], &[u8; 32]> = TableDefinition::new("lists");
+const NODES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("nodes");
+const NUMBERS: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("numbers");
+const ROWS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("rows");
+const LISTS: TableDefinition<'_, &[u8; 17], &[u8; 32]> = TableDefinition::new("lists");
 
 #[test]
 fn a_ledger_is_made_anew_from_its_blocks() {
@@ -166,16 +166,17 @@ fn a_ledger_is_made_anew_from_its_blocks() {
             to.open_table(NODES).unwrap().pop_first().unwrap();
         }),
         ("operations", |to| {
-            to.open_table(OPERATIONS).unwrap().pop_first().unwrap();
+            let mut numbers = to.open_table(NUMBERS).unwrap();
+            numbers.insert(&[7; 32], 1).unwrap();
         }),
         ("state", |to| {
-            let mut state = to.open_table(STATE).unwrap();
-            let (key, mut value) = {
-                let (key, value) = state.last().unwrap().unwrap();
-                (key.value().to_vec(), value.value().to_vec())
+            let mut rows = to.open_table(ROWS).unwrap();
+            let (row, mut bytes) = {
+                let (row, bytes) = rows.last().unwrap().unwrap();
+                (row.value(), bytes.value().to_vec())
             };
-            value[3] ^= 1;
-            state.insert(&key[..], &value[..]).unwrap();
+            *bytes.last_mut().unwrap() ^= 1;
+            rows.insert(row, &bytes[..]).unwrap();
         }),
         ("lists", |to| {
             to.open_table(LISTS).unwrap().pop_last().unwrap();

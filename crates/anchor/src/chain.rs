@@ -1,0 +1,247 @@
+//! What every public chain does for the service: one small trait.
+//!
+//! A transaction is signed first and sent later, so that who sends it can make it durable in
+//! between. All transactions of one anchor use one *slot* of the sending key (a nonce, an
+//! output): the chain takes at most one of them, however often and in whichever order they
+//! are sent.
+
+use base::{Digest, Millis};
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+use thiserror::Error;
+
+use crate::{bytes::Bytes, checkpoint::Checkpoint, proof::Evidence};
+
+/// The public chains that anchors can stand in.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Chain {
+    /// Ethereum, and every network that speaks as it does.
+    Ethereum,
+}
+
+impl Chain {
+    /// Every chain there is.
+    pub const ALL: [Self; 1] = [Self::Ethereum];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ethereum => "ethereum",
+        }
+    }
+
+    /// Whether this build can speak to it and check its proofs.
+    pub const fn is_built(self) -> bool {
+        match self {
+            Self::Ethereum => cfg!(feature = "ethereum"),
+        }
+    }
+}
+
+impl fmt::Display for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// No chain has this name.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+#[error("there is no chain {0:?}; known: ethereum")]
+pub struct UnknownChain(String);
+
+impl FromStr for Chain {
+    type Err = UnknownChain;
+
+    fn from_str(text: &str) -> Result<Self, UnknownChain> {
+        let known = Self::ALL.into_iter().find(|chain| chain.name() == text);
+        known.ok_or_else(|| UnknownChain(text.chars().take(40).collect()))
+    }
+}
+
+/// A signed transaction that anchors a checkpoint.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attempt {
+    /// Exactly what is sent.
+    pub bytes: Bytes,
+    /// Its name on the chain.
+    pub id: Digest,
+    /// The slot of the key that it uses up.
+    pub slot: u64,
+    /// Most that is paid for a unit of work, in the chain's smallest coin.
+    pub fee: u64,
+    /// The part of it that goes to who includes the transaction.
+    pub tip: u64,
+    /// Most that the transaction can cost, 10^9 of the smallest coin.
+    pub most: u64,
+    /// When it was signed.
+    pub made: Millis,
+}
+
+/// Where a transaction stands in the chain.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    /// Hash of the block.
+    pub block: Digest,
+    /// Its height.
+    pub number: u64,
+    /// The transaction's index in it.
+    pub transaction: u64,
+}
+
+/// What became of the attempts of one anchor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// The node does not know the newest: it must be sent again.
+    Absent,
+    /// It waits to be taken into a block.
+    Waiting,
+    /// One of them anchored.
+    Placed {
+        /// Where.
+        place: Place,
+        /// Blocks from there to the newest, both included.
+        depth: u64,
+        /// What it cost, 10^9 of the smallest coin.
+        cost: u64,
+    },
+    /// None will ever anchor: one was taken and refused by the contract, or the slot was used
+    /// by another transaction of the key.
+    Void {
+        /// Blocks since, both ends included.
+        depth: u64,
+        /// What it cost, 10^9 of the smallest coin.
+        cost: u64,
+        /// Whether the slot went to something that is not ours.
+        foreign: bool,
+    },
+}
+
+/// The newest anchor that the chain has of the ledger, whoever sent it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Seen {
+    /// What it says.
+    pub checkpoint: Checkpoint,
+    /// Where it stands.
+    pub place: Place,
+    /// Blocks from there to the newest, both included.
+    pub depth: u64,
+}
+
+/// A public chain, as a client of one of its nodes sees it. Calls wait for the network, with
+/// a limit each.
+pub trait PublicChain: Send {
+    /// Which one.
+    fn chain(&self) -> Chain;
+
+    /// Whether the node is there, of the right network, and our key may anchor.
+    ///
+    /// # Errors
+    /// [`Trouble`], as of every method.
+    fn ready(&mut self) -> Result<(), Trouble>;
+
+    /// The newest anchor of this ledger, at the chain's newest block.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    fn newest(&mut self) -> Result<Option<Seen>, Trouble>;
+
+    /// Signs a transaction for `checkpoint`, and sends nothing. With `before` it replaces
+    /// those: same slot, higher fee. Else it takes a slot of at least `floor`. It may cost
+    /// `allowance` at most, 10^9 of the smallest coin.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    fn prepare(&mut self, order: &Order<'_>) -> Result<Attempt, Trouble>;
+
+    /// Sends a transaction; that the node has it already is no error.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    fn send(&mut self, attempt: &Attempt) -> Result<(), Trouble>;
+
+    /// What became of attempts that share a slot, oldest first.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    fn standing(&mut self, attempts: &[Attempt]) -> Result<Standing, Trouble>;
+
+    /// How deep a place is, if its block is still part of the chain.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    fn depth(&mut self, place: &Place) -> Result<Option<u64>, Trouble>;
+
+    /// What proves, offline, that `checkpoint` is anchored at `place`.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    fn evidence(&mut self, place: &Place, checkpoint: &Checkpoint) -> Result<Evidence, Trouble>;
+}
+
+/// What is to be signed.
+#[derive(Clone, Copy, Debug)]
+pub struct Order<'a> {
+    /// What is anchored.
+    pub checkpoint: &'a Checkpoint,
+    /// What is replaced, oldest first; empty for a first attempt.
+    pub before: &'a [Attempt],
+    /// Least slot of a first attempt.
+    pub floor: u64,
+    /// Most that it may cost, 10^9 of the smallest coin.
+    pub allowance: u64,
+    /// Now.
+    pub now: Millis,
+}
+
+/// Why an anchor has to wait. Texts name no path or query of an address: keys stand there.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+#[non_exhaustive]
+pub enum Trouble {
+    /// No answer, or none that can be read.
+    #[error("no usable answer from {0}")]
+    Unreachable(String),
+    /// The node is of another network.
+    #[error("the node is of chain {found}, not of {expected}")]
+    WrongChain {
+        /// What the configuration says.
+        expected: u64,
+        /// What the node says.
+        found: u64,
+    },
+    /// The contract is not there, or not this ledger's.
+    #[error("{0}")]
+    Contract(String),
+    /// Fees are too high now.
+    #[error("the chain asks {needed} for a unit of work, above the cap of {cap}")]
+    FeeOverCap {
+        /// What would be needed, in the smallest coin.
+        needed: u64,
+        /// The cap.
+        cap: u64,
+    },
+    /// It would cost more than what is left to spend.
+    #[error("the anchor may cost {needed} gwei, and {left} of the budget are left")]
+    OverBudget {
+        /// Most that it can cost, 10^9 of the smallest coin.
+        needed: u64,
+        /// What is left.
+        left: u64,
+    },
+    /// The node or the contract takes no such transaction.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// What the node says does not fit together.
+    #[error("the node contradicts itself: {0}")]
+    Contradiction(String),
+    /// The chain has an anchor of this ledger that does not fit the ledger.
+    #[error(
+        "the chain holds another root for {size} leaves than this ledger: it was forked, or an owner of the contract lies"
+    )]
+    Forked {
+        /// Leaves that the anchor is about.
+        size: u64,
+    },
+}

@@ -1,0 +1,419 @@
+//! Anchoring in Ethereum: [`PublicChain`] on a node.
+
+use alloy::{
+    consensus::{SignableTransaction as _, TxEip1559, TxEnvelope},
+    eips::{BlockId, BlockNumberOrTag, eip2718::Encodable2718 as _},
+    network::TxSignerSync as _,
+    primitives::{Address, B256, Bytes as Input, TxKind, U256, keccak256},
+    providers::Provider as _,
+    rpc::types::{Filter, TransactionReceipt, TransactionRequest},
+    sol_types::{SolCall as _, SolEvent as _},
+};
+use base::{ChainId, Digest};
+use std::time::Duration;
+
+use super::{
+    Key,
+    contract::Anchor,
+    receipts,
+    rpc::{Endpoint, Fees, Rpc},
+    verify,
+};
+use crate::{
+    bytes::Bytes,
+    chain::{Attempt, Chain, Order, Place, PublicChain, Seen, Standing, Trouble},
+    checkpoint::Checkpoint,
+    proof::{EthereumEvidence, Evidence},
+};
+
+/// Where and how to anchor.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// The node.
+    pub endpoint: Endpoint,
+    /// The network that it must be of.
+    pub chain_id: u64,
+    /// The ledger's contract.
+    pub contract: [u8; 20],
+    /// No anchor stands before this block: that of the contract's creation, or 0.
+    pub from_block: u64,
+    /// Most that is paid for a unit of gas, wei.
+    pub fee_cap: u64,
+    /// Whether the contract keeps the root, for other contracts: costs about 22,000 gas more.
+    pub store: bool,
+    /// Blocks after which one counts as final, the block itself included.
+    pub confirmations: u64,
+    /// Longest wait for one answer.
+    pub patience: Duration,
+}
+
+/// Ethereum, or another network that speaks as it does.
+pub struct Ethereum {
+    rpc: Rpc,
+    key: Key,
+    settings: Settings,
+    ledger: ChainId,
+    contract: Address,
+    checked: bool,
+}
+
+impl std::fmt::Debug for Ethereum {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Ethereum({})", self.settings.endpoint)
+    }
+}
+
+impl Ethereum {
+    /// A client for `ledger`'s contract; nothing is asked yet.
+    ///
+    /// # Errors
+    /// [`Trouble::Unreachable`] when the system gives no sockets.
+    pub fn new(settings: Settings, ledger: ChainId, key: Key) -> Result<Self, Trouble> {
+        Ok(Self {
+            rpc: Rpc::new(&settings.endpoint, settings.patience)?,
+            contract: Address::from(settings.contract),
+            key,
+            settings,
+            ledger,
+            checked: false,
+        })
+    }
+
+    /// The contract is this ledger's, and our key may anchor.
+    fn check_contract(&self) -> Result<(), Trouble> {
+        let ledger = self.rpc.view(self.contract, &Anchor::ledgerCall {})?;
+        if ledger.0 != self.ledger.0 {
+            return Err(Trouble::Contract(format!(
+                "the contract at {} is of another ledger",
+                self.contract
+            )));
+        }
+        let owner = self.key.0.address();
+        if !self
+            .rpc
+            .view(self.contract, &Anchor::isOwnerCall { owner })?
+        {
+            return Err(Trouble::Contract(format!(
+                "{owner} is no owner of the contract at {}",
+                self.contract
+            )));
+        }
+        Ok(())
+    }
+
+    fn call(&self, checkpoint: &Checkpoint) -> Input {
+        let (root, head) = (B256::from(checkpoint.root.0), B256::from(checkpoint.head.0));
+        let Checkpoint { size, height, .. } = *checkpoint;
+        let call = match self.settings.store {
+            false => Anchor::anchorCall {
+                root,
+                size,
+                height,
+                head,
+            }
+            .abi_encode(),
+            true => Anchor::anchorAndStoreCall {
+                root,
+                size,
+                height,
+                head,
+            }
+            .abi_encode(),
+        };
+        call.into()
+    }
+
+    fn receipt(&self, id: Digest) -> Result<Option<(TransactionReceipt, Place)>, Trouble> {
+        let id = B256::from(id.0);
+        let Some(receipt) = self
+            .rpc
+            .ask(self.rpc.provider().get_transaction_receipt(id))?
+        else {
+            return Ok(None);
+        };
+        let place = receipt
+            .block_hash
+            .zip(receipt.block_number)
+            .zip(receipt.transaction_index);
+        Ok(place.map(|((block, number), transaction)| {
+            let block = Digest(block.0);
+            (
+                receipt,
+                Place {
+                    block,
+                    number,
+                    transaction,
+                },
+            )
+        }))
+    }
+
+    /// Whether the key's `slot` went to some transaction, deep enough.
+    fn slot_is_gone(&self, slot: u64, tip: u64) -> Result<bool, Trouble> {
+        let Some(settled) = (tip + 1).checked_sub(self.settings.confirmations) else {
+            return Ok(false);
+        };
+        let count = self.rpc.count(self.key.0.address(), settled.into())?;
+        Ok(count > slot)
+    }
+
+    /// The event of a sequence number, looked for from the newest block back.
+    fn event(&self, sequence: u64, tip: u64) -> Result<Option<(Checkpoint, Place)>, Trouble> {
+        let mut last = tip;
+        for _ in 0..MOST_RANGES {
+            let first = last.saturating_sub(RANGE - 1).max(self.settings.from_block);
+            let filter = Filter::new()
+                .address(self.contract)
+                .event_signature(Anchor::Anchored::SIGNATURE_HASH)
+                .topic2(B256::from(U256::from(sequence)))
+                .from_block(first)
+                .to_block(last);
+            let found = self.rpc.ask(self.rpc.provider().get_logs(&filter))?;
+            if let Some(log) = found.first() {
+                let place = log
+                    .block_hash
+                    .zip(log.block_number)
+                    .zip(log.transaction_index);
+                let event = Anchor::Anchored::decode_log(&log.inner);
+                return Ok(event
+                    .ok()
+                    .zip(place)
+                    .map(|(event, ((block, number), transaction))| {
+                        let block = Digest(block.0);
+                        (
+                            Checkpoint::from(&event.data),
+                            Place {
+                                block,
+                                number,
+                                transaction,
+                            },
+                        )
+                    }));
+            }
+            if first <= self.settings.from_block {
+                break;
+            }
+            last = first - 1;
+        }
+        Ok(None)
+    }
+}
+
+/// Depth of a block of height `number` under the newest, both included.
+fn depth(number: u64, tip: u64) -> u64 {
+    tip.saturating_sub(number) + 1
+}
+
+/// What a transaction cost, gwei, rounded up.
+fn cost(receipt: &TransactionReceipt) -> u64 {
+    let wei = u128::from(receipt.gas_used).saturating_mul(receipt.effective_gas_price);
+    gwei(wei)
+}
+
+/// Wei in gwei, rounded up.
+pub(super) fn gwei(wei: u128) -> u64 {
+    u64::try_from(wei.div_ceil(GWEI)).unwrap_or(u64::MAX)
+}
+
+impl PublicChain for Ethereum {
+    fn chain(&self) -> Chain {
+        Chain::Ethereum
+    }
+
+    fn ready(&mut self) -> Result<(), Trouble> {
+        let (expected, found) = (self.settings.chain_id, self.rpc.chain_id()?);
+        if found != expected {
+            self.checked = false;
+            return Err(Trouble::WrongChain { expected, found });
+        }
+        if !self.checked {
+            self.check_contract()?;
+            self.checked = true;
+        }
+        Ok(())
+    }
+
+    fn newest(&mut self) -> Result<Option<Seen>, Trouble> {
+        let newest = self.rpc.view(self.contract, &Anchor::newestCall {})?;
+        if newest.sequence == 0 {
+            return Ok(None);
+        }
+        let tip = self.rpc.tip()?;
+        let found = self.event(newest.sequence, tip)?;
+        let (checkpoint, place) = found.ok_or_else(|| {
+            Trouble::Contradiction(format!("it shows no event of anchor {}", newest.sequence))
+        })?;
+        Ok(Some(Seen {
+            checkpoint,
+            place,
+            depth: depth(place.number, tip),
+        }))
+    }
+
+    fn prepare(&mut self, order: &Order<'_>) -> Result<Attempt, Trouble> {
+        let before = order.before.last();
+        let paid = before.map(|before| Fees {
+            most: before.fee,
+            tip: before.tip,
+        });
+        let fees = self.rpc.fees(paid, self.settings.fee_cap)?;
+        let from = self.key.0.address();
+        let input = self.call(order.checkpoint);
+        let request = TransactionRequest::default()
+            .from(from)
+            .to(self.contract)
+            .input(input.clone().into());
+        // At the newest block, without what waits: that may be what is replaced.
+        let dry = self
+            .rpc
+            .provider()
+            .estimate_gas(request)
+            .block(BlockId::latest());
+        let gas = self.rpc.ask(dry)?;
+        let gas_limit = gas.saturating_add(gas / 4);
+        let most = gwei(u128::from(gas_limit).saturating_mul(fees.most.into()));
+        if most > order.allowance {
+            return Err(Trouble::OverBudget {
+                needed: most,
+                left: order.allowance,
+            });
+        }
+        let slot = match before {
+            Some(before) => before.slot,
+            None => self
+                .rpc
+                .count(from, BlockNumberOrTag::Pending)?
+                .max(order.floor),
+        };
+        let bytes = sign(
+            &self.key,
+            TxEip1559 {
+                chain_id: self.settings.chain_id,
+                nonce: slot,
+                gas_limit,
+                max_fee_per_gas: fees.most.into(),
+                max_priority_fee_per_gas: fees.tip.into(),
+                to: TxKind::Call(self.contract),
+                value: U256::ZERO,
+                access_list: Default::default(),
+                input,
+            },
+        )?;
+        Ok(Attempt {
+            id: Digest(keccak256(&bytes).0),
+            bytes: Bytes(bytes),
+            slot,
+            fee: fees.most,
+            tip: fees.tip,
+            most,
+            made: order.now,
+        })
+    }
+
+    fn send(&mut self, attempt: &Attempt) -> Result<(), Trouble> {
+        self.rpc.send(&attempt.bytes)
+    }
+
+    fn standing(&mut self, attempts: &[Attempt]) -> Result<Standing, Trouble> {
+        let tip = self.rpc.tip()?;
+        for attempt in attempts.iter().rev() {
+            let Some((receipt, place)) = self.receipt(attempt.id)? else {
+                continue;
+            };
+            let (depth, cost) = (depth(place.number, tip), cost(&receipt));
+            return Ok(match receipt.status() {
+                true => Standing::Placed { place, depth, cost },
+                false => Standing::Void {
+                    depth,
+                    cost,
+                    foreign: false,
+                },
+            });
+        }
+        let Some(last) = attempts.last() else {
+            return Ok(Standing::Waiting);
+        };
+        if self.slot_is_gone(last.slot, tip)? {
+            let depth = self.settings.confirmations;
+            return Ok(Standing::Void {
+                depth,
+                cost: 0,
+                foreign: true,
+            });
+        }
+        let id = B256::from(last.id.0);
+        let known = self
+            .rpc
+            .ask(self.rpc.provider().get_transaction_by_hash(id))?;
+        Ok(match known {
+            Some(_) => Standing::Waiting,
+            None => Standing::Absent,
+        })
+    }
+
+    fn depth(&mut self, place: &Place) -> Result<Option<u64>, Trouble> {
+        let tip = self.rpc.tip()?;
+        let number = BlockNumberOrTag::Number(place.number);
+        let block = self
+            .rpc
+            .ask(self.rpc.provider().get_block_by_number(number))?;
+        let stands = block.is_some_and(|block| block.header.hash.0 == place.block.0);
+        Ok(stands.then(|| depth(place.number, tip)))
+    }
+
+    fn evidence(&mut self, place: &Place, checkpoint: &Checkpoint) -> Result<Evidence, Trouble> {
+        let contradiction = |what: &str| Trouble::Contradiction(what.to_owned());
+        let hash = B256::from(place.block.0);
+        let block = self.rpc.ask(self.rpc.provider().get_block_by_hash(hash))?;
+        let block =
+            block.ok_or_else(|| contradiction("it does not have the block of the anchor"))?;
+        let receipts = self
+            .rpc
+            .ask(self.rpc.provider().get_block_receipts(BlockId::hash(hash)))?;
+        let receipts = receipts.ok_or_else(|| contradiction("it has no receipts of that block"))?;
+        let index = usize::try_from(place.transaction).unwrap_or(usize::MAX);
+        let own = receipts
+            .get(index)
+            .ok_or_else(|| contradiction("it lacks the receipt"))?;
+        let log = own.logs().iter().position(|log| {
+            log.address() == self.contract
+                && log.topic0() == Some(&Anchor::Anchored::SIGNATURE_HASH)
+        });
+        let log = log.ok_or_else(|| contradiction("the transaction's receipt has no anchor"))?;
+        let encoded: Vec<Vec<u8>> = receipts
+            .into_iter()
+            .map(|receipt| receipt.into_primitives_receipt().inner.encoded_2718())
+            .collect();
+        let (_, nodes) = receipts::prove(&encoded, index);
+        let evidence = EthereumEvidence {
+            chain_id: self.settings.chain_id,
+            header: Bytes(alloy::rlp::encode(&block.header.inner)),
+            transaction: place.transaction,
+            log: log as u64,
+            receipt: nodes,
+        };
+        // What is kept has been checked as a verifier will, against the hash that the node named.
+        let stood = verify::stood(&evidence, checkpoint)
+            .map_err(|broken| Trouble::Contradiction(broken.to_string()))?;
+        if stood.place != *place || stood.contract != self.settings.contract {
+            return Err(contradiction("the block's header is of another block"));
+        }
+        Ok(Evidence::Ethereum(evidence))
+    }
+}
+
+/// The bytes of a signed transaction.
+pub(super) fn sign(key: &Key, mut transaction: TxEip1559) -> Result<Vec<u8>, Trouble> {
+    let signature = key
+        .0
+        .sign_transaction_sync(&mut transaction)
+        .map_err(|_| Trouble::Refused("the key signs nothing for this network".into()))?;
+    let signed = transaction.into_signed(signature);
+    Ok(TxEnvelope::from(signed).encoded_2718())
+}
+
+const GWEI: u128 = 1_000_000_000;
+/// Blocks that are searched at once for an event: public nodes allow about so many.
+const RANGE: u64 = 10_000;
+/// Ranges after which an event is not looked for any further back.
+const MOST_RANGES: usize = 100;

@@ -1,0 +1,139 @@
+//! Putting the contract on a chain.
+
+use alloy::{
+    consensus::TxEip1559,
+    eips::{BlockId, BlockNumberOrTag},
+    primitives::{B256, TxKind, U256, keccak256},
+    providers::Provider as _,
+    rpc::types::TransactionRequest,
+};
+use base::{ChainId, Digest};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Key, client, contract,
+    rpc::{Endpoint, Rpc},
+};
+use crate::chain::Trouble;
+
+/// A contract that stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Deployed {
+    /// The network.
+    pub chain_id: u64,
+    /// Its address.
+    pub contract: [u8; 20],
+    /// The block that created it.
+    pub block: u64,
+    /// The transaction that created it.
+    pub transaction: Digest,
+    /// Gas that it took.
+    pub gas: u64,
+    /// What it cost, gwei.
+    pub cost: u64,
+}
+
+/// Creates the contract of `ledger`, owned by `key` and `others`, and waits until it is in a
+/// block, for `patience` at most. `sent` hears the contract's address and the transaction
+/// before that is sent.
+///
+/// # Errors
+/// [`Trouble`]; after `sent` was called it may still be created.
+pub fn deploy(
+    endpoint: &Endpoint,
+    expected: Option<u64>,
+    ledger: ChainId,
+    (key, others): (&Key, &[[u8; 20]]),
+    fee_cap: u64,
+    patience: Duration,
+    sent: impl FnOnce([u8; 20], Digest),
+) -> Result<Deployed, Trouble> {
+    let rpc = Rpc::new(endpoint, patience.min(Duration::from_secs(30)))?;
+    let chain_id = rpc.chain_id()?;
+    if let Some(expected) = expected
+        && expected != chain_id
+    {
+        return Err(Trouble::WrongChain {
+            expected,
+            found: chain_id,
+        });
+    }
+    let from = key.0.address();
+    let owners: Vec<[u8; 20]> = std::iter::once(key.address())
+        .chain(others.iter().copied())
+        .collect();
+    let input = contract::creation(ledger, &owners);
+    let fees = rpc.fees(None, fee_cap)?;
+    let request = TransactionRequest {
+        from: Some(from),
+        to: Some(TxKind::Create),
+        input: input.clone().into(),
+        ..TransactionRequest::default()
+    };
+    let gas = rpc.ask(
+        rpc.provider()
+            .estimate_gas(request)
+            .block(BlockId::latest()),
+    )?;
+    let nonce = rpc.count(from, BlockNumberOrTag::Pending)?;
+    let bytes = client::sign(
+        key,
+        TxEip1559 {
+            chain_id,
+            nonce,
+            gas_limit: gas.saturating_add(gas / 4),
+            max_fee_per_gas: fees.most.into(),
+            max_priority_fee_per_gas: fees.tip.into(),
+            to: TxKind::Create,
+            value: U256::ZERO,
+            access_list: Default::default(),
+            input,
+        },
+    )?;
+    let transaction = keccak256(&bytes);
+    let contract = from.create(nonce).into_array();
+    sent(contract, Digest(transaction.0));
+    rpc.send(&bytes)?;
+    wait(&rpc, transaction, patience, |block, gas, cost| Deployed {
+        chain_id,
+        contract,
+        block,
+        transaction: Digest(transaction.0),
+        gas,
+        cost,
+    })
+}
+
+fn wait(
+    rpc: &Rpc,
+    transaction: B256,
+    patience: Duration,
+    done: impl FnOnce(u64, u64, u64) -> Deployed,
+) -> Result<Deployed, Trouble> {
+    let until = Instant::now() + patience;
+    loop {
+        let receipt = rpc.ask(rpc.provider().get_transaction_receipt(transaction))?;
+        if let Some((receipt, block)) = receipt.and_then(|receipt| {
+            let block = receipt.block_number?;
+            Some((receipt, block))
+        }) {
+            if !receipt.status() {
+                return Err(Trouble::Refused("the contract was not created".into()));
+            }
+            let wei = u128::from(receipt.gas_used).saturating_mul(receipt.effective_gas_price);
+            return Ok(done(block, receipt.gas_used, client::gwei(wei)));
+        }
+        if Instant::now() >= until {
+            return Err(Trouble::Refused(
+                "it is in no block yet; it may still come, look for it before deploying again"
+                    .into(),
+            ));
+        }
+        thread::sleep(POLL);
+    }
+}
+
+const POLL: Duration = Duration::from_millis(200);

@@ -1,0 +1,404 @@
+//! Anchors a ledger by time or count, and sees each anchor through.
+//!
+//! One call of [`Service::step`] does what is due and comes back; it waits for the network,
+//! never for the ledger, and the ledger never for it. Whatever dies in between, the journal
+//! says where it was: a transaction is in it, signed, before the chain can have it, and all
+//! transactions of one anchor share a slot of which the chain takes one.
+
+use base::{Millis, Version};
+use ledger::View;
+use std::time::Duration;
+use thiserror::Error;
+
+use crate::{
+    chain::{Attempt, Order, PublicChain, Seen, Standing, Trouble},
+    checkpoint::Checkpoint,
+    journal::{Entry, Journal, JournalError, State},
+};
+
+/// When to anchor, and for how much.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Schedule {
+    /// An anchor is due so many milliseconds after the last, if there is anything new.
+    pub every: u64,
+    /// Or as soon as so many operations are new.
+    pub count: u64,
+    /// Blocks, its own included, after which an anchor counts as final.
+    pub confirmations: u64,
+    /// A transaction that waits so many milliseconds is replaced by one that pays more.
+    pub replace: u64,
+    /// Most that is spent in [`WINDOW`], 10^9 of the chain's smallest coin.
+    pub budget: u64,
+    /// Pause between two looks.
+    pub poll: Duration,
+}
+
+/// The time that a budget is for: 30 days.
+pub const WINDOW: u64 = 30 * Millis::DAY;
+
+/// How anchoring stands.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Report {
+    /// Anchors that are final.
+    pub anchors: u64,
+    /// The newest of them.
+    pub newest: Option<(Checkpoint, u64)>,
+    /// Anchors that are on their way.
+    pub open: u64,
+    /// What all cost, 10^9 of the chain's smallest coin.
+    pub cost: u64,
+    /// What is left to spend in the running [`WINDOW`].
+    pub left: u64,
+    /// Why the last step got no further.
+    pub trouble: Option<String>,
+}
+
+/// What a step came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Next {
+    /// Nothing is due.
+    Idle,
+    /// An anchor was begun.
+    Begun,
+    /// One is on its way.
+    Waiting,
+    /// One became final.
+    Final,
+    /// An anchor that another node sent was taken over.
+    Adopted,
+    /// One that was final is not part of the chain any more, and is sent again.
+    Reopened,
+    /// One came to nothing.
+    Void,
+}
+
+/// Why a step got no further. The next one begins where it ended.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StepError {
+    /// The chain.
+    #[error(transparent)]
+    Trouble(#[from] Trouble),
+    /// The journal.
+    #[error("anchors.redb: {0}")]
+    Journal(#[from] JournalError),
+    /// The ledger.
+    #[error("ledger: {0}")]
+    Ledger(#[from] ledger::Fault),
+}
+
+/// Anchors one ledger in one chain.
+pub struct Service<'a> {
+    chain: Box<dyn PublicChain + 'a>,
+    journal: &'a Journal,
+    schedule: Schedule,
+    /// When this service began: what "so long after the last" counts from at first.
+    began: Millis,
+    failures: u32,
+}
+
+impl std::fmt::Debug for Service<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Service({})", self.chain.chain())
+    }
+}
+
+/// Gives a snapshot of the ledger.
+pub type Views<'a> = dyn Fn() -> Result<View, ledger::Fault> + 'a;
+
+impl<'a> Service<'a> {
+    /// A service that goes on where `journal` ends.
+    pub fn new(
+        chain: Box<dyn PublicChain + 'a>,
+        journal: &'a Journal,
+        schedule: Schedule,
+        now: Millis,
+    ) -> Self {
+        Self {
+            chain,
+            journal,
+            schedule,
+            began: now,
+            failures: 0,
+        }
+    }
+
+    /// Does what is due.
+    ///
+    /// # Errors
+    /// [`StepError`].
+    pub fn step(&mut self, views: &Views<'_>, now: Millis) -> Result<Next, StepError> {
+        let done = self.try_step(views, now);
+        self.failures = match &done {
+            Ok(_) => 0,
+            Err(_) => self.failures.saturating_add(1),
+        };
+        done
+    }
+
+    /// How long to wait before the next step: longer after each failure, five minutes at most.
+    pub fn pause(&self) -> Duration {
+        let factor = 1 << self.failures.min(16);
+        let most = LONGEST_PAUSE.max(self.schedule.poll);
+        self.schedule.poll.saturating_mul(factor).min(most)
+    }
+
+    /// How anchoring stands, as far as the journal knows.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn report(&self, now: Millis) -> Result<Report, JournalError> {
+        let chain = self.chain.chain();
+        let (anchors, cost) = self.journal.sums(chain)?;
+        let newest = self.journal.newest_final(chain)?;
+        Ok(Report {
+            anchors,
+            newest: newest.and_then(|(_, entry)| match entry.state {
+                State::Final { place, .. } => Some((entry.checkpoint, place.number)),
+                State::Open | State::Void => None,
+            }),
+            open: self.open()?.len() as u64,
+            cost,
+            left: self.left(now)?,
+            trouble: None,
+        })
+    }
+
+    fn try_step(&mut self, views: &Views<'_>, now: Millis) -> Result<Next, StepError> {
+        self.chain.ready()?;
+        let reopened = self.follow_reorg()?;
+        let open = self.open()?;
+        if open.is_empty() {
+            return self.begin(views, now);
+        }
+        let mut next = if reopened {
+            Next::Reopened
+        } else {
+            Next::Waiting
+        };
+        // Oldest first: a slot counts only after those before it.
+        for (number, entry) in open.into_iter().rev() {
+            match self.settle(number, entry, now)? {
+                Next::Waiting => {}
+                other => next = other,
+            }
+        }
+        Ok(next)
+    }
+
+    /// Entries that are on their way, newest first. One is begun when none is open, so that
+    /// what is open stands behind everything settled, but for what a reorganisation reopened.
+    fn open(&self) -> Result<Vec<(u64, Entry)>, JournalError> {
+        let mut final_ones = 0;
+        let recent = self.journal.back_while(self.chain.chain(), |entry| {
+            final_ones += usize::from(matches!(entry.state, State::Final { .. }));
+            final_ones <= WATCHED
+        })?;
+        let open = |entry: &Entry| entry.state == State::Open;
+        Ok(recent
+            .into_iter()
+            .filter(|(_, entry)| open(entry))
+            .collect())
+    }
+
+    /// The chain may have been reorganised deeper than an anchor was: then it is open again.
+    fn follow_reorg(&mut self) -> Result<bool, StepError> {
+        let chain = self.chain.chain();
+        let mut final_ones = 0;
+        let recent = self.journal.back_while(chain, |entry| {
+            final_ones += usize::from(matches!(entry.state, State::Final { .. }));
+            final_ones <= WATCHED
+        })?;
+        let mut reopened = false;
+        for (number, mut entry) in recent {
+            let State::Final { place, .. } = entry.state else {
+                continue;
+            };
+            if self.chain.depth(&place)?.is_some() {
+                return Ok(reopened); // so are those before it
+            }
+            // What another node sent is that node's to send again.
+            entry.state = match entry.attempts.is_empty() {
+                true => State::Void,
+                false => State::Open,
+            };
+            entry.cost = 0;
+            self.journal.put(chain, number, &entry)?;
+            reopened = true;
+        }
+        Ok(reopened)
+    }
+
+    fn settle(&mut self, number: u64, mut entry: Entry, now: Millis) -> Result<Next, StepError> {
+        let chain = self.chain.chain();
+        match self.chain.standing(&entry.attempts)? {
+            Standing::Placed { place, depth, cost } if depth >= self.schedule.confirmations => {
+                let evidence = self.chain.evidence(&place, &entry.checkpoint)?;
+                entry.state = State::Final { place, evidence };
+                entry.cost = cost;
+                self.journal.put(chain, number, &entry)?;
+                Ok(Next::Final)
+            }
+            Standing::Void { depth, cost, .. } if depth >= self.schedule.confirmations => {
+                entry.state = State::Void;
+                entry.cost = cost;
+                self.journal.put(chain, number, &entry)?;
+                Ok(Next::Void)
+            }
+            Standing::Placed { .. } | Standing::Void { .. } => Ok(Next::Waiting),
+            standing @ (Standing::Absent | Standing::Waiting) => {
+                let Some(last) = entry.attempts.last() else {
+                    return Ok(Next::Waiting);
+                };
+                // A clock that was set, either way, replaces too early and never too late.
+                let stuck = now.0.abs_diff(last.made.0) >= self.schedule.replace;
+                if stuck && let Some(better) = self.better(&entry, now)? {
+                    entry.attempts.push(better.clone());
+                    self.journal.put(chain, number, &entry)?;
+                    self.chain.send(&better)?;
+                } else if standing == Standing::Absent {
+                    self.chain.send(last)?;
+                }
+                Ok(Next::Waiting)
+            }
+        }
+    }
+
+    /// A transaction in place of one that is stuck; none while fees or budget forbid it.
+    fn better(&mut self, entry: &Entry, now: Millis) -> Result<Option<Attempt>, StepError> {
+        // Of one slot only one costs anything: what the last might cost is to be spent anyway.
+        let reserved = entry.attempts.last().map_or(0, |last| last.most);
+        let order = Order {
+            checkpoint: &entry.checkpoint,
+            before: &entry.attempts,
+            floor: 0,
+            allowance: self.left(now)?.saturating_add(reserved),
+            now,
+        };
+        match self.chain.prepare(&order) {
+            Ok(attempt) => Ok(Some(attempt)),
+            Err(Trouble::FeeOverCap { .. } | Trouble::OverBudget { .. } | Trouble::Refused(_)) => {
+                Ok(None)
+            }
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    fn begin(&mut self, views: &Views<'_>, now: Millis) -> Result<Next, StepError> {
+        let head = views()?.head()?.header;
+        let (size, at) = self.last()?;
+        let fresh = head.tree_size.saturating_sub(size);
+        // Either way: a clock that was once far ahead does not stop anchoring until then.
+        let waited = now.0.abs_diff(at.0);
+        if fresh == 0 || (fresh < self.schedule.count && waited < self.schedule.every) {
+            return Ok(Next::Idle);
+        }
+        if let Some(seen) = self.chain.newest()?
+            && seen.checkpoint.size > size
+        {
+            if let Some(next) = self.adopt(views, &seen, now)? {
+                return Ok(next);
+            }
+            if head.tree_size <= seen.checkpoint.size || head.height <= seen.checkpoint.height {
+                return Err(Trouble::Forked {
+                    size: seen.checkpoint.size,
+                }
+                .into());
+            }
+        }
+        let checkpoint = Checkpoint::of(&head);
+        let order = Order {
+            checkpoint: &checkpoint,
+            before: &[],
+            floor: self.floor()?,
+            allowance: self.left(now)?,
+            now,
+        };
+        let attempt = self.chain.prepare(&order)?;
+        let entry = Entry {
+            version: Version,
+            checkpoint,
+            made: now,
+            attempts: vec![attempt.clone()],
+            state: State::Open,
+            cost: 0,
+        };
+        self.journal.add(self.chain.chain(), &entry)?;
+        self.chain.send(&attempt)?;
+        Ok(Next::Begun)
+    }
+
+    /// Takes over an anchor that another node sent; none if it does not fit this ledger.
+    fn adopt(
+        &mut self,
+        views: &Views<'_>,
+        seen: &Seen,
+        now: Millis,
+    ) -> Result<Option<Next>, StepError> {
+        let ours = views()?.head_at(seen.checkpoint.height)?;
+        match ours {
+            // This node is behind: it will know.
+            None => return Ok(Some(Next::Waiting)),
+            Some(head) if Checkpoint::of(&head.header) == seen.checkpoint => {}
+            Some(_) => return Ok(None),
+        }
+        if seen.depth < self.schedule.confirmations {
+            return Ok(Some(Next::Waiting));
+        }
+        let evidence = self.chain.evidence(&seen.place, &seen.checkpoint)?;
+        let entry = Entry {
+            version: Version,
+            checkpoint: seen.checkpoint,
+            made: now,
+            attempts: Vec::new(),
+            state: State::Final {
+                place: seen.place,
+                evidence,
+            },
+            cost: 0,
+        };
+        self.journal.add(self.chain.chain(), &entry)?;
+        Ok(Some(Next::Adopted))
+    }
+
+    /// Leaves that the newest final anchor covers, and when it was begun.
+    fn last(&self) -> Result<(u64, Millis), JournalError> {
+        let newest = self.journal.newest_final(self.chain.chain())?;
+        Ok(newest.map_or((0, self.began), |(_, entry)| {
+            (entry.checkpoint.size, entry.made)
+        }))
+    }
+
+    /// The slot after the newest that was used: a node that lags may not know of it.
+    fn floor(&self) -> Result<u64, JournalError> {
+        let mut floor = 0;
+        self.journal.back_while(self.chain.chain(), |entry| {
+            if let (State::Final { .. }, Some(attempt)) = (&entry.state, entry.attempts.last()) {
+                floor = attempt.slot + 1;
+            }
+            floor == 0
+        })?;
+        Ok(floor)
+    }
+
+    /// What may still be spent in the running window. What is on its way counts as spent.
+    fn left(&self, now: Millis) -> Result<u64, JournalError> {
+        let mut spent = 0_u64;
+        self.journal.back_while(self.chain.chain(), |entry| {
+            let inside = now.0.abs_diff(entry.made.0) < WINDOW;
+            if inside {
+                let may_cost = entry.attempts.iter().map(|attempt| attempt.most).max();
+                spent = spent.saturating_add(match entry.state {
+                    State::Open => may_cost.unwrap_or(0),
+                    State::Final { .. } | State::Void => entry.cost,
+                });
+            }
+            inside
+        })?;
+        Ok(self.schedule.budget.saturating_sub(spent))
+    }
+}
+
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// Final anchors behind which no reorganisation is looked for.
+const WATCHED: usize = 8;

@@ -1,0 +1,149 @@
+//! A proof file in which anything was altered is refused, by us and by the independent
+//! script, and both name the link.
+
+use anchor::{AnchoredProof, Link};
+use ipld_core::ipld::Ipld;
+use ledger::ValidatorSet;
+use std::fs;
+
+use crate::{
+    anchoring::script,
+    anvil::{Anvil, NETWORK},
+    world::{Anchoring, T0, World, trust},
+};
+
+#[test]
+fn each_field_that_is_altered_breaks_a_link_that_is_named() {
+    let (world, anvil) = (World::new(), Anvil::start());
+    let anchoring = Anchoring::deploy(&world, &anvil);
+    let journal = world.journal("anchors.redb");
+    let mut service = anchoring.service(&journal, 0);
+    world.grow(101);
+    anchoring.step(&mut service, T0).unwrap();
+    anchoring.settle(&mut service, &anvil, T0);
+    let validators = ValidatorSet::of(&world.genesis);
+    let genesis = world.write_genesis();
+    let mut altered = 0;
+    for certified in [false, true] {
+        let proof = world.prove(&journal, 42, certified);
+        let ethereum = anchoring.trust(&proof);
+        let trust = trust(&world, &validators, &ethereum);
+        let bytes = proof.to_bytes();
+        let whole: Ipld = serde_ipld_dagcbor::from_slice(&bytes).unwrap();
+        let mut forgeries = Vec::new();
+        forge(&whole, &mut Vec::new(), &mut |path, value| {
+            forgeries.push((path, value))
+        });
+        assert!(forgeries.len() > 30);
+        for (path, value) in forgeries {
+            let mut file = whole.clone();
+            *at(&mut file, &path) = value;
+            let bytes = serde_ipld_dagcbor::to_vec(&file).unwrap();
+            let verified = AnchoredProof::read(&bytes).and_then(|proof| proof.verify(&trust));
+            let broken = verified.map(|_| ()).expect_err(&path.join("."));
+            let links = links(&path);
+            assert!(links.contains(&broken.link), "{}: {broken}", path.join("."));
+            // The other implementation says the same.
+            let name = world.folder.join("forged");
+            fs::write(&name, &bytes).unwrap();
+            let (contract, block) = (
+                hex::encode(ethereum.contract),
+                hex::encode(ethereum.blocks[1].0),
+            );
+            let (accepted, said) = script(&name, &genesis, &contract, &block, NETWORK);
+            assert!(!accepted, "{}: {said}", path.join("."));
+            // It looks less deep into the ledger's own objects, and so may find the next link.
+            let named = links
+                .iter()
+                .any(|link| said.contains(&format!("broken link: {link}:")));
+            assert!(named, "{}: {broken}; the script: {said}", path.join("."));
+            altered += 1;
+        }
+        // A bit of every byte.
+        for at in 0..bytes.len() {
+            let mut forged = bytes.clone();
+            forged[at] ^= 1 << (at % 8);
+            let verified = AnchoredProof::read(&forged).and_then(|proof| proof.verify(&trust));
+            assert!(verified.is_err(), "byte {at} of {}", bytes.len());
+        }
+        for length in (0..bytes.len()).step_by(7) {
+            assert!(AnchoredProof::read(&bytes[..length]).is_err());
+        }
+    }
+    println!("{altered} forgeries");
+}
+
+/// Which links an altered field may break: its own, or the next that depends on it.
+fn links(path: &[String]) -> &'static [Link] {
+    use Link::{Block, Certificate, Event, Format, Header, Inclusion, Operation, Receipt, Trust};
+    let names: Vec<&str> = path.iter().map(String::as_str).collect();
+    match names.as_slice() {
+        ["v", ..] => &[Format],
+        ["leaf", ..] => &[Operation, Inclusion],
+        ["inclusion", ..] => &[Format, Inclusion],
+        ["block", ..] => &[Block, Inclusion, Certificate, Event],
+        ["certificate", ..] => &[Format, Certificate],
+        ["anchor", "ethereum", "chain_id"] => &[Trust],
+        ["anchor", "ethereum", "header"] => &[Header, Receipt, Trust],
+        ["anchor", "ethereum", "transaction"] => &[Receipt],
+        ["anchor", "ethereum", "log"] => &[Event],
+        ["anchor", "ethereum", "receipt", ..] => &[Format, Receipt],
+        _ => &[Format],
+    }
+}
+
+/// Every value that is not a map, in several altered forms.
+fn forge(value: &Ipld, path: &mut Vec<String>, found: &mut impl FnMut(Vec<String>, Ipld)) {
+    match value {
+        Ipld::Map(map) => {
+            for (key, value) in map {
+                path.push(key.clone());
+                forge(value, path, found);
+                path.pop();
+            }
+            let mut more = map.clone();
+            more.insert("more".into(), Ipld::Null);
+            found(path.clone(), Ipld::Map(more));
+        }
+        Ipld::List(list) => {
+            for (index, value) in list.iter().enumerate() {
+                path.push(index.to_string());
+                forge(value, path, found);
+                path.pop();
+            }
+            let short = &list[..list.len().saturating_sub(1)];
+            found(path.clone(), Ipld::List(short.to_vec()));
+            let twice = list.iter().chain(list.last()).cloned();
+            found(path.clone(), Ipld::List(twice.collect()));
+        }
+        Ipld::Integer(number) => {
+            for other in [number + 1, number - 1, i128::from(u64::MAX)] {
+                if other >= 0 && other != *number {
+                    found(path.clone(), Ipld::Integer(other));
+                }
+            }
+        }
+        Ipld::Bytes(bytes) => {
+            for at in [0, bytes.len() / 2] {
+                let mut other = bytes.clone();
+                other[at] ^= 0x10;
+                found(path.clone(), Ipld::Bytes(other));
+            }
+            found(path.clone(), Ipld::Bytes(bytes[..bytes.len() - 1].to_vec()));
+            found(path.clone(), Ipld::Bytes([bytes.as_slice(), &[0]].concat()));
+            found(path.clone(), Ipld::Bytes(Vec::new()));
+        }
+        _ => found(path.clone(), Ipld::Bool(true)),
+    }
+}
+
+fn at<'a>(value: &'a mut Ipld, path: &[String]) -> &'a mut Ipld {
+    let Some((first, rest)) = path.split_first() else {
+        return value;
+    };
+    match value {
+        Ipld::Map(map) => at(map.get_mut(first).unwrap(), rest),
+        Ipld::List(list) => at(&mut list[first.parse::<usize>().unwrap()], rest),
+        _ => panic!(),
+    }
+}

@@ -1,0 +1,88 @@
+//! Anchors in public chains: how they stand, and what proves one. Open to anybody, as every
+//! read of the ledger is; who is shown an anchor checks it.
+
+use anchor::{Chain, Checkpoint, Evidence};
+use axum::extract::{Path, State};
+use base::Digest;
+use ledger::Head;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    admission::{blocking, parse},
+    answer::{Answer, Handled},
+    interface::Shared,
+    message::ErrorCode,
+};
+
+/// What a node knows of its anchors.
+pub trait Anchors: Send + Sync {
+    /// How each chain stands.
+    fn standing(&self) -> Vec<AnchorStanding>;
+
+    /// The final anchor with the smallest tree that holds leaf `index`.
+    ///
+    /// # Errors
+    /// In words, why the journal cannot be read.
+    fn covering(&self, chain: Chain, index: u64) -> Result<Option<(Checkpoint, Evidence)>, String>;
+}
+
+/// `GET /v1/anchors`
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnchorStanding {
+    /// Which chain.
+    pub chain: Chain,
+    /// Which network of it.
+    pub network: u64,
+    /// What anchors there: a contract.
+    pub place: String,
+    /// Who pays.
+    pub payer: String,
+    /// Anchors that are final.
+    pub anchors: u64,
+    /// Of the newest: leaves, root, height of the public block.
+    pub newest: Option<(u64, Digest, u64)>,
+    /// Anchors that are on their way.
+    pub open: u64,
+    /// What all cost, gwei.
+    pub cost: u64,
+    /// What is left of the budget for 30 days, gwei.
+    pub left: u64,
+    /// Why it gets no further now.
+    pub trouble: Option<String>,
+}
+
+/// `GET /v1/anchors/{chain}/{index}`
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnchoredHead {
+    /// The head that was anchored.
+    pub head: Head,
+    /// What proves it.
+    pub evidence: Evidence,
+}
+
+pub(super) async fn standing(State(interface): Shared) -> Handled {
+    let anchors = interface.anchors.as_ref();
+    let standing = anchors.map_or_else(Vec::new, |anchors| anchors.standing());
+    Ok(Answer::object(&standing))
+}
+
+pub(super) async fn covering(
+    State(interface): Shared,
+    Path((chain, index)): Path<(String, String)>,
+) -> Handled {
+    let (chain, index): (Chain, u64) = (parse(&chain)?, parse(&index)?);
+    let anchors = interface.anchors.clone().ok_or_else(Answer::not_found)?;
+    blocking(move || {
+        let found = anchors
+            .covering(chain, index)
+            .map_err(|_| Answer::error(ErrorCode::Storage, "the anchors cannot be read"))?;
+        let (checkpoint, evidence) = found.ok_or_else(Answer::not_found)?;
+        let head = (interface.views)()?
+            .head_at(checkpoint.height)?
+            .ok_or_else(Answer::not_found)?;
+        Ok(Answer::object(&AnchoredHead { head, evidence }))
+    })
+    .await
+}
