@@ -39,7 +39,7 @@ fn long() {
 fn a_large_batch_is_durable_when_it_is_acknowledged() {
     for (number, lot) in (0..).zip(LOTS) {
         let random = &mut Random::new(number);
-        let life = Life::new();
+        let mut life = Life::new();
         let node = life.start().unwrap();
         let blocks: Vec<Vec<u8>> = (1..5_u8)
             .map(|byte| vec![byte; store::MAX_BLOCK / 2])
