@@ -4,13 +4,17 @@
 
 use super::net::Net;
 use base::{
-    AccountId, Digest, Millis, Operation, Signed, cid,
+    AccountId, ChainId, Digest, Millis, Operation, Signed, cid,
     key::{HpkeKey, OperationSecret},
-    operation::{PatientKeys, Register, Role},
+    operation::{PatientKeys, Register, Role, SignedOperation},
 };
 use consensus::{Limits, Sequencer as _, Solo};
 use ledger::{Ledger, OpenOptions};
-use medshare::home::{Home, passphrase::Passphrase};
+use medshare::{
+    home::{Home, passphrase::Passphrase},
+    http::{Address, HttpNode},
+};
+use share::node::Node as _;
 use std::{
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -29,6 +33,13 @@ fn log_at(net: &Net, number: u8, shift: i64) {
     let clock = move || Millis(now.saturating_add_signed(shift));
     let secret = session.identity.party.operation.clone();
     let solo = Solo::start(Arc::new(ledger), secret, clock, Limits::default()).unwrap();
+    let operation = registration(home.genesis.chain(), number);
+    solo.submit(operation.to_bytes().0).unwrap();
+    solo.stop();
+}
+
+/// Opens the account of a patient of this number.
+fn registration(chain: ChainId, number: u8) -> SignedOperation {
     let patient = OperationSecret::new([number; 32]);
     let register = Register {
         role: Role::Patient,
@@ -42,30 +53,13 @@ fn log_at(net: &Net, number: u8, shift: i64) {
         }),
     };
     let operation = Operation {
-        chain: home.genesis.chain(),
+        chain,
         account: AccountId::of(&patient.public()),
         delegation: None,
         sequence: 1,
         action: register.into(),
     };
-    solo.submit(Signed::new(operation, &patient).to_bytes().0)
-        .unwrap();
-    solo.stop();
-}
-
-/// A patient's home, and what registering it says.
-fn register(net: &Net, name: &str) -> super::net::Ran {
-    let init = [
-        "init",
-        "--role",
-        "patient",
-        "--work-factor",
-        "2",
-        "--home",
-        name,
-    ];
-    net.run(&init).ok();
-    net.run(&["account", "register", "--home", name])
+    Signed::new(operation, &patient)
 }
 
 #[test]
@@ -78,10 +72,11 @@ fn a_clock_that_was_set_back_stops_nothing_but_writing() {
     net.run_node();
     let before = net.json(&["ledger", "replay"]);
     assert_eq!(before["equal"], true);
-    let refused = register(&net, "bert");
-    assert_ne!(refused.code, 0, "{refused:?}");
-    assert!(refused.stderr.contains("clock"), "{refused:?}");
-    assert_eq!(refused.stderr.lines().count(), 1, "{refused:?}");
+    let address = Address::Unix(net.path("node/node/medshare.sock"));
+    let node = HttpNode::new(address, Duration::from_secs(30), None).unwrap();
+    let operation = registration(node.genesis().unwrap().chain(), 202);
+    let refused = node.submit(&operation).unwrap_err();
+    assert!(refused.to_string().contains("clock"), "{refused}");
     net.run(&["account", "show", "--home", "anna"]).ok();
     assert_eq!(
         net.json(&["ledger", "replay"]),
@@ -98,10 +93,18 @@ fn a_clock_that_jumps_forward_or_a_little_back_goes_on() {
     // Three seconds are within what the genesis object allows: time goes on in small steps.
     log_at(&net, 201, 3_000);
     net.run_node();
-    register(&net, "anna").ok();
+    let address = Address::Unix(net.path("node/node/medshare.sock"));
+    let node = HttpNode::new(address, Duration::from_secs(30), None).unwrap();
+    let chain = node.genesis().unwrap().chain();
+    let ahead = node.head().unwrap().header.time;
+    node.submit(&registration(chain, 202)).unwrap();
+    assert_eq!(node.head().unwrap().header.time, ahead.plus(1));
+    // Once the clock has passed it, time is the clock's again.
     net.stop_node();
     net.run_node();
-    register(&net, "bert").ok();
+    std::thread::sleep(Duration::from_secs(4));
+    node.submit(&registration(chain, 203)).unwrap();
+    assert!(node.head().unwrap().header.time > ahead.plus(100));
     let replay = net.json(&["ledger", "replay"]);
     assert_eq!(
         (&replay["equal"], &replay["leaves"]),
