@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         }
     }
     println!("again with: cargo xtask crash --kills {kills} --runs {runs} --seed {seed}");
-    for (tests, only) in [(TESTS, ""), (NODE_TESTS, "killed::")] {
+    for (tests, only) in [(TESTS, ""), (DISK_TESTS, ""), (NODE_TESTS, "killed::")] {
         let mut command = run::cargo();
         command.args(tests).args(["--", only, "--include-ignored"]);
         command.args(["--nocapture", "--test-threads=1"]);
@@ -59,6 +59,16 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     }
     Ok(())
 }
+
+/// Post and vault on a disk that fails.
+const DISK_TESTS: [&str; 6] = [
+    "test",
+    "--locked",
+    "--package",
+    "medshare",
+    "--test",
+    "disks",
+];
 
 /// The node's own process, under load through `/v1`.
 const NODE_TESTS: [&str; 6] = ["test", "--locked", "--package", "medshare", "--test", "cli"];

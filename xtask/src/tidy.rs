@@ -302,6 +302,7 @@ fn budgets(tree: &Tree) -> Result<Vec<String>> {
     let base: usize = tree
         .product()
         .filter(|(path, _)| path.starts_with("crates/base/"))
+        .filter(|(path, _)| !path.starts_with("crates/base/src/codec/")) // no vocabulary
         .map(|(_, text)| text.lines().count())
         .sum();
     // 2,000 before recovery brought five operations and a statement into it.

@@ -133,7 +133,7 @@ impl Language {
         }
         let mut text = String::new();
         for (at, digit) in digits.chars().enumerate() {
-            if at > 0 && (digits.len() - at) % 3 == 0 {
+            if at > 0 && (digits.len() - at).is_multiple_of(3) {
                 text.push(match self {
                     Self::English => ',',
                     Self::German => '.',

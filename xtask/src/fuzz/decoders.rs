@@ -7,10 +7,7 @@ use std::fs;
 use super::USAGE;
 use crate::{document, run};
 
-/// Optimised, with debug assertions and overflow checks on, as in tests.
-const TEST: [&str; 13] = [
-    "--config",
-    "profile.dev.opt-level=3",
+const TEST: [&str; 11] = [
     "test",
     "--locked",
     "--workspace",

@@ -3,8 +3,11 @@
 //! any subset of sectors. Names live and die like bytes: a file or folder that nobody
 //! synced into its folder may be gone. Operations can be made to fail.
 
+#[path = "disk/ledger.rs"]
 mod ledger;
+#[path = "disk/lot.rs"]
 mod lot;
+#[path = "disk/store.rs"]
 mod store;
 
 use crate::random::Random;

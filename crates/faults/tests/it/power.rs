@@ -1,6 +1,9 @@
 //! The power goes, again and again; or the process is killed and what it wrote stays in
 //! the page cache until the power goes later. A run is named by its seed.
 
+use base::cid;
+use store::BlockStore as _;
+
 use crate::{
     disk::{LOTS, Lot},
     life::Life,
@@ -28,6 +31,34 @@ fn long() {
          {} changes of the disk; nothing lost",
         sum.deaths, sum.losses, sum.operations, sum.blocks, sum.changes
     );
+}
+
+/// A batch larger than what the store gathers in memory goes to packs of its own, which
+/// nobody else syncs.
+#[test]
+fn a_large_batch_is_durable_when_it_is_acknowledged() {
+    for (number, lot) in (0..).zip(LOTS) {
+        let random = &mut Random::new(number);
+        let mut life = Life::new();
+        let node = life.start().unwrap();
+        let blocks: Vec<Vec<u8>> = (1..5_u8)
+            .map(|byte| vec![byte; store::MAX_BLOCK / 2])
+            .collect();
+        let names = blocks.iter().map(|bytes| cid::of_block(cid::RAW, bytes));
+        let names: Vec<_> = names.collect();
+        let mut batch = node.store.batch();
+        for (name, bytes) in names.iter().zip(&blocks) {
+            batch.put(name, bytes).unwrap();
+        }
+        batch.commit().unwrap();
+        life.disk.cut_power();
+        drop(node);
+        life.disk.power_loss(lot, random);
+        let node = life.start().unwrap();
+        for (name, bytes) in names.iter().zip(&blocks) {
+            assert_eq!(&node.store.get(name).unwrap(), bytes, "{lot:?}");
+        }
+    }
 }
 
 /// The power goes at every change of the first start.

@@ -96,6 +96,7 @@ fn place(digest: &[u8; 32], lines: usize) -> (usize, Line) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use base::Digest;

@@ -35,8 +35,14 @@ Example:
 /// What `deploy` takes.
 #[derive(clap::Args, Debug)]
 pub struct DeployArgs {
-    /// JSON-RPC of a node: https://…, or http://127.0.0.1:port
-    #[arg(long, value_name = "URL", env = "MEDSHARE_ETHEREUM")]
+    /// JSON-RPC of a node: https://…, or http://127.0.0.1:port; where a key is part of it,
+    /// rather in the environment than here, where other users see it
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "MEDSHARE_ETHEREUM",
+        hide_env_values = true
+    )]
     pub endpoint: String,
     /// Deploy only if the node is of this network
     #[arg(long, value_name = "NUMBER")]
@@ -159,7 +165,10 @@ mod built {
     pub(super) fn key(import: Option<PathBuf>, context: &Context) -> Result<()> {
         let given = match import {
             None => None,
-            Some(path) => Some(read_key(&read_text(&path, 256)?)?),
+            Some(path) => {
+                let text = Zeroizing::new(read_text(&path, 256)?);
+                Some(read_key(&text)?)
+            }
         };
         let (_, key) = own_key(given, context)?;
         let address = shown(&key.address());

@@ -169,6 +169,7 @@ impl Identity {
         let mut entries: Vec<(&[u8], Zeroizing<Vec<u8>>)> = vec![
             (OPERATION, copy(self.party.operation.as_secret())),
             (HPKE, copy(self.party.hpke.as_secret())),
+            (ACCOUNT, Zeroizing::new(self.home_of().0.to_vec())),
         ];
         if let Some(record) = &self.party.record {
             entries.push((RECORD, copy(record.as_secret())));
@@ -207,6 +208,15 @@ impl Identity {
                 .transpose()
         };
         let needed = |name: &[u8]| bytes(name)?.ok_or_else(|| damaged(name));
+        // The facts stand in a file that nothing seals; a home made before has no note here.
+        if bytes(ACCOUNT)?.is_some_and(|noted| noted != account.0) {
+            return Err(Fault::new(
+                Exit::Home,
+                format!(
+                    "home.toml names the account {account}, which is not this home's; restore it from the backup"
+                ),
+            ));
+        }
         let (delegation, ward) = match vault.read(TABLE, WARD)? {
             None => (None, None),
             Some(bytes) => {
@@ -399,6 +409,7 @@ const fn anchor_name(chain: Chain) -> &'static [u8] {
 
 const TABLE: &str = "identity";
 const NEXT_TABLE: &str = "identity-next";
+const ACCOUNT: &[u8] = b"account";
 const OPERATION: &[u8] = b"operation";
 const HPKE: &[u8] = b"hpke";
 const RECORD: &[u8] = b"record";

@@ -282,3 +282,46 @@ fn a_node_that_gets_too_little_says_so_and_starts_nothing() {
     door.is_served();
     assert_eq!(node.terminate(), Some(0));
 }
+
+/// As little address space as it starts with, and a crowd that sends all that it may: it
+/// serves others all the while, and ends when it is told to, not by a signal.
+#[test]
+fn little_memory_is_enough_for_any_crowd() {
+    let count = 10_000.min(handles().saturating_sub(4_000));
+    let net = Net::start();
+    let init = ["init", "--role", "node", "--home", "small", "--work-factor"];
+    net.run(&[&init[..], &["2"]].concat()).ok();
+    let mut shell = Command::new("bash");
+    shell
+        .current_dir(net.dir.path())
+        .env("MEDSHARE_PASSPHRASE_FILE", net.path("pass"))
+        .args([
+            "-c",
+            "ulimit -v 2097152; exec \"$0\" node run --home small",
+            env!("CARGO_BIN_EXE_medshare"),
+        ]);
+    let mut node = Running::new(shell.stdout(Stdio::piped()).stderr(Stdio::null()));
+    assert!(node.line().contains("listening"));
+    let door = Door::Unix(net.path("small/node/medshare.sock"));
+    let mut held = Vec::new();
+    for at in 0..count {
+        let Ok(mut stream) = door.knock() else {
+            continue; // turned away: no room for more
+        };
+        // A tenth of them send bodies as large as are taken, and never the last byte.
+        if at % 10 == 0 {
+            let more = "Content-Length: 900000\r\n\r\n";
+            let head = format!("POST /v1/operations HTTP/1.1\r\nHost: x\r\n{more}");
+            let _ = stream.write_all(head.as_bytes());
+            let _ = stream.write_all(&[b'x'; 60_000]);
+        }
+        held.push(stream);
+        if at % 1_000 == 999 {
+            door.is_served();
+        }
+    }
+    door.is_served();
+    drop(held);
+    door.is_served();
+    assert_eq!(node.terminate(), Some(0));
+}

@@ -1,5 +1,5 @@
 //! A node under load through `/v1` is killed with SIGKILL at random moments, again and
-//! again: every acknowledged operation, letter, block, pin and bag is there, once.
+//! again: every acknowledged operation, letter, block, pin, bag and one-time key is there, once.
 
 use super::net::Net;
 use base::{
@@ -8,7 +8,7 @@ use base::{
     operation::{Action, Bag, PatientKeys, Register, Role, SignedOperation},
 };
 use medshare::http::{Address, Credentials, HttpNode};
-use share::node::Node as _;
+use share::{node::Node as _, prekey::Prekey};
 use std::{
     collections::{BTreeMap, BTreeSet},
     thread,
@@ -67,31 +67,18 @@ impl Client {
     }
 
     fn operation(&self, sequence: u64) -> SignedOperation {
-        let action: Action = match sequence {
-            1 => Register {
-                role: Role::Patient,
-                operation_key: self.secret.public(),
-                hpke_key: HpkeKey::new(vec![2; HpkeKey::LENGTH]).unwrap(),
-                record_key: None,
-                peer: None,
-                patient: Some(PatientKeys {
-                    pkh: Digest::of(&self.account().0),
-                    h: cid::of_block(cid::RAW, &self.account().0),
+        let operation = match sequence {
+            1 => registration(self.chain, &self.secret),
+            version => Operation {
+                chain: self.chain,
+                account: self.account(),
+                delegation: None,
+                sequence,
+                action: Action::Bag(Bag {
+                    version,
+                    commitment: Digest([3; 32]),
                 }),
-            }
-            .into(),
-            version => Bag {
-                version,
-                commitment: Digest([3; 32]),
-            }
-            .into(),
-        };
-        let operation = Operation {
-            chain: self.chain,
-            account: self.account(),
-            delegation: None,
-            sequence,
-            action,
+            },
         };
         Signed::new(operation, &self.secret)
     }
@@ -151,6 +138,119 @@ impl Client {
     }
 }
 
+/// An agent's one-time keys at the node.
+struct Stock {
+    agent: HttpNode,
+    secret: OperationSecret,
+    chain: ChainId,
+    made: u64,
+    /// Those whose leaving was acknowledged, and those that were on their way.
+    left: BTreeSet<u64>,
+    unsure: BTreeSet<u64>,
+    taken: BTreeSet<u64>,
+    /// Takings that nobody answered: of each, the key is gone or it is not.
+    unanswered: u64,
+    /// Left, and never handed out to anybody who heard of it.
+    passed: u64,
+}
+
+impl Stock {
+    fn new(net: &Net, chain: ChainId) -> Self {
+        let secret = OperationSecret::new([77; 32]);
+        let account = AccountId::of(&secret.public());
+        let address = Address::Unix(net.path("node/node/medshare.sock"));
+        let credentials = Credentials {
+            chain,
+            account,
+            secret: secret.clone(),
+        };
+        let agent = HttpNode::new(address, Duration::from_secs(30), Some(credentials)).unwrap();
+        let operation = Operation {
+            chain,
+            account,
+            delegation: None,
+            sequence: 1,
+            action: Action::Register(Register {
+                role: Role::Agent,
+                operation_key: secret.public(),
+                hpke_key: HpkeKey::new(vec![2; HpkeKey::LENGTH]).unwrap(),
+                record_key: None,
+                peer: None,
+                patient: None,
+            }),
+        };
+        agent.submit(&Signed::new(operation, &secret)).unwrap();
+        Self {
+            agent,
+            secret,
+            chain,
+            made: 0,
+            left: BTreeSet::new(),
+            unsure: BTreeSet::new(),
+            taken: BTreeSet::new(),
+            unanswered: 0,
+            passed: 0,
+        }
+    }
+
+    fn account(&self) -> AccountId {
+        AccountId::of(&self.secret.public())
+    }
+
+    /// Leaves two keys, takes one as a patient does; ends with the node.
+    fn work(&mut self, patient: &HttpNode) -> Option<()> {
+        let numbers = [self.made + 1, self.made + 2];
+        self.made += 2;
+        let keys = numbers.map(|number| {
+            let mut key = vec![0; HpkeKey::LENGTH];
+            key[..8].copy_from_slice(&number.to_le_bytes());
+            let body = Prekey {
+                chain: self.chain,
+                agent: self.account(),
+                key: HpkeKey::new(key).unwrap(),
+            };
+            Signed::new(body, &self.secret)
+        });
+        self.unsure.extend(numbers);
+        self.agent.put_prekeys(&keys).ok()?;
+        self.left.extend(numbers);
+        self.take(patient)?;
+        thread::sleep(Duration::from_millis(20)); // below the rate that the node allows
+        Some(())
+    }
+
+    /// `None` when the node does not answer, or when none is left.
+    fn take(&mut self, patient: &HttpNode) -> Option<()> {
+        let Ok(answer) = patient.take_prekey(self.account()) else {
+            self.unanswered += 1;
+            return None;
+        };
+        let key = answer?.body.key;
+        let number = u64::from_le_bytes(key.as_bytes()[..8].try_into().unwrap());
+        // Oldest first: one that was left and is passed over went with an answer that did
+        // not arrive.
+        let last = self.taken.last().copied().unwrap_or(0);
+        assert!(number > last, "key {number} is handed out twice");
+        assert!(self.unsure.contains(&number), "nobody left key {number}");
+        self.passed += self.left.range(last + 1..number).count() as u64;
+        let (passed, unanswered) = (self.passed, self.unanswered);
+        assert!(passed <= unanswered, "{passed} keys are lost");
+        self.taken.insert(number);
+        Some(())
+    }
+
+    fn check(&self) {
+        let waiting = self.agent.prekeys_left(self.account()).unwrap() as u64;
+        let taken = self.taken.len() as u64;
+        let most = self.unsure.len() as u64 - taken;
+        let least = (self.left.len() as u64).saturating_sub(taken + self.unanswered);
+        assert!(
+            (least..=most).contains(&waiting),
+            "{least} {waiting} {most}"
+        );
+    }
+}
+
 /// Each letter once, and none that nobody sent.
 fn check_letters(clients: &mut [Client]) {
     for at in 0..CLIENTS {
@@ -167,6 +267,45 @@ fn check_letters(clients: &mut [Client]) {
     }
 }
 
+/// A patient of her own, registered.
+fn taker(net: &Net, chain: ChainId) -> HttpNode {
+    let secret = OperationSecret::new([78; 32]);
+    let account = AccountId::of(&secret.public());
+    let address = Address::Unix(net.path("node/node/medshare.sock"));
+    let credentials = Credentials {
+        chain,
+        account,
+        secret: secret.clone(),
+    };
+    let node = HttpNode::new(address, Duration::from_secs(30), Some(credentials)).unwrap();
+    let operation = registration(chain, &secret);
+    node.submit(&Signed::new(operation, &secret)).unwrap();
+    node
+}
+
+/// Opens a patient's account.
+fn registration(chain: ChainId, secret: &OperationSecret) -> Operation {
+    let account = AccountId::of(&secret.public());
+    let register = Register {
+        role: Role::Patient,
+        operation_key: secret.public(),
+        hpke_key: HpkeKey::new(vec![2; HpkeKey::LENGTH]).unwrap(),
+        record_key: None,
+        peer: None,
+        patient: Some(PatientKeys {
+            pkh: Digest::of(&account.0),
+            h: cid::of_block(cid::RAW, &account.0),
+        }),
+    };
+    Operation {
+        chain,
+        account,
+        delegation: None,
+        sequence: 1,
+        action: register.into(),
+    }
+}
+
 fn run(kills: u64, seed: u64) {
     println!("{kills} kills from seed {seed}");
     let mut net = Net::start();
@@ -176,6 +315,9 @@ fn run(kills: u64, seed: u64) {
     let mut clients: Vec<_> = (0..CLIENTS)
         .map(|at| Client::new(&net, chain, at))
         .collect();
+    let mut stock = Stock::new(&net, chain);
+    // Whoever can grant takes keys: a patient who does nothing else.
+    let patient = taker(&net, chain);
     let mut state = seed;
     for _ in 0..kills {
         state = state
@@ -186,17 +328,28 @@ fn run(kills: u64, seed: u64) {
             for client in &mut clients {
                 scope.spawn(move || while client.work().is_some() {});
             }
+            scope.spawn(|| while stock.work(&patient).is_some() {});
             thread::sleep(pause);
             net.kill_node();
         });
         net.run_node();
         clients.iter_mut().for_each(Client::check);
         check_letters(&mut clients);
+        stock.check();
         let replay = net.json(&["ledger", "replay"]);
         assert_eq!(replay["equal"], true, "{replay}");
         let logged: usize = clients.iter().map(|client| client.logged.len()).sum();
-        assert_eq!(replay["leaves"].as_u64(), Some(logged as u64), "each once");
+        // the agent's and the taker's registrations too
+        assert_eq!(
+            replay["leaves"].as_u64(),
+            Some(logged as u64 + 2),
+            "each once"
+        );
     }
+    for _ in 0..12 {
+        let _ = stock.take(&patient);
+    }
+    let (left, taken) = (stock.left.len(), stock.taken.len());
     net.stop_node();
     let store = store::Embedded::open(net.path("node/node/blocks")).unwrap();
     let pins: BTreeMap<Cid, u64> = store.pins().unwrap().into_iter().collect();
@@ -209,7 +362,7 @@ fn run(kills: u64, seed: u64) {
         "{logged} operations in {kills} lives"
     );
     println!(
-        "{kills} kills: {logged} operations, {} pins; nothing lost",
+        "{kills} kills: {logged} operations, {} pins, {left} one-time keys left, {taken} taken; nothing lost",
         pins.len()
     );
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod bad_input;
+mod clock;
 mod crowd;
 mod damage;
 mod doctor;
@@ -15,8 +16,8 @@ mod interface;
 mod journey;
 mod killed;
 mod net;
-mod page;
 mod newer;
+mod page;
 mod restore;
 mod verbs;
 mod wallets;

@@ -143,7 +143,7 @@ const SITES: &[(&str, &str, By)] = &[
     ),
     (
         "ledger/src/replay.rs",
-        "push",
+        "push_and_tell",
         Fuzz(&["ledger/leaf", "ledger/block"]),
     ),
     ("ledger/src/state/hash.rs", "from_bytes", OWN),
@@ -151,6 +151,16 @@ const SITES: &[(&str, &str, By)] = &[
     (
         "ledger/src/storage/append.rs",
         "leaves",
+        Fuzz(&["ledger/leaf"]),
+    ),
+    (
+        "ledger/src/storage/inspect.rs",
+        "block",
+        Fuzz(&["ledger/head"]),
+    ),
+    (
+        "ledger/src/storage/inspect.rs",
+        "leaf",
         Fuzz(&["ledger/leaf"]),
     ),
     ("ledger/src/storage/view.rs", "decode", OWN),
@@ -185,6 +195,11 @@ const SITES: &[(&str, &str, By)] = &[
         Fuzz(&["vocabulary/genesis"]),
     ),
     ("medshare/src/config.rs", "parse", Fuzz(&["files/config"])),
+    (
+        "medshare/src/files.rs",
+        "newer_toml",
+        Fuzz(&["files/config"]),
+    ),
     (
         "medshare/src/fhir/class.rs",
         "codes",
@@ -345,6 +360,11 @@ const SITES: &[(&str, &str, By)] = &[
     ("share/src/bag.rs", "parse", Fuzz(&["share/phrase"])),
     ("share/src/bag.rs", "open", Fuzz(&["share/sealed-bag"])),
     ("share/src/bag.rs", "open_page", SEALED),
+    (
+        "share/src/bag/check.rs",
+        "at_node",
+        Fuzz(&["share/sealed-bag"]),
+    ),
     ("share/src/bag/restore.rs", "restore", SEALED),
     ("share/src/card.rs", "read", Fuzz(&["share/card"])),
     (

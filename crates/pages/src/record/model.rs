@@ -227,7 +227,7 @@ impl Reading {
     /// A section of one table, newest row first, unless it is empty.
     pub(crate) fn table(&mut self, title: Term, head: &[Term], mut rows: Vec<Row>) {
         if !rows.is_empty() {
-            rows.sort_by(|a, b| b.at.cmp(&a.at));
+            rows.sort_by_key(|row| std::cmp::Reverse(row.at));
             let table = Table::new(Label::Term(title), head, rows);
             self.section(Label::Term(title), vec![Block::Table(table)]);
         }

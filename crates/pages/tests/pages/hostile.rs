@@ -61,7 +61,7 @@ fn script_in_every_field_of_a_record() {
     }
 }
 
-const BUNDLE: &str = r#"{"resourceType":"Bundle","entry":[
+pub(crate) const BUNDLE: &str = r#"{"resourceType":"Bundle","entry":[
  {"resource":{"resourceType":"Patient","gender":"@","birthDate":"@","name":[{"text":"@"}],"address":[{"line":["@"],"city":"@"}]}},
  {"resource":{"resourceType":"Condition","code":{"text":"@"},"clinicalStatus":{"coding":[{"code":"@"}]},"onsetDateTime":"@"}},
  {"resource":{"resourceType":"MedicationRequest","status":"@","medicationCodeableConcept":{"text":"@"},"dosageInstruction":[{"text":"@"}],"reasonCode":[{"text":"@"}]}},
@@ -75,12 +75,12 @@ const BUNDLE: &str = r#"{"resourceType":"Bundle","entry":[
  {"resource":{"resourceType":"Claim","item":[{"productOrService":{"text":"@"}}],"total":{"value":1,"currency":"@"}}},
  {"resource":{"resourceType":"@"}}]}"#;
 
-const CDA: &str = "<ClinicalDocument><title>@</title><component><structuredBody><component><section>\
+pub(crate) const CDA: &str = "<ClinicalDocument><title>@</title><component><structuredBody><component><section>\
     <title>@</title><text><paragraph>@</paragraph><table><tr><td>@</td></tr></table>\
     <linkHtml href=\"@\">@</linkHtml><renderMultiMedia referencedObject=\"@\"/></text></section>\
     </component></structuredBody></component></ClinicalDocument>";
 
-const HL7: &str = "MSH|^~\\&|@|@|||2020||@^@|@|P|2.5\rPID|1||@||@^@||@|@|||@\rPV1|1|@|@\r\
+pub(crate) const HL7: &str = "MSH|^~\\&|@|@|||2020||@^@|@|P|2.5\rPID|1||@||@^@||@|@|||@\rPV1|1|@|@\r\
     OBR|1|||@^@\rOBX|1|NM|@^@||@|@|@|@|||@\rOBX|2|TX|@||@\rNTE|1||@\rZ@@|@\r";
 
 #[test]

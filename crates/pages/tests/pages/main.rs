@@ -7,3 +7,4 @@ mod meaning;
 mod reading;
 mod real;
 mod sample;
+mod spoilt;

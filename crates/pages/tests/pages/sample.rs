@@ -351,7 +351,7 @@ fn patient_backup(language: Language, _: &str) -> Markup {
 
 fn patient_refusal(language: Language, text: &str) -> Markup {
     let mut frame = frame(language, Site::Patient, "/records");
-    frame.notice = (!text.is_empty()).then(|| "notice");
+    frame.notice = (!text.is_empty()).then_some("notice");
     frame.refusal((!text.is_empty()).then_some(text))
 }
 

@@ -8,7 +8,7 @@ pub(crate) fn unpack(frame: &[u8], planes: usize, size: usize) -> Option<Vec<u8>
         let bytes = header.get(at * 4..)?.first_chunk::<4>()?;
         usize::try_from(u32::from_le_bytes(*bytes)).ok()
     };
-    if number(0)? != planes || planes == 0 || planes > 15 || size % planes != 0 {
+    if number(0)? != planes || planes == 0 || planes > 15 || !size.is_multiple_of(planes) {
         return None;
     }
     let plane = size / planes;

@@ -315,10 +315,10 @@ impl Draft {
 
     fn named(mut self, names: &BTreeMap<String, String>) -> Row {
         for (at, reference) in self.references {
-            if let (Some(cell), Some(name)) = (self.row.cells.get_mut(at), names.get(&reference)) {
-                if cell.is_empty() {
-                    *cell = Cell::text(name);
-                }
+            if let (Some(cell), Some(name)) = (self.row.cells.get_mut(at), names.get(&reference))
+                && cell.is_empty()
+            {
+                *cell = Cell::text(name);
             }
         }
         self.row

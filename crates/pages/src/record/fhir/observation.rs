@@ -2,7 +2,7 @@
 //! every value on demand.
 
 use serde_json::Value as Json;
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use super::value::{self, Value, code, each, string};
 use crate::{
@@ -89,7 +89,7 @@ impl Observations {
 fn blocks(title: Term, mut kinds: BTreeMap<String, Vec<Seen>>) -> Vec<Block> {
     let (mut newest, mut every, mut plots) = (Vec::new(), Vec::new(), Vec::new());
     for (name, seen) in &mut kinds {
-        seen.sort_by(|a, b| b.at.cmp(&a.at));
+        seen.sort_by_key(|seen| Reverse(seen.at));
         if plots.len() < Limits::PLOTS {
             plots.extend(plot(name, seen));
         }
@@ -110,7 +110,7 @@ fn blocks(title: Term, mut kinds: BTreeMap<String, Vec<Seen>>) -> Vec<Block> {
         blocks.push(Block::Plots(plots));
     }
     if repeats {
-        every.sort_by(|a, b| b.at.cmp(&a.at));
+        every.sort_by_key(|row| Reverse(row.at));
         let all = table(&[w::TEST, w::VALUE, w::USUAL, w::WHEN], every);
         blocks.push(Block::Fold(Label::Term(w::EVERY_VALUE), vec![all]));
     }
