@@ -27,6 +27,10 @@ pub const FILES: Target = Target {
             run: record,
         },
         Decoder {
+            name: "page-of-record",
+            run: page_of_record,
+        },
+        Decoder {
             name: "entries",
             run: |bytes| fhir::extract(&[(fhir::FHIR_ENTRIES, bytes)]).is_ok(),
         },
@@ -104,6 +108,17 @@ fn record(bytes: &[u8]) -> bool {
     let whole: u64 = ranges.map(|range| range.end - range.start).sum();
     assert_eq!(whole, bytes.len() as u64, "parts join to the source");
     split.parts.len() > 1
+}
+
+/// Whatever a record holds, a person's page of it is made; true if its format was known.
+fn page_of_record(bytes: &[u8]) -> bool {
+    let reading = pages::record::read(bytes);
+    let page = pages::record::show(&reading, pages::Language::English);
+    assert!(!page.into_string().is_empty());
+    !matches!(
+        reading.kind(),
+        pages::record::Kind::Text | pages::record::Kind::File
+    )
 }
 
 /// Short records of every kind, a configuration, a ticket, an answer of each shape.

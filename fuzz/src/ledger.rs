@@ -301,6 +301,7 @@ pub(super) fn story() -> Story {
 fn conflict(view: &View) -> Vec<u8> {
     #[derive(serde::Serialize)]
     struct Written {
+        #[serde(rename = "v")]
         version: u32,
         ours: Head,
         theirs: Option<Block>,

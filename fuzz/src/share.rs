@@ -193,6 +193,7 @@ fn seeds() -> Vec<Vec<u8>> {
 fn sealed_elsewhere(secrets: &[u8]) -> [Vec<u8>; 2] {
     #[derive(serde::Serialize)]
     struct Bag {
+        #[serde(rename = "v")]
         version: u32,
         #[serde(with = "serde_bytes")]
         nonce: [u8; 12],
