@@ -30,6 +30,9 @@ pub struct AnchoredProof {
     pub inclusion: InclusionProof,
     /// Canonical bytes of the ledger's block header that was anchored.
     pub block: Bytes,
+    /// The round in which validators agreed on it, where the certificate is of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round: Option<u32>,
     /// Signatures of validators on that header, if they are wanted in the file.
     pub certificate: Option<Vec<(AccountId, Bytes)>>,
     /// The anchor.
@@ -202,6 +205,7 @@ impl AnchoredProof {
             leaf: leaf.to_bytes().into(),
             inclusion,
             block: codec::encode(&head.header).into(),
+            round: head.certificate.round.filter(|_| certified),
             certificate: certified.then_some(certificate),
             anchor,
         }
@@ -247,7 +251,9 @@ impl AnchoredProof {
                     "the file has one, and no genesis object says whose signatures count",
                 )
             })?;
-            certified(&found.header, signatures, validators)?;
+            certified(&found.header, self.round, signatures, validators)?;
+        } else if self.round.is_some() {
+            return Err(Broken::at(Link::Format, "a round without a certificate"));
         }
         trusted(&found.stood, trust)?;
         Ok(Anchored {
@@ -308,6 +314,7 @@ fn stood(anchor: &Evidence, _: &Checkpoint) -> Result<Stood, Broken> {
 
 fn certified(
     header: &Header,
+    round: Option<u32>,
     signatures: &[(AccountId, Bytes)],
     validators: &ValidatorSet,
 ) -> Result<(), Broken> {
@@ -319,6 +326,7 @@ fn certified(
         .ok_or_else(|| broken(&"a signature is not 64 bytes long"))?;
     let certificate = Certificate {
         height: header.height,
+        round,
         header: header.cid(),
         signatures,
     };

@@ -98,7 +98,6 @@ fn a_used_number_is_refused_and_an_operation_is_taken_once() {
 }
 
 #[test]
-#[ignore = "not seen green yet: run it, then take this line away"]
 fn a_wiped_validator_follows_before_it_votes() {
     let mut net = Net::start(4);
     let genesis = net.genesis();

@@ -10,8 +10,8 @@ use axum::{
 use std::sync::Arc;
 
 use super::{
-    admission, anchors, answer::Answer, custody, interface::Interface, ledger, metrics, operator, relay,
-    transfer, turn,
+    admission, anchors, answer::Answer, custody, interface::Interface, ledger, metrics, operator,
+    relay, transfer, turn,
 };
 
 /// The routes over `interface`.
