@@ -5,7 +5,7 @@
 mod net;
 
 use base::operation::Role;
-use consensus::{Sequencer, SubmitError, bft::Watching};
+use consensus::{Sequencer, SubmitError};
 use ledger::{Outcome, Refusal};
 use net::{Net, bag, register, sign};
 use std::{
@@ -95,53 +95,6 @@ fn a_used_number_is_refused_and_an_operation_is_taken_once() {
     let taken = both.iter().filter(|answer| answer.is_ok()).count();
     assert_eq!(taken, 1, "{both:?}");
     net.agree(2);
-}
-
-#[test]
-fn a_wiped_validator_follows_before_it_votes() {
-    let mut net = Net::start(4);
-    let genesis = net.genesis();
-    let send = |net: &Net, number: u64| {
-        let operation = match number {
-            1 => sign(&genesis, "p", 1, register("p", Role::Patient)),
-            _ => sign(&genesis, "p", number, bag(number)),
-        };
-        net.node(0).submit(operation.to_bytes().0).unwrap();
-    };
-    (1..4).for_each(|number| send(&net, number));
-    net.stop(3);
-    net.wipe(3);
-    net.restart(3);
-    assert_eq!(net.node(3).standing().watching, Some(Watching::Following));
-    // It is given every block, and signs none.
-    let mut number = 4;
-    while net.node(3).standing().watching == Some(Watching::Following) {
-        assert!(
-            number < 40,
-            "it follows for ever: {:?}",
-            net.node(3).standing()
-        );
-        send(&net, number);
-        number += 1;
-        thread::sleep(Duration::from_millis(300));
-    }
-    let view = net.node(0).ledger().view().unwrap();
-    let wiped = net.account(3);
-    let signs = |height| {
-        let head = view.head_at(height).unwrap().unwrap();
-        head.certificate
-            .signatures
-            .iter()
-            .any(|(account, _)| *account == wiped)
-    };
-    let head = net.agree(number - 1).header.height;
-    assert!((head - 3..=head).all(|height| !signs(height)), "it voted");
-    net.stop(3);
-    net.restart(3);
-    assert_eq!(net.node(3).standing().watching, None);
-    net.stop(2); // now it is needed
-    send(&net, number);
-    net.agree(number);
 }
 
 #[test]

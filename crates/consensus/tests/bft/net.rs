@@ -100,12 +100,6 @@ impl Net {
         AccountId::of(&secret(&validator(at)).public())
     }
 
-    /// Destroys what a stopped validator has on its disk, but not its keys.
-    pub(crate) fn wipe(&self, at: usize) {
-        std::fs::remove_dir_all(self.folder(at)).unwrap();
-        std::fs::create_dir_all(self.folder(at)).unwrap();
-    }
-
     fn folder(&self, at: usize) -> PathBuf {
         self.dir.path().join(at.to_string())
     }
