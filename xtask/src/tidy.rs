@@ -32,7 +32,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("store", &["base"]),
     ("database", &[]),
     ("ledger", &["base", "database"]),
-    ("consensus", &["base", "ledger"]),
+    ("consensus", &["base", "database", "ledger"]),
     ("anchor", &["base", "database", "ledger"]),
     ("share", &["base", "ibpre", "ledger", "store"]),
     ("pages", &["base"]),
@@ -305,10 +305,11 @@ fn budgets(tree: &Tree) -> Result<Vec<String>> {
         .filter(|(path, _)| !path.starts_with("crates/base/src/codec/")) // no vocabulary
         .map(|(_, text)| text.lines().count())
         .sum();
-    // 2,000 before recovery brought five operations and a statement into it.
-    if base > 2_200 {
+    // 2,000 before recovery brought five operations and a statement into it, and several
+    // validators their tags.
+    if base > 2_250 {
         faults.push(format!(
-            "crates/base: {base} lines, 2200 are too much for a vocabulary"
+            "crates/base: {base} lines, 2250 are too much for a vocabulary"
         ));
     }
     for path in run::tracked(".md")?

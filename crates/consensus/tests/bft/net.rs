@@ -96,10 +96,6 @@ impl Net {
         self.nodes[at] = Some(Bft::start(parts, None, Box::new(keep)).unwrap());
     }
 
-    pub(crate) fn account(&self, at: usize) -> AccountId {
-        AccountId::of(&secret(&validator(at)).public())
-    }
-
     fn folder(&self, at: usize) -> PathBuf {
         self.dir.path().join(at.to_string())
     }
