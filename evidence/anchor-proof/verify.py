@@ -359,8 +359,9 @@ def read(data):
             raise Broken(link, f"no JSON of this shape: {error!r}") from None
     else:
         file = uncbor(data, link)
+    need(isinstance(file, dict), link, "no map")
     need("round" not in file, "certificate", "it is of a round of several validators: not checked by this script")
-    need(isinstance(file, dict) and set(file) == FIELDS, link, "other fields")
+    need(set(file) == FIELDS, link, "other fields")
     need(file["v"] == 1, link, "another version")
     need(octets(file["leaf"]) and octets(file["block"]), link, "leaf and block are bytes")
     inclusion = file["inclusion"]

@@ -368,3 +368,60 @@ fn trusted(stood: &Stood, trust: &Trust<'_>) -> Result<(), Broken> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use base::{
+        Millis, Statement as _,
+        genesis::{Genesis, Policy, Validator},
+        key::{HpkeKey, OperationSecret},
+    };
+    use ledger::Commit;
+
+    #[test]
+    fn a_certificate_holds_for_its_round_alone() {
+        let secrets: Vec<_> = (1..=4).map(|at| OperationSecret::new([at; 32])).collect();
+        let genesis = Genesis {
+            version: Version,
+            network: "test".into(),
+            created: Millis(1_000),
+            drift: 5_000,
+            validators: secrets
+                .iter()
+                .map(|secret| Validator {
+                    key: secret.public(),
+                    hpke_key: HpkeKey::new(vec![1; HpkeKey::LENGTH]).unwrap(),
+                })
+                .collect(),
+            institutions: vec![],
+            policy: Policy::default(),
+        };
+        let header = Header {
+            height: 1,
+            ..Header::genesis(&genesis)
+        };
+        let commit = Commit {
+            chain: header.chain,
+            height: 1,
+            round: 3,
+            header: header.cid(),
+        };
+        let sign = |secret: &OperationSecret| {
+            let signature = secret.sign(&commit.preimage()).0.to_vec();
+            (AccountId::of(&secret.public()), Bytes(signature))
+        };
+        let all: Vec<_> = secrets.iter().map(sign).collect();
+        let validators = ValidatorSet::of(&genesis);
+        let link = |round, signatures| {
+            certified(&header, round, signatures, &validators).map_err(|broken| broken.link)
+        };
+        assert_eq!(link(Some(3), &all), Ok(()));
+        assert_eq!(link(Some(3), &all[1..]), Ok(()), "three of four");
+        let refused = Err(Link::Certificate);
+        assert_eq!(link(Some(3), &all[2..]), refused, "two of four");
+        assert_eq!(link(Some(2), &all), refused, "another round");
+        assert_eq!(link(None, &all), refused, "no round");
+    }
+}

@@ -59,6 +59,25 @@ fn each_field_that_is_altered_breaks_a_link_that_is_named() {
             assert!(named, "{}: {broken}; the script: {said}", path.join("."));
             altered += 1;
         }
+        // A round where nobody agreed in rounds; the script checks no such certificate.
+        let Ipld::Map(mut rounded) = whole.clone() else {
+            panic!()
+        };
+        rounded.insert("round".into(), Ipld::Integer(0));
+        let rounded = serde_ipld_dagcbor::to_vec(&Ipld::Map(rounded)).unwrap();
+        let verified = AnchoredProof::read(&rounded).and_then(|proof| proof.verify(&trust));
+        let link = match certified {
+            true => Link::Certificate,
+            false => Link::Format,
+        };
+        assert_eq!(verified.map(|_| ()).unwrap_err().link, link);
+        let name = world.folder.join("forged");
+        for forged in [rounded.as_slice(), &[0x01], &[0x80], b"[]", b"{}", b""] {
+            fs::write(&name, forged).unwrap();
+            let (accepted, said) =
+                script(&name, &genesis, &"0".repeat(40), &"0".repeat(64), NETWORK);
+            assert!(!accepted && said.contains("broken link: "), "{said}");
+        }
         // A bit of every byte.
         for at in 0..bytes.len() {
             let mut forged = bytes.clone();

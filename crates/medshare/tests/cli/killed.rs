@@ -42,14 +42,8 @@ fn account(at: usize) -> AccountId {
 
 impl Client {
     fn new(net: &Net, chain: ChainId, at: usize) -> Self {
-        let address = Address::Unix(net.path("node/node/medshare.sock"));
-        let credentials = Credentials {
-            chain,
-            account: account(at),
-            secret: secret(at),
-        };
         Self {
-            node: HttpNode::new(address, Duration::from_secs(30), Some(credentials)).unwrap(),
+            node: speaker(net, chain, &secret(at)),
             secret: secret(at),
             chain,
             to: account(at + 1),
@@ -157,17 +151,10 @@ struct Stock {
 impl Stock {
     fn new(net: &Net, chain: ChainId) -> Self {
         let secret = OperationSecret::new([77; 32]);
-        let account = AccountId::of(&secret.public());
-        let address = Address::Unix(net.path("node/node/medshare.sock"));
-        let credentials = Credentials {
-            chain,
-            account,
-            secret: secret.clone(),
-        };
-        let agent = HttpNode::new(address, Duration::from_secs(30), Some(credentials)).unwrap();
+        let agent = speaker(net, chain, &secret);
         let operation = Operation {
             chain,
-            account,
+            account: AccountId::of(&secret.public()),
             delegation: None,
             sequence: 1,
             action: Action::Register(Register {
@@ -267,17 +254,21 @@ fn check_letters(clients: &mut [Client]) {
     }
 }
 
-/// A patient of her own, registered.
-fn taker(net: &Net, chain: ChainId) -> HttpNode {
-    let secret = OperationSecret::new([78; 32]);
-    let account = AccountId::of(&secret.public());
+/// The node, as the account of this key speaks to it.
+fn speaker(net: &Net, chain: ChainId, secret: &OperationSecret) -> HttpNode {
     let address = Address::Unix(net.path("node/node/medshare.sock"));
     let credentials = Credentials {
         chain,
-        account,
+        account: AccountId::of(&secret.public()),
         secret: secret.clone(),
     };
-    let node = HttpNode::new(address, Duration::from_secs(30), Some(credentials)).unwrap();
+    HttpNode::new(address, Duration::from_secs(30), Some(credentials)).unwrap()
+}
+
+/// A patient of her own, registered.
+fn taker(net: &Net, chain: ChainId) -> HttpNode {
+    let secret = OperationSecret::new([78; 32]);
+    let node = speaker(net, chain, &secret);
     let operation = registration(chain, &secret);
     node.submit(&Signed::new(operation, &secret)).unwrap();
     node
