@@ -306,10 +306,10 @@ fn budgets(tree: &Tree) -> Result<Vec<String>> {
         .map(|(_, text)| text.lines().count())
         .sum();
     // 2,000 before recovery brought five operations and a statement into it, and several
-    // validators their tags.
-    if base > 2_250 {
+    // validators their tags; 2,250 before validators came, went and were held to account.
+    if base > 2_400 {
         faults.push(format!(
-            "crates/base: {base} lines, 2250 are too much for a vocabulary"
+            "crates/base: {base} lines, 2400 are too much for a vocabulary"
         ));
     }
     for path in run::tracked(".md")?

@@ -6,7 +6,7 @@
 //! the hashes of public blocks.
 
 use base::{AccountId, ChainId, Digest, OperationId, Version, codec, key::Signature};
-use ledger::{Certificate, Head, Header, InclusionProof, Leaf, ValidatorSet};
+use ledger::{Certificate, Head, Header, InclusionProof, Leaf, Validators};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use thiserror::Error;
@@ -78,7 +78,7 @@ pub struct Trust<'a> {
     /// The ledger.
     pub ledger: ChainId,
     /// Its validators; a certificate in the file is checked against them.
-    pub validators: Option<&'a ValidatorSet>,
+    pub validators: Option<&'a Validators>,
     /// What is known of Ethereum.
     pub ethereum: Option<&'a EthereumTrust>,
 }
@@ -316,7 +316,7 @@ fn certified(
     header: &Header,
     round: Option<u32>,
     signatures: &[(AccountId, Bytes)],
-    validators: &ValidatorSet,
+    validators: &Validators,
 ) -> Result<(), Broken> {
     let broken = |reason: &dyn fmt::Display| Broken::at(Link::Certificate, reason);
     let signatures = signatures
@@ -413,7 +413,7 @@ mod tests {
             (AccountId::of(&secret.public()), Bytes(signature))
         };
         let all: Vec<_> = secrets.iter().map(sign).collect();
-        let validators = ValidatorSet::of(&genesis);
+        let validators = Validators::of(&genesis);
         let link = |round, signatures| {
             certified(&header, round, signatures, &validators).map_err(|broken| broken.link)
         };

@@ -84,6 +84,35 @@ pub struct Policy {
     /// Shortest delay of a recovery, milliseconds; absent: [`Policy::RECOVERY_DELAY`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery_delay: Option<u64>,
+    /// What validators are held to; absent: the default of [`Duties`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duties: Option<Duties>,
+}
+
+/// What validators are held to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Duties {
+    /// Time after which weights follow credit again, milliseconds.
+    pub epoch: u64,
+    /// Taken for a turn to propose that was missed.
+    pub missed_turn: u32,
+    /// Most that missed turns cost a validator in one UTC day.
+    pub cap_missed_day: u32,
+    /// Taken for a proven contradiction.
+    pub double_sign: u32,
+}
+
+impl Default for Duties {
+    /// A day; 1 credit a turn and at most 10 a day; 200, as for a fabrication.
+    fn default() -> Self {
+        Self {
+            epoch: Millis::DAY,
+            missed_turn: 1,
+            cap_missed_day: 10,
+            double_sign: 200,
+        }
+    }
 }
 
 impl Policy {
@@ -93,6 +122,11 @@ impl Policy {
     /// Shortest delay of a recovery, milliseconds.
     pub fn shortest_recovery(&self) -> u64 {
         self.recovery_delay.unwrap_or(Self::RECOVERY_DELAY)
+    }
+
+    /// What validators are held to.
+    pub fn duties(&self) -> Duties {
+        self.duties.unwrap_or_default()
     }
 }
 
@@ -133,6 +167,7 @@ impl Default for Policy {
             hint_limit: 3_276_800,
             grants_per_scope: 1_024,
             recovery_delay: None,
+            duties: None,
         }
     }
 }

@@ -9,6 +9,7 @@ mod care;
 mod record;
 mod recovery;
 mod sharing;
+mod validators;
 
 pub use account::{
     Admit, Attest, ConsentToJoin, Delegate, Join, KeyConsent, NewKey, PatientKeys, Power,
@@ -28,6 +29,7 @@ pub use sharing::{
     Ask, Authorize, Commitment, Deny, GrantUse, Query, Request, Review, Revoke, SignedAsk, Terms,
     Verdict,
 };
+pub use validators::{Apply, DoubleSign, Expel, Leave, SignedWord, Word};
 
 use serde::{Deserialize, Serialize};
 
@@ -149,4 +151,12 @@ actions! {
     Object,
     /// The new operation key takes effect.
     CompleteRecovery,
+    /// A node's wish to be a validator.
+    Apply,
+    /// A validator's departure.
+    Leave,
+    /// Proposes to exclude a validator.
+    Expel,
+    /// Proof that a validator contradicted itself.
+    DoubleSign,
 }

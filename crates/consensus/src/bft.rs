@@ -19,6 +19,7 @@ mod intake;
 mod journal;
 mod pool;
 mod proposed;
+mod ring;
 mod shared;
 mod signing;
 mod stream;
@@ -50,6 +51,7 @@ use app::{App, Memory, Watch};
 use intake::{Incoming, Intake};
 use journal::Journal;
 use pool::{Pool, PoolLimits};
+use ring::Ring;
 use shared::Shared;
 use stream::Numbers;
 use validators::Validators;
@@ -99,12 +101,16 @@ impl Default for Limits {
     }
 }
 
-/// What a validator is made of.
+/// What a validator is made of. A node that is none, or none any more, follows the others,
+/// and decides with them from the height on at which the ledger says so.
 pub struct Parts {
     /// Its ledger.
     pub ledger: Arc<Ledger>,
-    /// Its operation key: it signs votes.
-    pub secret: OperationSecret,
+    /// Its account, of role node.
+    pub account: AccountId,
+    /// Its operation key, which signs votes; and where that was or is to be replaced, the
+    /// others: each signs at the heights at which the ledger says so.
+    pub secrets: Vec<OperationSecret>,
     /// Its clock.
     pub clock: Box<dyn Clock>,
     /// The others.
@@ -121,6 +127,7 @@ pub type Keep = Box<dyn Fn(&Conflict) + Send + Sync>;
 /// A running validator. Dropping it stops it.
 pub struct Bft {
     shared: Arc<Shared>,
+    ring: Ring,
     intake: SyncSender<Incoming>,
     patience: Duration,
     runtime: Option<Runtime>,
@@ -140,17 +147,22 @@ impl Bft {
         }
         let Parts {
             ledger,
-            secret,
+            account,
+            secrets,
             clock,
             network,
             folder,
             limits,
         } = parts;
-        let account = AccountId::of(&secret.public());
-        let validators = Validators::of(ledger.validators());
-        let validators = validators
-            .filter(|validators| validators.key(account).is_some())
-            .ok_or(StartError::NotValidator)?;
+        let validators = Validators::of(ledger.validators().newest());
+        let validators = validators.ok_or(StartError::NoValidators)?;
+        let key = validators.key(account);
+        let key = key.or_else(|| secrets.last().map(OperationSecret::public));
+        let ring = Ring::new(account, Arc::clone(&ledger), secrets);
+        if ring.is_missing() {
+            return Err(StartError::NoKey);
+        }
+        let key = key.ok_or(StartError::NoKey)?;
         let journal = Journal::open(&folder.join(JOURNAL))
             .map_err(|error| StartError::Journal(error.to_string()))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -168,7 +180,8 @@ impl Bft {
             .map_err(|error| StartError::Journal(error.to_string()))?;
         let plan = engine::Plan {
             chain: ledger.genesis().chain(),
-            secret: &secret,
+            ring: &ring,
+            key,
             network: &network,
             log,
             votes,
@@ -190,8 +203,7 @@ impl Bft {
         let app = App {
             shared: Arc::clone(&shared),
             journal,
-            secret,
-            account,
+            ring: ring.clone(),
             validators,
             timeouts: TIMEOUTS,
             limits,
@@ -215,6 +227,7 @@ impl Bft {
         ];
         Ok(Self {
             shared,
+            ring,
             intake,
             patience: limits.patience,
             runtime: Some(runtime),
@@ -237,6 +250,12 @@ impl Bft {
     /// The ledger that it writes.
     pub fn ledger(&self) -> &Arc<Ledger> {
         &self.shared.ledger
+    }
+
+    /// A further key: the node signs with it once the ledger names it. Give it before the
+    /// `RotateKey` is sent, or the validator stops at the height after.
+    pub fn add_key(&self, secret: OperationSecret) {
+        self.ring.add(secret);
     }
 
     /// How it stands.
@@ -317,9 +336,12 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<(
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The key's account is no validator of this ledger.
-    #[error("this node's key is not a validator's")]
-    NotValidator,
+    /// The ledger has none.
+    #[error("the ledger has no validators")]
+    NoValidators,
+    /// The node is a validator under a key that was not given, or no key was given.
+    #[error("the key that the ledger names for this node is not here")]
+    NoKey,
     /// An address that is none.
     #[error("{0:?} is no address of a node: {1}")]
     Address(String, String),

@@ -57,6 +57,9 @@ pub enum SubmitError {
     /// The ledger contradicts itself; this node takes nothing more.
     #[error("this node has halted, its ledger contradicts another that is certified: {0}")]
     Halted(String),
+    /// The ledger named others to order it: start this node again, as one of them.
+    #[error("this node orders the ledger alone no more, start it again: {0}")]
+    Outgrown(&'static str),
     /// The sequencer stopped before it answered.
     #[error("the ledger is shutting down")]
     Stopped,

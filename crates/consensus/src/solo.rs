@@ -70,12 +70,12 @@ impl Solo {
         clock: impl Clock,
         limits: Limits,
     ) -> Result<Self, StartError> {
-        let proposer = AccountId::of(&secret.public());
-        if ledger.validators().key(proposer).is_none() {
-            return Err(StartError::NotValidator);
-        }
-        if !ledger.validators().decides(1) {
-            return Err(StartError::NotAlone(ledger.validators().len()));
+        let validators = ledger.validators();
+        let set = validators.newest();
+        let seat = set.seats().iter().find(|seat| seat.key == secret.public());
+        let proposer = seat.ok_or(StartError::NotValidator)?.account;
+        if set.len() > 1 {
+            return Err(StartError::NotAlone(set.len()));
         }
         let (queue, wishes) = mpsc::sync_channel(limits.queue.max(1));
         let waiting = Arc::new(AtomicUsize::new(0));
@@ -204,9 +204,10 @@ impl<C: Clock> Worker<C> {
         &self,
         bytes: Vec<Vec<u8>>,
     ) -> Result<Vec<Result<Receipt, SubmitError>>, SubmitError> {
+        self.still_alone()?;
         let view = self.ledger.view().map_err(storage)?;
         let time = self.next_time(view.head().map_err(storage)?.header.time)?;
-        let chain = self.ledger.validators().chain();
+        let chain = self.ledger.genesis().chain();
         let checked = check_batch(bytes, chain, &view).map_err(storage)?;
         drop(view);
         let mut slots = Vec::with_capacity(checked.len());
@@ -264,6 +265,17 @@ impl<C: Clock> Worker<C> {
                 CommitError::Unknown(fault) => SubmitError::Unknown(fault.to_string()),
                 other => SubmitError::Storage(other.to_string()),
             })
+    }
+
+    /// Once the ledger names others, or another key, nothing more is ordered here.
+    fn still_alone(&self) -> Result<(), SubmitError> {
+        let validators = self.ledger.validators();
+        let key = self.secret.public();
+        match validators.newest().seats() {
+            [only] if only.key == key => Ok(()),
+            [_] => Err(SubmitError::Outgrown("this node's key was replaced")),
+            _ => Err(SubmitError::Outgrown("it has several validators now")),
+        }
     }
 
     /// Now, but after the last block. A clock that is further behind than a validator may

@@ -291,7 +291,7 @@ fn operations_go_up_and_the_receipt_is_this_nodes_own() {
                     assert!(receipt.outcome.is_ok());
                     let view = second.follower.ledger().view().unwrap();
                     assert_eq!(view.receipt(receipt.id).unwrap(), Some(receipt.clone()));
-                    let validators = second.follower.ledger().validators();
+                    let validators = &second.follower.ledger().validators();
                     receipt.verify(validators, &operation).unwrap();
                 }
             });
@@ -366,7 +366,7 @@ fn the_upstreams_receipt_is_given_when_its_block_does_not_come() {
     let receipt = second.follower.submit(operation.to_bytes().0).unwrap();
     assert!(started.elapsed() >= QUICK.patience);
     receipt
-        .verify(second.follower.ledger().validators(), &operation)
+        .verify(&second.follower.ledger().validators(), &operation)
         .unwrap();
     assert_eq!(second.height(), 0);
     fake.be(Manner::Honest);
@@ -413,14 +413,14 @@ fn a_forked_upstream_is_proven_and_ends_it() {
     assert_eq!(conflict.theirs.head, other.solo().head().unwrap());
     assert!(
         conflict
-            .is_fork(second.follower.ledger().validators())
+            .is_fork(&second.follower.ledger().validators())
             .unwrap()
     );
     let mut forged = conflict;
     forged.theirs.head.header.time = Millis(1);
     assert!(
         forged
-            .is_fork(second.follower.ledger().validators())
+            .is_fork(&second.follower.ledger().validators())
             .is_err()
     );
     // nothing is followed any more, after a start with the kept conflict either
@@ -449,7 +449,7 @@ fn a_longer_fork_shows_in_its_next_block() {
     assert_eq!(conflict.theirs.head.header.height, 2);
     assert!(
         conflict
-            .is_fork(second.follower.ledger().validators())
+            .is_fork(&second.follower.ledger().validators())
             .unwrap()
     );
 }
@@ -532,6 +532,6 @@ fn a_certified_block_that_cannot_be_ends_it() {
         "the leaves are kept: anybody can execute them"
     );
     assert!(conflict.fault.contains("state"), "{}", conflict.fault);
-    assert!(!conflict.is_fork(follower.ledger().validators()).unwrap());
+    assert!(!conflict.is_fork(&follower.ledger().validators()).unwrap());
     assert_eq!(follower.head().unwrap().header.height, 0);
 }

@@ -93,7 +93,7 @@ fn bag(version: u64) -> Bag {
 
 fn submit(solo: &Solo, operation: &SignedOperation) -> Result<Receipt, SubmitError> {
     let receipt = solo.submit(operation.to_bytes().0)?;
-    let validators = solo.ledger().validators();
+    let validators = &solo.ledger().validators();
     receipt.clone().verify(validators, operation).unwrap();
     Ok(receipt)
 }

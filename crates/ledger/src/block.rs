@@ -1,19 +1,24 @@
-//! Blocks: header, certificate, and who must sign. Protocol page, "The log".
+//! Blocks: header and certificate. Protocol page, "The log".
 //!
-//! A header is a signed statement (domain `block`); its CID names the block. Every
-//! party that holds the genesis object can check a head: it needs no table.
+//! A header is a signed statement (domain `block`); its CID names the block. Every party
+//! that holds the genesis object, and has followed the validators since
+//! ([`Validators::follow`]), can check a head: it needs no table.
 
 use base::{
     AccountId, ChainId, Cid, Digest, Millis, Statement, Version, cid, codec, domain,
     genesis::Genesis,
-    key::{OperationKey, OperationSecret, Signature},
+    key::{OperationSecret, Signature},
 };
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
-use std::ops::Deref;
+use std::{num::NonZeroU32, ops::Deref};
 use thiserror::Error;
 
-use crate::state;
+use crate::{
+    state,
+    validators::{Reign, ValidatorSet, Validators},
+    word::Commit,
+};
 
 /// One block without its leaves. Height 0 is the genesis header: no leaf, no signature.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -38,8 +43,15 @@ pub struct Header {
     pub tree_root: Digest,
     /// Hash of the state after the block ([`crate::StateHash`]).
     pub state_hash: Digest,
-    /// The validator that built the block.
+    /// The validator that built the block, in its turn of height and round.
     pub proposer: AccountId,
+    /// The round in which it did, if it was not the first: so many turns were missed before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round: Option<NonZeroU32>,
+    /// Who decides the next height; absent while it is the genesis object's validators that
+    /// always did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_validators: Option<Reign>,
 }
 
 impl Statement for Header {
@@ -68,7 +80,14 @@ impl Header {
                 .validators
                 .first()
                 .map_or(AccountId([0; 32]), |first| AccountId::of(&first.key)),
+            round: None,
+            next_validators: None,
         }
+    }
+
+    /// The round in which the block was built; 0 is the first.
+    pub fn round(&self) -> u32 {
+        self.round.map_or(0, NonZeroU32::get)
     }
 
     /// A certificate of this header by one validator that decides alone, without rounds.
@@ -83,25 +102,6 @@ impl Header {
             )],
         }
     }
-}
-
-/// A validator's word that a block is the one of its height: it is given once a round, after
-/// more than two thirds showed that they would accept the block.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Commit {
-    /// The ledger.
-    pub chain: ChainId,
-    /// The block's height.
-    pub height: u64,
-    /// The round, from 0.
-    pub round: u32,
-    /// CID of the block's header.
-    pub header: Cid,
-}
-
-impl Statement for Commit {
-    const DOMAIN: &'static str = domain::COMMIT;
 }
 
 /// Signatures of validators: of a [`Commit`] where they agree in rounds, of the header
@@ -164,21 +164,23 @@ impl Head {
         }
     }
 
-    /// Checks that more than two thirds of the validators signed this header.
+    /// Checks that more than two thirds of the validators of its height, by weight, signed
+    /// this header, and that its proposer had the turn that the header names.
     ///
     /// # Errors
-    /// [`HeadError`] names the first thing that does not hold.
-    pub fn verify(self, validators: &ValidatorSet) -> Result<VerifiedHead, HeadError> {
+    /// [`HeadError`] names the first thing that does not hold; [`HeadError::OtherValidators`]
+    /// says that `validators` may not have been followed far enough.
+    pub fn verify(self, validators: &Validators) -> Result<VerifiedHead, HeadError> {
         let Self {
             header,
             certificate,
         } = &self;
-        if header.chain != validators.genesis.chain {
+        if header.chain != validators.chain() {
             return Err(HeadError::WrongChain);
         }
         if header.height == 0 {
             let bare = certificate.signatures.is_empty() && certificate.round.is_none();
-            return if *header == validators.genesis && bare {
+            return if header == validators.genesis() && bare {
                 Ok(VerifiedHead(self))
             } else {
                 Err(HeadError::NotGenesis)
@@ -187,11 +189,31 @@ impl Head {
         if certificate.height != header.height || certificate.header != header.cid() {
             return Err(HeadError::OtherHeader);
         }
-        validators
-            .key(header.proposer)
-            .ok_or(HeadError::NotValidator)?;
-        validators.check(&certificate.preimage(header), &certificate.signatures)?;
+        if !validators.reaches(header) {
+            return Err(HeadError::OtherValidators);
+        }
+        if let Err(error) = self.check(validators.at(header.height)) {
+            // The end of a time that began after what is known looks like this.
+            let later =
+                header.height >= validators.since() && header.next_validators != validators.reign();
+            return Err(if later {
+                HeadError::OtherValidators
+            } else {
+                error
+            });
+        }
         Ok(VerifiedHead(self))
+    }
+
+    fn check(&self, set: &ValidatorSet) -> Result<(), HeadError> {
+        let header = &self.header;
+        set.seat(header.proposer).ok_or(HeadError::NotValidator)?;
+        let turn = set.proposer(header.height, header.round());
+        if turn.is_none_or(|seat| seat.account != header.proposer) {
+            return Err(HeadError::NotInTurn);
+        }
+        let message = self.certificate.preimage(header);
+        set.check(&message, &self.certificate.signatures)
     }
 }
 
@@ -226,104 +248,32 @@ pub enum HeadError {
     /// The certificate names another header or height.
     #[error("the certificate belongs to another block")]
     OtherHeader,
+    /// Validators that the party does not know decided, or the head is made up: fetch the
+    /// transitions from [`Validators::since`] on and follow them, then try again.
+    #[error("validators that are not known here decided the block")]
+    OtherValidators,
+    /// The head certifies no change to these validators.
+    #[error("the block does not hand over to these validators")]
+    NoTransition,
     /// A proposer or signer that is no validator, or one that signs twice.
     #[error("the block names an account that is no validator, or a signer twice")]
     NotValidator,
+    /// It was another's turn to propose.
+    #[error("it was not the proposer's turn")]
+    NotInTurn,
     /// A signature that does not verify.
     #[error("a validator's signature on the block does not verify")]
     BadSignature,
-    /// Two thirds or less of the validators.
-    #[error("only {signed} of {validators} validators signed the block")]
+    /// Two thirds of the weight, or less.
+    #[error(
+        "validators of weight {signed} of {of} signed the block, that is not more than two thirds"
+    )]
     TooFew {
-        /// Valid signatures.
-        signed: usize,
-        /// Validators.
-        validators: usize,
+        /// Weight of the valid signatures.
+        signed: u64,
+        /// Of all validators.
+        of: u64,
     },
-}
-
-/// The validators of a ledger with their keys, and its genesis header. The keys are those
-/// of the genesis object: a validator's operation key is not rotated by `RotateKey`.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ValidatorSet {
-    genesis: Header,
-    validators: Vec<(AccountId, OperationKey)>,
-}
-
-impl ValidatorSet {
-    /// The set that a genesis object names.
-    pub fn of(genesis: &Genesis) -> Self {
-        Self {
-            genesis: Header::genesis(genesis),
-            validators: genesis
-                .validators
-                .iter()
-                .map(|validator| (AccountId::of(&validator.key), validator.key))
-                .collect(),
-        }
-    }
-
-    /// The ledger.
-    pub fn chain(&self) -> ChainId {
-        self.genesis.chain
-    }
-
-    /// Number of validators.
-    pub fn len(&self) -> usize {
-        self.validators.len()
-    }
-
-    /// Whether there is none; a ledger cannot be created so.
-    pub fn is_empty(&self) -> bool {
-        self.validators.is_empty()
-    }
-
-    /// Account and key of each.
-    pub fn iter(&self) -> impl Iterator<Item = (AccountId, OperationKey)> + '_ {
-        self.validators.iter().copied()
-    }
-
-    /// The key of one validator.
-    pub fn key(&self, account: AccountId) -> Option<OperationKey> {
-        self.iter()
-            .find(|(id, _)| *id == account)
-            .map(|(_, key)| key)
-    }
-
-    /// Whether `count` validators decide: more than two thirds.
-    pub fn decides(&self, count: usize) -> bool {
-        two_thirds(count, self.validators.len())
-    }
-
-    fn check(
-        &self,
-        message: &[u8],
-        signatures: &[(AccountId, Signature)],
-    ) -> Result<(), HeadError> {
-        if signatures.len() > self.validators.len() {
-            return Err(HeadError::NotValidator);
-        }
-        for (at, (account, signature)) in signatures.iter().enumerate() {
-            let key = self.key(*account).ok_or(HeadError::NotValidator)?;
-            if signatures[..at].iter().any(|(other, _)| other == account) {
-                return Err(HeadError::NotValidator);
-            }
-            key.verify(message, signature)
-                .map_err(|_| HeadError::BadSignature)?;
-        }
-        if !self.decides(signatures.len()) {
-            return Err(HeadError::TooFew {
-                signed: signatures.len(),
-                validators: self.validators.len(),
-            });
-        }
-        Ok(())
-    }
-}
-
-/// Whether `count` is more than two thirds of `all`.
-pub(crate) fn two_thirds(count: usize, all: usize) -> bool {
-    count.saturating_mul(3) > all.saturating_mul(2)
 }
 
 /// A whole block as one node hands it to another: head and the leaves' canonical bytes.

@@ -61,7 +61,7 @@
 //! let receipt = ledger.commit(block, certificate)?.remove(0);
 //!
 //! // The receipt proves inclusion and outcome.
-//! let receipt = receipt.verify(ledger.validators(), &operation)?;
+//! let receipt = receipt.verify(&ledger.validators(), &operation)?;
 //! assert!(receipt.outcome.is_ok());
 //!
 //! // State is a function of the log.
@@ -82,9 +82,13 @@ pub mod receipt;
 pub mod replay;
 pub mod state;
 mod storage;
+mod validators;
 pub mod verify;
+mod weight;
+mod word;
 
-pub use block::{Block, Certificate, Commit, Head, HeadError, Header, ValidatorSet, VerifiedHead};
+pub use assemble::Slot;
+pub use block::{Block, Certificate, Head, HeadError, Header, VerifiedHead};
 pub use budget::hint_cost;
 pub use credit::{Ranked, decayed};
 pub use leaf::{Failure, Leaf, Outcome, Refusal};
@@ -94,10 +98,11 @@ pub use replay::{Replay, ReplayFault, replay};
 pub use state::{
     Fault, List, StateHash,
     entry::{
-        Account, BagState, Balance, Change, CreditEntry, CreditReason, Delegation, DisputeState,
-        EmergencyState, Grant, Guardianship, Institution, KeyPeriod, Proposal, ProposalStatus,
-        QueryState, Record, Recovery, RecoveryStatus, RequestState, RequestStatus, Reservation,
-        ReviewState, ScopeState, Standing, StateInfo, StateStatus, Totals, Voucher, VoucherUse,
+        Account, BagState, Balance, Change, Council, CreditEntry, CreditReason, Delegation,
+        DisputeState, EmergencyState, Grant, Guardianship, Institution, KeyPeriod, Proposal,
+        ProposalStatus, Punishment, QueryState, Record, Recovery, RecoveryStatus, RequestState,
+        RequestStatus, Reservation, ReviewState, ScopeState, Standing, StateInfo, StateStatus,
+        Totals, Voucher, VoucherUse,
     },
 };
 pub use storage::{
@@ -105,7 +110,9 @@ pub use storage::{
     Inspection, Ledger, Listing, Look, Notice, OpenError, OpenOptions, Page, Part, Pending,
     ProposeError, RebuildError, TABLES_VERSION, View, rebuild,
 };
+pub use validators::{Reign, Seat, Transition, ValidatorSet, Validators};
 pub use verify::{Checked, check, check_batch};
+pub use word::{Commit, word_preimage};
 
 /// Longest operation, bytes: a leaf must stay well below the codec's largest object.
 pub const MAX_OPERATION: usize = 512 * 1024;

@@ -8,9 +8,10 @@ use std::ops::Deref;
 use thiserror::Error;
 
 use crate::{
-    block::{Head, HeadError, ValidatorSet, VerifiedHead},
+    block::{Head, HeadError, VerifiedHead},
     leaf::{Leaf, Outcome},
     log::{self, InclusionProof, ProofError},
+    validators::Validators,
 };
 
 /// Proof that an operation is in the log with this outcome, unchecked.
@@ -38,7 +39,7 @@ impl Receipt {
     /// [`ReceiptError`].
     pub fn verify(
         self,
-        validators: &ValidatorSet,
+        validators: &Validators,
         operation: &SignedOperation,
     ) -> Result<VerifiedReceipt, ReceiptError> {
         let (bytes, id) = operation.to_bytes();

@@ -6,17 +6,18 @@ use base::{codec, genesis::Genesis};
 use thiserror::Error;
 
 use crate::{
-    assemble::Builder,
-    block::{Block, HeadError, Header, ValidatorSet},
+    assemble::{Builder, Built},
+    block::{Block, HeadError, Header},
     leaf::{Leaf, Outcome, Refusal},
     log::CompactRange,
     state::{self, Fault, Memory, StateHash, write_genesis},
+    validators::Validators,
     verify,
 };
 
 /// A ledger rebuilt block by block.
 pub struct Replay {
-    validators: ValidatorSet,
+    validators: Validators,
     header: Header,
     log: CompactRange,
     state: Memory,
@@ -29,7 +30,7 @@ impl Replay {
         let mut state = Memory::default();
         state.write(&write_genesis(genesis));
         Self {
-            validators: ValidatorSet::of(genesis),
+            validators: Validators::of(genesis),
             header: Header::genesis(genesis),
             log: CompactRange::new(),
             state,
@@ -57,7 +58,8 @@ impl Replay {
             .map(|bytes| codec::decode::<Leaf>(bytes))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| ReplayFault::Leaf(error.to_string()))?;
-        let (changes, log) = self.apply(header, &leaves, block)?;
+        let (built, log) = self.apply(header, &leaves, block)?;
+        let changes = built.changes;
         let mut state_hash = self.state_hash.clone();
         changes.update(&mut state_hash);
         if log.size() != header.tree_size || log.root() != header.tree_root {
@@ -65,6 +67,12 @@ impl Replay {
         }
         if state_hash.digest() != header.state_hash {
             return Err(ReplayFault::State(header.height));
+        }
+        if built.next != header.next_validators {
+            return Err(ReplayFault::Validators(header.height));
+        }
+        if let Some(set) = built.transition {
+            self.validators.push(header.height + 1, set);
         }
         self.state.write(&changes);
         self.state_hash = state_hash;
@@ -87,17 +95,17 @@ impl Replay {
         header: &Header,
         leaves: &[Leaf],
         block: &Block,
-    ) -> Result<(state::Changes, CompactRange), ReplayFault> {
+    ) -> Result<(Built, CompactRange), ReplayFault> {
         let operations = leaves
             .iter()
             .map(|leaf| leaf.operation.to_bytes().0)
             .collect();
         let checked = verify::check_batch(operations, self.header.chain, &self.state)?;
         let mut builder = Builder::new(
-            &self.validators,
+            (self.validators.since(), self.validators.newest()),
             &self.state,
             &self.header,
-            header.time,
+            (header.time, header.into()),
             leaves.len(),
         );
         let mut log = self.log.clone();
@@ -122,6 +130,11 @@ impl Replay {
     /// The last header.
     pub fn header(&self) -> &Header {
         &self.header
+    }
+
+    /// Everybody who decided, up to the height after the last.
+    pub fn validators(&self) -> &Validators {
+        &self.validators
     }
 
     /// The hash of the state.
@@ -187,6 +200,9 @@ pub enum ReplayFault {
     /// The state does not have the hash in the header.
     #[error("the state after block {0} does not have the hash in its header")]
     State(u64),
+    /// The header names others for the next height than the rules give.
+    #[error("block {0} hands over to other validators than the rules give")]
+    Validators(u64),
     /// The state cannot be read.
     #[error(transparent)]
     Fault(#[from] Fault),

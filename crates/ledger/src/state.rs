@@ -23,4 +23,4 @@ pub use stored::Stored;
 pub(crate) use genesis::{check_genesis, policy_is_sound, write_genesis};
 pub(crate) use index::IndexEntry;
 pub(crate) use overlay::{Changes, operation_key};
-pub(crate) use rule::{MAX_DELAY, Stop, Work, admit, opening_key};
+pub(crate) use rule::{MAX_DELAY, Stop, Work, admit, end_block, opening_key};

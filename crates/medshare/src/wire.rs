@@ -21,7 +21,7 @@ mod validator;
 
 use base::{AccountId, Millis, genesis::Genesis, key::OperationSecret};
 #[cfg(feature = "peers")]
-use ledger::ValidatorSet;
+use ledger::Validators;
 use ledger::{Header, Ledger};
 use std::{path::Path, sync::Arc, time::Duration};
 use store::{Absent, BlockStore};
@@ -245,7 +245,10 @@ struct Opened {
 #[cfg(feature = "peers")]
 fn orders(parts: &NodeParts<'_>) -> bool {
     let account = AccountId::of(&parts.secret.public());
-    ValidatorSet::of(parts.genesis).key(account).is_some()
+    Validators::of(parts.genesis)
+        .newest()
+        .key(account)
+        .is_some()
 }
 
 /// Whether there is a ledger in a node's folder.

@@ -2,7 +2,7 @@
 //! the key bag. Read only; whether the vault's seals hold is its implementation's to say.
 
 use base::{Millis, OperationId};
-use ledger::ValidatorSet;
+use ledger::Validators;
 
 use crate::{
     desk::Desk,
@@ -38,7 +38,7 @@ pub enum LastHead {
 ///
 /// # Errors
 /// [`VaultError`], also for an entry that is none.
-pub fn last_head(vault: &dyn Vault, validators: &ValidatorSet) -> Result<LastHead, VaultError> {
+pub fn last_head(vault: &dyn Vault, validators: &Validators) -> Result<LastHead, VaultError> {
     follow::last_head(vault, validators)
 }
 

@@ -11,7 +11,7 @@ use base::{
 };
 use ibpre::PublicParams;
 use ledger::{
-    Account, Failure, Header, Outcome, Receipt, Record, Refusal, StateInfo, ValidatorSet,
+    Account, Failure, Header, Outcome, Receipt, Record, Refusal, StateInfo, Validators,
     VerifiedHead,
 };
 use thiserror::Error;
@@ -34,7 +34,7 @@ pub struct Desk<'a> {
     /// Its own store.
     pub vault: &'a dyn Vault,
     /// The validators of its ledger, from the genesis object.
-    pub validators: &'a ValidatorSet,
+    pub validators: &'a Validators,
 }
 
 /// An operation that took effect.

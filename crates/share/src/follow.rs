@@ -9,7 +9,7 @@ use base::{
     AccountId, Action, Digest, OperationId, SignedOperation, codec,
     operation::{NewKey, PatientKeys},
 };
-use ledger::{Account, CompactRange, Head, KeyPeriod, ValidatorSet, VerifiedHead};
+use ledger::{Account, CompactRange, Head, KeyPeriod, Validators, VerifiedHead};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, btree_map::Entry};
 use thiserror::Error;
@@ -105,7 +105,7 @@ pub fn resume(desk: &Desk<'_>) -> Result<VerifiedHead, FollowError> {
 /// See [`crate::checkup::last_head`].
 pub(crate) fn last_head(
     vault: &dyn Vault,
-    validators: &ValidatorSet,
+    validators: &Validators,
 ) -> Result<LastHead, VaultError> {
     // Read for their form alone: after a person's decision ([`resume`]) what stands in them
     // may be of the ledger before.
@@ -290,7 +290,7 @@ pub fn keys_are_proven(desk: &Desk<'_>, account: &Account) -> Result<bool, LookE
     let head = advance(desk).map_err(Box::new)?;
     let Some(mut keys) = known()? else {
         // Founding validators have no `Register`: the genesis object names their keys.
-        let founding = desk.validators.key(account.id);
+        let founding = desk.validators.at(1).key(account.id);
         return Ok(founding.is_some() && founding == account.operation_key());
     };
     keys.place(desk, &head)?;

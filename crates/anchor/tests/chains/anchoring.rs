@@ -3,7 +3,7 @@
 
 use anchor::{AnchoredProof, Chain, Next};
 use base::Millis;
-use ledger::ValidatorSet;
+use ledger::Validators;
 use std::{
     fs,
     path::Path,
@@ -46,7 +46,7 @@ fn a_thousand_operations_are_anchored_in_batches_and_each_is_proved() {
     assert!(report.cost > 0 && report.left < crate::world::SCHEDULE.budget);
     assert_eq!(report.newest.unwrap().0.size, 1_000);
 
-    let validators = ValidatorSet::of(&world.genesis);
+    let validators = Validators::of(&world.genesis);
     let (mut longest, mut fastest) = (0, Duration::MAX);
     for index in (0..1_000).step_by(37).chain([99, 100, 998, 999]) {
         let proof = world.prove(&journal, index, index % 2 == 0);

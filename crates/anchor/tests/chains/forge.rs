@@ -3,7 +3,7 @@
 
 use anchor::{AnchoredProof, Link};
 use ipld_core::ipld::Ipld;
-use ledger::ValidatorSet;
+use ledger::Validators;
 use std::fs;
 
 use crate::{
@@ -21,7 +21,7 @@ fn each_field_that_is_altered_breaks_a_link_that_is_named() {
     world.grow(101);
     anchoring.step(&mut service, T0).unwrap();
     anchoring.settle(&mut service, &anvil, T0);
-    let validators = ValidatorSet::of(&world.genesis);
+    let validators = Validators::of(&world.genesis);
     let genesis = world.write_genesis();
     let mut altered = 0;
     for certified in [false, true] {

@@ -12,7 +12,7 @@ use base::{
     operation::{Bag, PatientKeys, Register, Role},
 };
 use database::{FileDevice, Tables};
-use ledger::{Ledger, OpenOptions, ValidatorSet, check_batch};
+use ledger::{Ledger, OpenOptions, Validators, check_batch};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -243,7 +243,7 @@ impl<'a> Anchoring<'a> {
 /// What a verifier of a world's ledger trusts.
 pub(crate) fn trust<'a>(
     world: &World,
-    validators: &'a ValidatorSet,
+    validators: &'a Validators,
     ethereum: &'a EthereumTrust,
 ) -> Trust<'a> {
     Trust {

@@ -211,7 +211,7 @@ pub struct SetPolicy {
     pub policy: Policy,
 }
 
-/// By a validator: votes for an `Admit`, `SetPolicy` or `Resolve`.
+/// By a validator: votes for an `Admit`, `SetPolicy`, `Resolve`, `Apply` or `Expel`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Vote {

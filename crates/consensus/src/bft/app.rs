@@ -6,12 +6,13 @@
 //! given when an operation waits, or when others show that they have begun: so an idle ledger
 //! grows by nothing, and a busy one without a pause.
 
+mod accuse;
 mod build;
 mod commit;
 mod judge;
 mod observe;
 
-use base::{AccountId, Millis, key::OperationSecret};
+use base::{AccountId, Millis};
 use ledger::{BlockFault, Fault};
 use malachite::{
     AppMsg, NetworkMsg, Reply,
@@ -40,6 +41,7 @@ use super::{
     intake::Incoming,
     journal::Journal,
     proposed::{Executed, Proposed},
+    ring::Ring,
     shared::Shared,
     stream::{Numbers, Streams},
     validators::Validators,
@@ -49,8 +51,8 @@ use crate::clock::Clock;
 pub(super) struct App {
     pub(super) shared: Arc<Shared>,
     pub(super) journal: Journal,
-    pub(super) secret: OperationSecret,
-    pub(super) account: AccountId,
+    pub(super) ring: Ring,
+    /// Who decides the height after the newest block.
     pub(super) validators: Validators,
     pub(super) timeouts: LinearTimeouts,
     pub(super) limits: Limits,
@@ -87,6 +89,8 @@ pub(super) struct Memory {
     shown: u64,
     /// The engine waits for the word to begin the next height.
     waiting: Option<Reply<Next<Chain>>>,
+    /// Proofs against validators that are not punished yet.
+    accusations: Vec<accuse::Accusation>,
     halted: bool,
 }
 
@@ -190,7 +194,10 @@ impl App {
             } => {
                 self.restream(height.0, round, valid_round, value_id).await;
             }
-            AppMsg::GetHistoryMinHeight { reply } => drop(reply.send(Height(1))),
+            AppMsg::GetHistoryMinHeight { reply } => {
+                let first = self.first_with_round().unwrap_or(1);
+                let _ = reply.send(Height(first));
+            }
             AppMsg::ReceivedProposalPart {
                 from,
                 published_by,
@@ -262,6 +269,22 @@ impl App {
 
     fn height(&self) -> Result<u64, Fault> {
         Ok(self.shared.ledger.view()?.head()?.header.height)
+    }
+
+    /// The first block that validators agreed on in rounds: what one validator signed alone
+    /// before, the engine cannot check. Nodes that need it follow a node that has it.
+    fn first_with_round(&self) -> Result<u64, Fault> {
+        let view = self.shared.ledger.view()?;
+        let (mut low, mut high) = (1, view.head()?.header.height + 1);
+        while low < high {
+            let middle = low.midpoint(high);
+            let head = view.head_at(middle)?;
+            match head.is_some_and(|head| head.certificate.round.is_some()) {
+                true => high = middle,
+                false => low = middle + 1,
+            }
+        }
+        Ok(low)
     }
 
     fn now(&self) -> Millis {

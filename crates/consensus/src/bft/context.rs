@@ -173,6 +173,13 @@ pub(super) struct Proposal {
     pub(super) address: Address,
 }
 
+impl Proposal {
+    /// Who, for which height and round.
+    pub(super) fn place(&self) -> (AccountId, u64, Option<u32>) {
+        (self.address.0, self.height.0, self.round.as_u32())
+    }
+}
+
 impl engine::Proposal<Chain> for Proposal {
     fn height(&self) -> Height {
         self.height
@@ -207,6 +214,13 @@ pub(super) struct Vote {
     pub(super) round: Round,
     pub(super) value: NilOrVal<BlockId>,
     pub(super) address: Address,
+}
+
+impl Vote {
+    /// Who, for which height and round.
+    pub(super) fn place(&self) -> (AccountId, u64, Option<u32>) {
+        (self.address.0, self.height.0, self.round.as_u32())
+    }
 }
 
 impl engine::Vote<Chain> for Vote {

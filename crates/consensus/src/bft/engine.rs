@@ -1,6 +1,6 @@
 //! Starts the engine: its settings, and who this node is on the validators' network.
 
-use base::{ChainId, key::OperationSecret};
+use base::{ChainId, key::OperationKey};
 use malachite::{
     Channels, ConsensusContext, EngineHandle, NetworkContext, NetworkIdentity, RequestContext,
     SyncContext, WalContext,
@@ -19,13 +19,16 @@ use super::{
     Network, StartError,
     codec::Spelling,
     context::{Address, Chain},
+    ring::Ring,
     signing::{Checker, Seal},
 };
 
 /// Everything the engine is given.
 pub(super) struct Plan<'a> {
     pub(super) chain: ChainId,
-    pub(super) secret: &'a OperationSecret,
+    pub(super) ring: &'a Ring,
+    /// The key that the node's peer id is signed with.
+    pub(super) key: OperationKey,
     pub(super) network: &'a Network,
     /// Its write-ahead log.
     pub(super) log: PathBuf,
@@ -64,12 +67,12 @@ impl NodeConfig for Config {
 pub(super) async fn start(plan: Plan<'_>) -> Result<(Channels<Chain>, EngineHandle), StartError> {
     let seal = Seal {
         chain: plan.chain,
-        secret: plan.secret.clone(),
+        ring: plan.ring.clone(),
     };
-    let address = Address(seal.account());
+    let address = Address(plan.ring.account);
     let pair = pair(&plan.network.seed)?;
     let peer = pair.public().to_peer_id().to_bytes();
-    let key = plan.secret.public().0.to_vec();
+    let key = plan.key.0.to_vec();
     let proof = seal.sign_validator_proof(key, peer).await.map_err(engine)?;
     let proof = Spelling.encode(&proof).map_err(engine)?;
     let name = address.to_string();

@@ -58,7 +58,7 @@ impl Proposed {
         known: impl Fn(OperationId) -> Option<Checked>,
     ) -> Result<Executed, Unfit> {
         let before = ledger.view()?.head()?.header;
-        self.follows(&before)?;
+        self.follows(ledger, &before)?;
         let header = &self.header;
         let leaves = self.read_leaves()?;
         let operations = self.check(ledger, &leaves, known)?;
@@ -66,12 +66,13 @@ impl Proposed {
             .iter()
             .map(|leaf| leaf.operation.body.account)
             .collect();
-        let pending = ledger
-            .propose(operations, header.time, header.proposer)
-            .map_err(|error| match error {
-                ProposeError::Fault(fault) => Unfit::Unread(fault),
-                _ => Unfit::Invalid(BlockFault::Sequence),
-            })?;
+        let pending =
+            ledger
+                .propose(operations, header.time, header)
+                .map_err(|error| match error {
+                    ProposeError::Fault(fault) => Unfit::Unread(fault),
+                    _ => Unfit::Invalid(BlockFault::Sequence),
+                })?;
         for ((index, leaf), fate) in (header.first_leaf..).zip(&leaves).zip(pending.fates()) {
             match fate {
                 Ok(found) if *found == leaf.outcome => {}
@@ -94,7 +95,7 @@ impl Proposed {
         }
     }
 
-    fn follows(&self, before: &Header) -> Result<(), Unfit> {
+    fn follows(&self, ledger: &Ledger, before: &Header) -> Result<(), Unfit> {
         let header = &self.header;
         if header.height != before.height + 1 {
             return Err(Unfit::NotNext);
@@ -105,7 +106,14 @@ impl Proposed {
         if header.first_leaf != before.tree_size || header.time <= before.time {
             return Err(Unfit::Invalid(BlockFault::Sequence));
         }
-        Ok(())
+        let validators = ledger.validators();
+        let turn = validators
+            .at(header.height)
+            .proposer(header.height, header.round());
+        match turn.is_some_and(|seat| seat.account == header.proposer) {
+            true => Ok(()),
+            false => Err(Unfit::Invalid(BlockFault::Turn)),
+        }
     }
 
     fn read_leaves(&self) -> Result<Vec<Leaf>, Unfit> {

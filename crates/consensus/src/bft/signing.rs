@@ -1,22 +1,26 @@
 //! Signatures of validators: Ed25519 under ZIP 215, over statements with a domain tag and the
-//! chain id. A precommit of a block is signed as [`Commit`], so that the engine's commit
+//! chain id. A precommit of a block is signed as [`ledger::Commit`], so that the engine's commit
 //! certificate is the block's own certificate, which everybody can check who knows the
 //! validators and nothing of the engine.
 
 use async_trait::async_trait;
 use base::{
-    AccountId, ChainId, Digest, Statement, domain,
+    ChainId, Statement, domain,
     key::{OperationKey, OperationSecret, Signature},
+    operation::Word,
 };
-use ledger::Commit;
+use ledger::word_preimage;
 use malachite::app::types::core as engine;
 use malachite_signing::{Error, Signer, VerificationResult, Verifier};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use std::cmp::Ordering;
 
-use super::context::{Chain, Proposal, Vote};
-use engine::{NilOrVal, Round, SignedMessage, ValidatorProof, VoteExtensionScope, VoteType};
+use super::{
+    context::{Chain, Height, Proposal, Vote},
+    ring::Ring,
+};
+use engine::{NilOrVal, SignedMessage, ValidatorProof, VoteExtensionScope, VoteType};
 
 /// Ed25519, as the engine names it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -63,36 +67,6 @@ impl engine::SigningScheme for Scheme {
     }
 }
 
-/// A prevote, or a precommit of no block.
-#[derive(Copy, Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Ballot {
-    chain: ChainId,
-    height: u64,
-    round: Option<u32>,
-    precommit: bool,
-    block: Option<Digest>,
-}
-
-impl Statement for Ballot {
-    const DOMAIN: &'static str = domain::VOTE;
-}
-
-/// A proposer's choice.
-#[derive(Copy, Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Choice {
-    chain: ChainId,
-    height: u64,
-    round: Option<u32>,
-    valid_round: Option<u32>,
-    block: Digest,
-}
-
-impl Statement for Choice {
-    const DOMAIN: &'static str = domain::PROPOSAL;
-}
-
 /// "This peer id is mine."
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -106,47 +80,29 @@ impl Statement for Presence {
     const DOMAIN: &'static str = domain::VALIDATOR;
 }
 
-fn vote_preimage(chain: ChainId, vote: &Vote) -> Vec<u8> {
-    let height = vote.height.0;
+/// What a vote says, in the ledger's vocabulary.
+pub(super) fn word_of_vote(vote: &Vote) -> Word {
     let block = match vote.value {
         NilOrVal::Nil => None,
-        NilOrVal::Val(block) => Some(block),
+        NilOrVal::Val(block) => Some(block.0),
     };
-    match (vote.kind, vote.round, block) {
-        (VoteType::Precommit, Round::Some(round), Some(block)) => {
-            let header = block.cid();
-            Commit {
-                chain,
-                height,
-                round,
-                header,
-            }
-            .preimage()
-        }
-        (kind, round, block) => {
-            let (round, precommit) = (round.as_u32(), kind == VoteType::Precommit);
-            let block = block.map(|block| block.0);
-            Ballot {
-                chain,
-                height,
-                round,
-                precommit,
-                block,
-            }
-            .preimage()
-        }
+    match vote.kind {
+        VoteType::Prevote => Word::Prevote(block),
+        VoteType::Precommit => Word::Precommit(block),
     }
 }
 
+fn vote_preimage(chain: ChainId, vote: &Vote) -> Vec<u8> {
+    let word = word_of_vote(vote);
+    word_preimage(chain, vote.height.0, vote.round.as_u32(), &word)
+}
+
 fn proposal_preimage(chain: ChainId, proposal: &Proposal) -> Vec<u8> {
-    let choice = Choice {
-        chain,
-        height: proposal.height.0,
-        round: proposal.round.as_u32(),
-        valid_round: proposal.pol_round.as_u32(),
+    let word = Word::Proposal {
         block: proposal.value.0,
+        valid_round: proposal.pol_round.as_u32(),
     };
-    choice.preimage()
+    word_preimage(chain, proposal.height.0, proposal.round.as_u32(), &word)
 }
 
 fn presence_preimage(chain: ChainId, key: &[u8], peer: &[u8]) -> Vec<u8> {
@@ -214,26 +170,25 @@ impl Verifier<Chain> for Checker {
     }
 }
 
-/// Signs as one validator.
+/// Signs as one validator, with the key that its seat names at a height.
 pub(super) struct Seal {
     pub(super) chain: ChainId,
-    pub(super) secret: OperationSecret,
+    pub(super) ring: Ring,
 }
 
 impl Seal {
-    pub(super) fn account(&self) -> AccountId {
-        AccountId::of(&self.secret.public())
-    }
-
-    fn sign(&self, message: &[u8]) -> Signed {
-        Signed(self.secret.sign(message))
+    fn sign(&self, height: Height, message: &[u8]) -> Result<Signed, Error> {
+        let secret = self.ring.at(height.0);
+        let secret =
+            secret.ok_or_else(|| Error::from_source("the key of this seat is not here"))?;
+        Ok(Signed(secret.sign(message)))
     }
 }
 
 #[async_trait]
 impl Signer<Chain> for Seal {
     async fn sign_vote(&self, vote: Vote) -> Result<SignedMessage<Chain, Vote>, Error> {
-        let signature = self.sign(&vote_preimage(self.chain, &vote));
+        let signature = self.sign(vote.height, &vote_preimage(self.chain, &vote))?;
         Ok(SignedMessage::new(vote, signature))
     }
 
@@ -241,7 +196,7 @@ impl Signer<Chain> for Seal {
         &self,
         proposal: Proposal,
     ) -> Result<SignedMessage<Chain, Proposal>, Error> {
-        let signature = self.sign(&proposal_preimage(self.chain, &proposal));
+        let signature = self.sign(proposal.height, &proposal_preimage(self.chain, &proposal))?;
         Ok(SignedMessage::new(proposal, signature))
     }
 
@@ -258,7 +213,11 @@ impl Signer<Chain> for Seal {
         key: Vec<u8>,
         peer: Vec<u8>,
     ) -> Result<ValidatorProof<Chain>, Error> {
-        let signature = self.sign(&presence_preimage(self.chain, &key, &peer));
+        let message = presence_preimage(self.chain, &key, &peer);
+        let public = key.as_slice().try_into().map(OperationKey);
+        let secret = public.ok().and_then(|public| self.ring.secret(&public));
+        let secret = secret.ok_or_else(|| Error::from_source("the key is not here"))?;
+        let signature = Signed(secret.sign(&message));
         Ok(ValidatorProof::new(key, peer, signature))
     }
 }

@@ -1,9 +1,9 @@
-//! Who votes at a height, with which weight, and whose turn it is to propose.
+//! Who votes at a height, with which weight, and whose turn it is to propose, in terms of the
+//! engine: the ledger's set.
 
 use base::{AccountId, key::OperationKey};
 use ledger::ValidatorSet;
 use malachite::app::types::core as engine;
-use std::sync::Arc;
 
 use super::context::{Address, Chain};
 
@@ -31,49 +31,56 @@ impl engine::Validator<Chain> for Validator {
 
 /// The validators of a height, in order of account. Never empty.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Validators(Arc<[Validator]>);
+pub(super) struct Validators {
+    set: ValidatorSet,
+    all: Vec<Validator>,
+}
 
 impl Validators {
     /// None for an empty set: nobody could propose.
     pub(super) fn of(set: &ValidatorSet) -> Option<Self> {
-        let mut all: Vec<_> = set
-            .iter()
-            .map(|(account, key)| Validator {
-                address: Address(account),
-                key,
-                weight: 1,
-            })
-            .collect();
-        all.sort_by_key(|validator| validator.address);
-        (!all.is_empty()).then(|| Self(all.into()))
+        let all = set.seats().iter().map(|seat| Validator {
+            address: Address(seat.account),
+            key: seat.key,
+            weight: seat.weight.into(),
+        });
+        (!set.is_empty()).then(|| Self {
+            set: set.clone(),
+            all: all.collect(),
+        })
     }
 
-    /// Whose turn it is: one after the other, from height to height and from round to round.
+    /// Whose turn it is: [`ValidatorSet::proposer`].
     pub(super) fn proposer(&self, height: u64, round: u32) -> &Validator {
-        let count = self.0.len() as u64;
-        let turn = (height % count + u64::from(round) % count) % count;
-        &self.0[turn as usize]
+        let turn = self.set.proposer(height, round);
+        let turn = turn.and_then(|seat| self.find(&Address(seat.account)));
+        turn.unwrap_or(&self.all[0]) // never: the set is not empty
     }
 
     pub(super) fn key(&self, account: AccountId) -> Option<OperationKey> {
-        self.find(&Address(account)).map(|validator| validator.key)
+        self.set.key(account)
+    }
+
+    /// The validator's place among all.
+    pub(super) fn place(&self, account: AccountId) -> Option<usize> {
+        let address = Address(account);
+        self.all
+            .binary_search_by_key(&address, |validator| validator.address)
+            .ok()
     }
 
     fn find(&self, address: &Address) -> Option<&Validator> {
-        let at = self
-            .0
-            .binary_search_by_key(address, |validator| validator.address);
-        at.ok().and_then(|at| self.0.get(at))
+        self.all.get(self.place(address.0)?)
     }
 }
 
 impl engine::ValidatorSet<Chain> for Validators {
     fn count(&self) -> usize {
-        self.0.len()
+        self.all.len()
     }
 
     fn total_voting_power(&self) -> u64 {
-        self.0.iter().map(|validator| validator.weight).sum()
+        self.set.total()
     }
 
     fn get_by_address(&self, address: &Address) -> Option<&Validator> {
@@ -81,6 +88,6 @@ impl engine::ValidatorSet<Chain> for Validators {
     }
 
     fn get_by_index(&self, index: usize) -> Option<&Validator> {
-        self.0.get(index)
+        self.all.get(index)
     }
 }

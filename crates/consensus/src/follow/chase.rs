@@ -28,7 +28,7 @@ pub(super) fn step(ledger: &Ledger, upstream: &dyn Upstream) -> Result<Progress,
     let own = ledger.view()?.head()?.header.height;
     let News { head, blocks } = upstream.news(own + 1)?;
     let head = head
-        .verify(ledger.validators())
+        .verify(&ledger.validators())
         .map_err(|error| Setback::Trouble(format!("the upstream node's head: {error}")))?;
     compare(&ledger.view()?, &head)?;
     if head.header.height < own {

@@ -5,7 +5,7 @@ use base::{
     Version,
     codec::{self, DecodeError},
 };
-use ledger::{Block, Head, HeadError, Header, ValidatorSet};
+use ledger::{Block, Head, HeadError, Header, Validators};
 use serde::{Deserialize, Serialize};
 
 /// A ledger that contradicts itself.
@@ -52,7 +52,7 @@ impl Conflict {
     ///
     /// # Errors
     /// [`HeadError`]: one of the heads was made up.
-    pub fn is_fork(&self, validators: &ValidatorSet) -> Result<bool, HeadError> {
+    pub fn is_fork(&self, validators: &Validators) -> Result<bool, HeadError> {
         let ours = self.ours.clone().verify(validators)?;
         let theirs = self.theirs.head.clone().verify(validators)?;
         Ok(contradict(&ours.header, &theirs.header))

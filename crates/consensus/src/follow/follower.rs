@@ -136,7 +136,7 @@ impl Follower {
     /// [`Fault`].
     pub fn observe(&self, head: Head) -> Result<bool, Fault> {
         let shared = &self.shared;
-        let Ok(head) = head.verify(shared.ledger.validators()) else {
+        let Ok(head) = head.verify(&shared.ledger.validators()) else {
             return Ok(false);
         };
         shared.judge(&head)?;
@@ -184,7 +184,7 @@ impl Sequencer for Follower {
             other => other?,
         };
         let receipt = receipt
-            .verify(shared.ledger.validators(), &signed)
+            .verify(&shared.ledger.validators(), &signed)
             .map_err(|error| {
                 SubmitError::Unknown(format!("the upstream node's receipt: {error}"))
             })?;

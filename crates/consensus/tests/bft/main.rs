@@ -35,7 +35,7 @@ fn four_validators_have_one_ledger() {
                     let receipt = node.submit(operation.to_bytes().0).unwrap();
                     assert_eq!(receipt.outcome, Outcome::Ok);
                     receipt
-                        .verify(node.ledger().validators(), &operation)
+                        .verify(&node.ledger().validators(), &operation)
                         .unwrap();
                 }
             });

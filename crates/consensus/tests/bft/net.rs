@@ -77,7 +77,8 @@ impl Net {
             .map(|other| self.address(other));
         let parts = Parts {
             ledger: Arc::new(ledger),
-            secret: secret(&validator(at)),
+            account: AccountId::of(&secret(&validator(at)).public()),
+            secrets: vec![secret(&validator(at))],
             clock: Box::new(SystemClock),
             network: Network {
                 listen: format!("/ip4/127.0.0.1/tcp/{}", self.ports[at]),

@@ -180,7 +180,7 @@ impl Book {
             let (_, leaf) = view.operation(id).unwrap().unwrap();
             let receipt = view.receipt(id).unwrap().unwrap();
             receipt
-                .verify(ledger.validators(), &leaf.operation)
+                .verify(&ledger.validators(), &leaf.operation)
                 .unwrap();
         }
         for id in ids.keys() {

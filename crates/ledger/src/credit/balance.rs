@@ -28,12 +28,21 @@ pub(crate) fn punish_fabrication(work: &mut Work<'_, '_>, hospital: AccountId) -
     if penalty == 0 {
         return Ok(());
     }
+    burn(work, hospital, penalty, CreditReason::Fabrication)?;
+    ranking::score(work, hospital, -i64::from(penalty))
+}
+
+/// Takes credits from an account and burns them.
+pub(super) fn burn(
+    work: &mut Work<'_, '_>,
+    account: AccountId,
+    amount: u32,
+    reason: CreditReason,
+) -> Result<(), Stop> {
     let mut totals = work.get::<Totals>(&())?.unwrap_or_default();
-    totals.burnt = totals.burnt.saturating_add(u64::from(penalty));
+    totals.burnt = totals.burnt.saturating_add(u64::from(amount));
     work.put(&(), &totals);
-    let amount = -i64::from(penalty);
-    enter(work, hospital, amount, CreditReason::Fabrication)?;
-    ranking::score(work, hospital, amount)
+    enter(work, account, -i64::from(amount), reason).map(drop)
 }
 
 /// One line in an account's journal.

@@ -68,6 +68,13 @@ pub(super) fn score(work: &mut Work<'_, '_>, hospital: AccountId, amount: i64) -
     })
 }
 
+/// Whole credits of a score, decayed to `now`; 0 for a negative one.
+pub(super) fn credits(standing: &Standing, now: Millis, half_life: u32) -> u64 {
+    let days = now.day().saturating_sub(standing.day);
+    let score = decayed(standing.score, days, half_life);
+    u64::try_from(score >> SCORE_BITS).unwrap_or(0)
+}
+
 /// Counts a review of a hospital's record.
 pub(crate) fn count_review(
     work: &mut Work<'_, '_>,

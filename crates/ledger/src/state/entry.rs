@@ -7,6 +7,7 @@ mod credit;
 mod record;
 mod recovery;
 mod sharing;
+mod validators;
 
 pub use account::{
     Account, AttestDay, BagState, Change, Delegation, Institution, KeyPeriod, Proposal,
@@ -22,6 +23,7 @@ pub use sharing::{
     CapsuleUse, Grant, OneTimeKeyUse, QueryState, RequestState, RequestStatus, Reservation,
     ReviewState,
 };
+pub use validators::{Council, MissedDay, Punishment};
 
 use base::genesis::Policy;
 use serde::{Serialize, de::DeserializeOwned};
@@ -98,6 +100,9 @@ entries! {
     Standing = 26, AccountId, id => id.0.to_vec();
     Guardianship = 27, AccountId, id => id.0.to_vec();
     Recovery = 28, OperationId, id => operation(id);
+    Council = 29, (), () => Vec::new();
+    Punishment = 30, (AccountId, u64), (id, height) => join(&[&id.0, &height.to_be_bytes()]);
+    MissedDay = 31, (AccountId, u64), (id, day) => join(&[&id.0, &day.to_be_bytes()]);
 }
 
 fn operation(id: &OperationId) -> Vec<u8> {

@@ -2,17 +2,18 @@
 //! of the validators (role node, sequence 0).
 
 use base::{
-    AccountId,
+    AccountId, Millis,
     genesis::{Genesis, Policy},
     operation::Role,
 };
-use std::collections::HashSet;
+use std::{collections::HashSet, ops::RangeInclusive};
 
 use super::{
     MAX_DELAY, Memory, Overlay, StateHash,
     entry::{Account, Institution, KeyPeriod},
     overlay::Changes,
 };
+use crate::validators::MAX_VALIDATORS;
 
 /// The hash of the starting state.
 pub fn genesis_hash(genesis: &Genesis) -> StateHash {
@@ -80,16 +81,22 @@ pub(crate) fn check_genesis(genesis: &Genesis) -> Result<(), &'static str> {
     if institutions.len() != genesis.institutions.len() || !institutions.is_disjoint(&ids) {
         return Err("an institution is named twice or is a validator's account");
     }
+    if ids.len() > MAX_VALIDATORS {
+        return Err("it names too many validators");
+    }
     policy_is_sound(&genesis.policy)
         .then_some(())
         .ok_or("its policy contradicts itself")
 }
 
+/// Shortest and longest epoch, milliseconds: a minute, 366 days.
+const EPOCHS: RangeInclusive<u64> = 60_000..=366 * Millis::DAY;
+
 /// Largest number of credits for one cause: sums of a review's stay far inside 32 bits.
 const MAX_TARIFF: u32 = 1_000_000;
 
 /// Tiers strictly increase and their numbers fit a byte; a half-life and emergency hours
-/// exist; no tariff is absurd.
+/// exist; no tariff is absurd; weights change once a minute at most.
 pub(crate) fn policy_is_sound(policy: &Policy) -> bool {
     let tariffs = [
         policy.tariff.patient_first,
@@ -97,6 +104,8 @@ pub(crate) fn policy_is_sound(policy: &Policy) -> bool {
         policy.tariff.hospital,
         policy.tariff.agent,
         policy.tariff.fabrication,
+        policy.duties().missed_turn,
+        policy.duties().double_sign,
     ];
     policy.tiers.windows(2).all(|pair| pair[0] < pair[1])
         && policy.tiers.first().is_none_or(|first| *first > 0)
@@ -104,5 +113,6 @@ pub(crate) fn policy_is_sound(policy: &Policy) -> bool {
         && policy.half_life_days > 0
         && policy.emergency_hours > 0
         && (1..=MAX_DELAY).contains(&policy.shortest_recovery())
+        && EPOCHS.contains(&policy.duties().epoch)
         && tariffs.iter().all(|tariff| *tariff <= MAX_TARIFF)
 }

@@ -5,18 +5,21 @@ mod account;
 mod admission;
 mod care;
 mod consortium;
+mod ending;
 mod grant;
 mod query;
 mod record;
 mod recovery;
 mod review;
 mod scope;
+mod validators;
 
 pub(crate) use admission::{admit, opening_key};
+pub(crate) use ending::end_block;
 pub(crate) use recovery::MAX_DELAY;
 
 use base::{
-    AccountId, Action, Millis, Operation, OperationId,
+    AccountId, Action, ChainId, Cid, Millis, Operation, OperationId,
     genesis::Policy,
     key::OperationKey,
     operation::{Power, Role},
@@ -29,19 +32,32 @@ use super::{
     operation_key,
 };
 use crate::{
-    block::ValidatorSet,
+    assemble::Slot,
     leaf::{Failure, Outcome},
+    validators::ValidatorSet,
 };
 
 /// What a block tells its operations.
 #[derive(Clone, Copy, Debug)]
 pub struct BlockContext<'a> {
-    /// The ledger's validators (and its chain id).
+    /// The ledger.
+    pub chain: ChainId,
+    /// Who decides the block.
     pub validators: &'a ValidatorSet,
+    /// The first height that they decided.
+    pub since: u64,
     /// Height of the block.
     pub height: u64,
     /// Time of the block: the only clock there is.
     pub time: Millis,
+    /// Whose turn it is built in.
+    pub slot: Slot,
+    /// CID of the header before.
+    pub previous: Cid,
+    /// Time of the block before.
+    pub last: Millis,
+    /// Leaves before it.
+    pub first_leaf: u64,
 }
 
 /// The key under which a batch already verified the ask inside a `Query`. A hint: when it
@@ -181,6 +197,10 @@ impl Work<'_, '_> {
             Action::Recover(action) => recovery::recover(self, action),
             Action::Object(action) => recovery::object(self, action),
             Action::CompleteRecovery(action) => recovery::complete(self, action),
+            Action::Apply(action) => validators::apply(self, action),
+            Action::Leave(action) => validators::leave(self, action),
+            Action::Expel(action) => validators::expel(self, action),
+            Action::DoubleSign(action) => validators::double_sign(self, action),
         }
     }
 
@@ -281,14 +301,19 @@ fn may_send(role: Role, action: &Action) -> bool {
         | Action::Dispute(_)
         | Action::Redeem(_)
         | Action::Recover(_)
-        | Action::CompleteRecovery(_) => true,
+        | Action::CompleteRecovery(_)
+        | Action::DoubleSign(_) => true,
         Action::Join(_) => role != Role::Patient,
         Action::Attest(_) | Action::Request(_) | Action::Review(_) => {
             matches!(role, Role::Hospital | Role::Requester)
         }
-        Action::Admit(_) | Action::SetPolicy(_) | Action::Vote(_) | Action::Resolve(_) => {
-            role == Role::Node
-        }
+        Action::Admit(_)
+        | Action::SetPolicy(_)
+        | Action::Vote(_)
+        | Action::Resolve(_)
+        | Action::Apply(_)
+        | Action::Leave(_)
+        | Action::Expel(_) => role == Role::Node,
         Action::Publish(_) | Action::Modify(_) | Action::Emergency(_) => role == Role::Hospital,
         Action::Erase(_) => matches!(role, Role::Hospital | Role::Patient),
         Action::Query(_) => role == Role::Agent,

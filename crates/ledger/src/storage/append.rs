@@ -28,7 +28,7 @@ impl Ledger {
     /// [`AppendError`]. Only [`AppendError::Certified`] is the validators' fault; the leaves
     /// are compared with the signed root before anything is held against them.
     pub fn append(&self, block: &Block) -> Result<Vec<Receipt>, AppendError> {
-        let head = block.head.clone().verify(self.validators())?;
+        let head = block.head.clone().verify(&self.validators())?;
         let header = &head.header;
         let view = self.view()?;
         let before = view.head()?.header;
@@ -49,12 +49,12 @@ impl Ledger {
         let leaves = leaves(block).map_err(certified)?;
         let operations = check(&view, &leaves, header)?.map_err(certified)?;
         drop(view);
-        let pending = self
-            .propose(operations, header.time, header.proposer)
-            .map_err(|error| match error {
-                ProposeError::Time { .. } => certified(BlockFault::Sequence),
-                ProposeError::Fault(fault) => fault.into(),
-            })?;
+        let pending =
+            self.propose(operations, header.time, header)
+                .map_err(|error| match error {
+                    ProposeError::Time { .. } => certified(BlockFault::Sequence),
+                    ProposeError::Fault(fault) => fault.into(),
+                })?;
         for ((index, leaf), fate) in (header.first_leaf..).zip(&leaves).zip(pending.fates()) {
             let found = fate
                 .clone()
@@ -67,6 +67,9 @@ impl Ledger {
                     found,
                 }));
             }
+        }
+        if pending.header().next_validators != header.next_validators {
+            return Err(certified(BlockFault::Validators));
         }
         // Of equal operations, outcomes and place only the state can still differ.
         if pending.header() != header {

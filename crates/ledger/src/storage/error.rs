@@ -192,7 +192,13 @@ pub enum BlockFault {
         /// What the rules say.
         found: Outcome,
     },
+    /// It was another's turn to propose.
+    #[error("it was not the proposer's turn")]
+    Turn,
     /// The state after it does not have the hash in its header.
     #[error("the state after it does not have the hash in its header")]
     State,
+    /// Its header names others for the next height than the rules give.
+    #[error("it hands over to other validators than the rules give")]
+    Validators,
 }

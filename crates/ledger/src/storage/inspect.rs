@@ -9,11 +9,12 @@ use std::fmt;
 
 use super::{tables::fault, view::View};
 use crate::{
-    block::{Block, Head, Header, ValidatorSet},
+    block::{Block, Head, Header},
     leaf::Leaf,
     log::{self, Appender, CompactRange, Nodes as _},
     replay::Replay,
     state::{Changes, Fault, Read as _, StateHash, write_genesis},
+    validators::{Transition, Validators},
 };
 
 /// How much an inspection does.
@@ -41,6 +42,8 @@ pub enum Part {
     State,
     /// Lists.
     Lists,
+    /// Who decided after whom.
+    Validators,
 }
 
 impl Part {
@@ -57,6 +60,7 @@ impl Part {
             Self::Operations => "operations",
             Self::State => "state",
             Self::Lists => "lists",
+            Self::Validators => "validators",
         }
     }
 }
@@ -120,7 +124,8 @@ impl View {
 
 struct Inspector<'a> {
     view: &'a View,
-    validators: ValidatorSet,
+    validators: Validators,
+    changes: u64,
     previous: Header,
     range: CompactRange,
     tree: Appender,
@@ -158,7 +163,8 @@ impl<'a> Inspector<'a> {
     fn new(view: &'a View, genesis: &Genesis, depth: Depth) -> Self {
         Self {
             view,
-            validators: ValidatorSet::of(genesis),
+            validators: Validators::of(genesis),
+            changes: 0,
             previous: Header::genesis(genesis),
             range: CompactRange::new(),
             tree: Appender::new(),
@@ -218,12 +224,29 @@ impl<'a> Inspector<'a> {
             self.leaf(index, bytes)?;
         }
         if height > 0 {
+            self.hand_over(&head)?;
             self.replay(&Block { head, leaves })?;
         }
         self.found.height = height;
         self.found.leaves = header.tree_size;
         self.previous = header;
         Ok(true)
+    }
+
+    /// The set that a certified header hands over to is the one that the tables keep: without
+    /// it nobody can tell whether later heads hold.
+    fn hand_over(&mut self, head: &Head) -> Result<(), End> {
+        let height = head.header.height;
+        let next = head.header.next_validators;
+        if next.is_none_or(|next| next.first != height + 1) {
+            return Ok(());
+        }
+        self.changes += 1;
+        let next = reading(Part::Validators, self.view.hand_over(height))?;
+        let next = next.ok_or_else(|| damage(Part::Validators, "the next ones are missing"))?;
+        let head = head.clone();
+        let followed = self.validators.follow(Transition { head, next });
+        followed.map_err(|error| damage(Part::Validators, error))
     }
 
     fn follows(&self, header: &Header) -> bool {
@@ -318,6 +341,11 @@ impl<'a> Inspector<'a> {
             (Part::Leaves, tables.leaves.len().map_err(fault), leaves),
             (Part::Tree, tables.node_count(), nodes),
         ];
+        let hand_overs = match &tables.hand_overs {
+            Some(table) => table.len().map_err(fault),
+            None => Ok(0),
+        };
+        counts.push((Part::Validators, hand_overs, self.changes));
         match tables.digest_count() {
             Ok((found, expected)) => counts.push((Part::Operations, Ok(found), expected)),
             Err(fault) => counts.push((Part::Operations, Err(fault), 0)),

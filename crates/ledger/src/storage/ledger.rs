@@ -1,13 +1,13 @@
 //! The ledger: open, propose, commit.
 
-use base::{AccountId, Millis, Version, genesis::Genesis};
+use base::{Millis, Version, genesis::Genesis};
 use database::{Device, FileDevice, Tables};
 use redb::Database;
 use std::{
     collections::HashMap,
     io,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use super::{
@@ -19,12 +19,13 @@ use super::{
     write::{self, TABLES_VERSION},
 };
 use crate::{
-    assemble::Builder,
-    block::{Certificate, Head, Header, ValidatorSet},
+    assemble::{Builder, Slot},
+    block::{Certificate, Head, Header},
     leaf::Refusal,
     log::{self, Appender, Memo},
     receipt::Receipt,
     state::{Fault, check_genesis},
+    validators::Validators,
     verify::Checked,
 };
 
@@ -60,7 +61,8 @@ pub struct Ledger {
     sessions: Sessions,
     writing: Mutex<()>,
     genesis: Genesis,
-    validators: ValidatorSet,
+    /// As of the newest block.
+    validators: Mutex<Validators>,
 }
 
 impl Ledger {
@@ -93,7 +95,7 @@ impl Ledger {
         let tables = Tables::create(device, options.pages(), TABLES_VERSION, |database| {
             write::first(database, genesis).map_err(|fault| CreateError::Open(fault.into()))
         })?;
-        Ok(Self::on(tables, options, genesis))
+        Self::on(tables, options, genesis).map_err(|fault| CreateError::Open(fault.into()))
     }
 
     /// Opens the ledger at `path` and checks that it is the one of `genesis`, complete
@@ -121,16 +123,33 @@ impl Ledger {
         let tables = Tables::open_if(device, options.pages(), TABLES_VERSION, |database| {
             check_opened(database, genesis)
         })?;
-        Ok(Self::on(tables, options, genesis))
+        Ok(Self::on(tables, options, genesis)?)
     }
 
-    fn on(tables: Tables, options: OpenOptions, genesis: &Genesis) -> Self {
-        Self {
+    fn on(tables: Tables, options: OpenOptions, genesis: &Genesis) -> Result<Self, Fault> {
+        let ledger = Self {
             sessions: Sessions::new(tables, options.recent()),
             writing: Mutex::new(()),
             genesis: genesis.clone(),
-            validators: ValidatorSet::of(genesis),
+            validators: Mutex::new(Validators::of(genesis)),
+        };
+        ledger.learn(&ledger.view()?)?;
+        Ok(ledger)
+    }
+
+    /// Takes in what the tables know of validators, which are this node's own.
+    fn learn(&self, view: &View) -> Result<(), Fault> {
+        let mut known = self.lock_validators();
+        for (height, set) in view.hand_overs(known.since())? {
+            known.push(height + 1, set);
         }
+        Ok(())
+    }
+
+    fn lock_validators(&self) -> MutexGuard<'_, Validators> {
+        self.validators
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The genesis object.
@@ -138,9 +157,9 @@ impl Ledger {
         &self.genesis
     }
 
-    /// The validators.
-    pub fn validators(&self) -> &ValidatorSet {
-        &self.validators
+    /// Everybody who decided, and who decides after the newest block.
+    pub fn validators(&self) -> Validators {
+        self.lock_validators().clone()
     }
 
     /// A read snapshot: everything read from it belongs to one block.
@@ -158,7 +177,8 @@ impl Ledger {
 
     /// Builds the next block from checked operations, in their order. Nothing is written.
     /// Operations that leave no leaf (another chain or sequence number, a key that was
-    /// rotated meanwhile) are listed in [`Pending::fates`].
+    /// rotated meanwhile) are listed in [`Pending::fates`]. `slot` is the builder's turn: its
+    /// account alone where that is the first of the height.
     ///
     /// # Errors
     /// [`ProposeError`] when the time does not increase or the tables cannot be read.
@@ -166,7 +186,7 @@ impl Ledger {
         &self,
         operations: Vec<Checked>,
         time: Millis,
-        proposer: AccountId,
+        slot: impl Into<Slot>,
     ) -> Result<Pending, ProposeError> {
         let view = self.view()?;
         let previous = view.head()?;
@@ -176,11 +196,13 @@ impl Ledger {
             });
         }
         let snapshot = view.snapshot();
+        let slot = slot.into();
+        let (since, validators) = view.council()?;
         let mut builder = Builder::new(
-            &self.validators,
+            (since, &validators),
             snapshot,
             &previous.header,
-            time,
+            (time, slot),
             operations.len(),
         );
         let mut tree = Appender::resume(snapshot, previous.header.tree_size)?;
@@ -211,7 +233,8 @@ impl Ledger {
             }
             fates.push(fate);
         }
-        let changes = builder.finish()?;
+        let built = builder.finish()?;
+        let changes = built.changes;
         let mut state_hash = view.state_hash()?;
         changes.update(&mut state_hash);
         let header = Header {
@@ -224,10 +247,13 @@ impl Ledger {
             tree_size: tree.size(),
             tree_root: tree.root(),
             state_hash: state_hash.digest(),
-            proposer,
+            proposer: slot.proposer,
+            round: slot.round,
+            next_validators: built.next,
         };
         Ok(Pending {
             header,
+            transition: built.transition,
             leaves,
             changes,
             nodes: tree.into_added(),
@@ -247,13 +273,15 @@ impl Ledger {
         certificate: Certificate,
     ) -> Result<Vec<Receipt>, CommitError> {
         let _one_writer = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let view = self.view()?;
+        // A write whose end nobody knew may have brought a block since.
+        self.learn(&view)?;
         let head = Head {
             header: pending.header.clone(),
             certificate,
         }
-        .verify(&self.validators)?
+        .verify(&self.validators())?
         .into_head();
-        let view = self.view()?;
         if head.header.previous != Some(view.head()?.header.cid()) {
             return Err(CommitError::NotNext);
         }
@@ -267,6 +295,9 @@ impl Ledger {
                 drop(session);
                 self.fate(&head, problem)?;
             }
+        }
+        if let Some(set) = pending.transition {
+            self.lock_validators().push(head.header.height + 1, set);
         }
         Ok(receipts)
     }

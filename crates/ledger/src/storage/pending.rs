@@ -8,6 +8,7 @@ use crate::{
     leaf::{Leaf, Outcome, Refusal},
     log,
     state::{Changes, StateHash},
+    validators::ValidatorSet,
     verify::Checked,
 };
 
@@ -16,6 +17,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Pending {
     pub(super) header: Header,
+    /// Who decides the next height, if others than this one.
+    pub(super) transition: Option<ValidatorSet>,
     pub(super) leaves: Vec<PendingLeaf>,
     pub(super) changes: Changes,
     pub(super) nodes: Vec<(u8, u64, Digest)>,

@@ -47,6 +47,10 @@ pub(super) const SCANNED: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::n
 /// [`list_key`] -> item.
 pub(super) const LISTS: TableDefinition<'_, &[u8; 17], &[u8; 32]> = TableDefinition::new("lists");
 
+/// Height of the last block that a set of validators decided -> canonical
+/// [`crate::ValidatorSet`] of the next height. Not there before the first change.
+pub(super) const HAND_OVERS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("hand-overs");
+
 /// The place of a perfect subtree among all of them, in the order in which they are
 /// completed: every block writes at the end. No tree has 2^62 leaves.
 pub(super) const fn node_place(level: u8, index: u64) -> u64 {
@@ -121,6 +125,7 @@ pub(super) struct Snapshot {
     pub(super) rows: ReadOnlyTable<u64, &'static [u8]>,
     pub(super) scanned: ReadOnlyTable<&'static [u8], &'static [u8]>,
     pub(super) lists: ReadOnlyTable<&'static [u8; 17], &'static [u8; 32]>,
+    pub(super) hand_overs: Option<ReadOnlyTable<u64, &'static [u8]>>,
 }
 
 impl Snapshot {
@@ -147,6 +152,11 @@ impl Snapshot {
             rows: transaction.open_table(ROWS).map_err(fault)?,
             scanned: transaction.open_table(SCANNED).map_err(fault)?,
             lists: transaction.open_table(LISTS).map_err(fault)?,
+            hand_overs: match transaction.open_table(HAND_OVERS) {
+                Ok(table) => Some(table),
+                Err(redb::TableError::TableDoesNotExist(_)) => None,
+                Err(error) => return Err(fault(error)),
+            },
         }))
     }
 

@@ -1,8 +1,9 @@
 //! A read snapshot: everything that parties, followers and auditors ask for. Here what
-//! stands in the log; `entries` and `lists` have the state.
+//! stands in the log; `entries` and `lists` have the state, `validators` who decides.
 
 mod entries;
 mod lists;
+mod validators;
 
 use base::{
     AccountId, Digest, Millis, OperationId, cid, codec, genesis::Genesis, operation::EmergencyCode,

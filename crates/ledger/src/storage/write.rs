@@ -10,8 +10,8 @@ use super::{
     pending::Pending,
     session::Session,
     tables::{
-        BLOCKS, LEAVES, LISTS, META, NODES, NODES_EACH, NUMBERS, ROWS, SCANNED, WAITING, damaged,
-        fault, is_scanned, list_key, node_place, row_bytes,
+        BLOCKS, HAND_OVERS, LEAVES, LISTS, META, NODES, NODES_EACH, NUMBERS, ROWS, SCANNED,
+        WAITING, damaged, fault, is_scanned, list_key, node_place, row_bytes,
     },
 };
 use crate::{
@@ -111,6 +111,13 @@ impl<'t> Writer<'t> {
             self.new.push((key, index));
         }
         drop((blocks, leaves));
+        if let Some(set) = &pending.transition {
+            let mut hand_overs = self.transaction.open_table(HAND_OVERS).map_err(fault)?;
+            let bytes = codec::encode(set);
+            hand_overs
+                .insert(head.header.height, bytes.as_slice())
+                .map_err(fault)?;
+        }
         self.nodes(&pending.nodes)
     }
 

@@ -213,9 +213,15 @@ fn operation_keys_rotate() {
     // back to a former key: no
     let back = rotation(&world, "pat", "pat");
     world.fails("pat", back, Failure::KeyInUse);
-    // a validator's key is fixed
-    let fixed = rotation(&world, "node", "node2");
-    world.fails("node", fixed, Failure::FixedKey);
+    // a validator's key signs its blocks as well, from the next height on
+    let next = rotation(&world, "node", "node2");
+    world.ok("node", next);
+    assert_eq!(
+        world.view().validators().unwrap().key(id("node")),
+        Some(key_of("node2"))
+    );
+    let back = rotation(&world, "pat", "pat");
+    world.fails("pat", back, Failure::KeyInUse);
 }
 
 #[test]

@@ -88,7 +88,7 @@ fn receipts_are_the_first_nodes_own() {
         world.view().receipt(receipt.id).unwrap()
     );
     receipt
-        .verify(ledger.validators(), &leaf.operation)
+        .verify(&ledger.validators(), &leaf.operation)
         .unwrap();
 }
 

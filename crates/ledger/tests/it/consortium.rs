@@ -22,7 +22,9 @@ impl Consortium {
         let bytes = vec![operation.to_bytes().0];
         let checked = check_batch(bytes, ledger.validators().chain(), &view).unwrap();
         let checked = checked.into_iter().map(|result| result.unwrap()).collect();
-        let pending = ledger.propose(checked, self.0.now(), id("node")).unwrap();
+        let pending = ledger
+            .propose(checked, self.0.now(), self.0.slot())
+            .unwrap();
         let mut certificate = pending.header().certify(&secret("node"));
         // two of four are not enough
         for other in ["n2", "n3"] {
@@ -33,7 +35,7 @@ impl Consortium {
         let receipt = ledger.commit(pending, certificate).unwrap().remove(0);
         receipt
             .clone()
-            .verify(ledger.validators(), &operation)
+            .verify(&ledger.validators(), &operation)
             .unwrap();
         self.0.check_invariants();
         (receipt.id, receipt.outcome)

@@ -99,7 +99,7 @@ fn kill_9_loses_nothing_that_was_acknowledged() {
             assert_eq!(found, *index);
             let receipt = view.receipt(id.parse().unwrap()).unwrap().unwrap();
             receipt
-                .verify(ledger.validators(), &leaf.operation)
+                .verify(&ledger.validators(), &leaf.operation)
                 .unwrap();
         }
         let head = view.head().unwrap().header;

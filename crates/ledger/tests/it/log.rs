@@ -203,7 +203,7 @@ fn a_ledgers_proofs_verify() {
         let id = leaf.operation.to_bytes().1;
         let receipt = view.receipt(id).unwrap().unwrap();
         let receipt = receipt
-            .verify(world.ledger().validators(), &leaf.operation)
+            .verify(&world.ledger().validators(), &leaf.operation)
             .unwrap();
         assert!(receipt.is_of_its_block());
         assert_eq!(receipt.head().header, block);
@@ -256,7 +256,7 @@ fn tampered_receipts_are_refused() {
             receipt.head.certificate.signatures.clear();
         },
     ];
-    let validators = world.ledger().validators();
+    let validators = &world.ledger().validators();
     for (at, twist) in twists.iter().enumerate() {
         let mut bad = good.clone();
         twist(&mut bad, &later);

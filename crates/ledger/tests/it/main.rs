@@ -19,4 +19,5 @@ mod records;
 mod recovery;
 mod replay;
 mod signatures;
+mod validators;
 mod world;

@@ -9,9 +9,18 @@ use base::{
     key::OperationSecret,
     operation::*,
 };
-use ledger::{Failure, Ledger, OpenOptions, Outcome, Page, Receipt, Refusal, check_batch};
-use std::collections::{BTreeMap, HashMap};
+use ledger::{
+    Certificate, CreditReason, Failure, Header, Ledger, OpenOptions, Outcome, Page, Receipt,
+    Refusal, Slot, check_batch,
+};
+use std::{
+    collections::{BTreeMap, HashMap},
+    num::NonZeroU32,
+};
 use tempfile::TempDir;
+
+/// Names of nodes, whose keys are made of them.
+pub const NODES: [&str; 8] = ["node", "n2", "n3", "n4", "n5", "n6", "node2", "spare"];
 
 pub const START: u64 = 1_795_305_600_000; // 2026-11-22
 
@@ -56,6 +65,8 @@ pub struct World {
     pub time: u64,
     pub sequences: HashMap<AccountId, u64>,
     pub keys: HashMap<AccountId, OperationSecret>,
+    /// The round in which the next blocks are built.
+    pub round: u32,
 }
 
 impl World {
@@ -75,6 +86,7 @@ impl World {
             time: START,
             sequences: HashMap::new(),
             keys: HashMap::new(),
+            round: 0,
         }
     }
 
@@ -201,12 +213,14 @@ impl World {
                 Err(refusal) => slots.push(Some(refusal)),
             }
         }
-        let pending = ledger.propose(good, Millis(self.time), id("node")).unwrap();
+        let pending = ledger
+            .propose(good, Millis(self.time), self.slot())
+            .unwrap();
         let fates = pending.fates().to_vec();
         let receipts = if pending.is_empty() {
             Vec::new()
         } else {
-            let certificate = pending.header().certify(&secret("node"));
+            let certificate = self.certificate(pending.header());
             ledger.commit(pending, certificate).unwrap()
         };
         self.check_invariants();
@@ -218,6 +232,32 @@ impl World {
                 None => fates.next().unwrap().map(|_| receipts.next().unwrap()),
             })
             .collect()
+    }
+
+    /// Whose turn it is.
+    pub fn slot(&self) -> Slot {
+        let height = self.view().head().unwrap().header.height + 1;
+        let validators = self.ledger().validators();
+        let seat = validators.newest().proposer(height, self.round);
+        Slot {
+            proposer: seat.unwrap().account,
+            round: NonZeroU32::new(self.round),
+        }
+    }
+
+    /// All validators sign.
+    pub fn certificate(&self, header: &Header) -> Certificate {
+        let validators = self.ledger().validators();
+        let mut all = Vec::new();
+        for seat in validators.at(header.height).seats() {
+            let names = NODES.iter().map(|name| secret(name));
+            let mut secrets = names.chain(self.keys.values().cloned());
+            let secret = secrets.find(|secret| secret.public() == seat.key).unwrap();
+            all.push((seat.account, secret.sign(&header.preimage())));
+        }
+        let mut certificate = header.certify(&secret("node"));
+        certificate.signatures = all;
+        certificate
     }
 
     /// Conservation of credit, and the state hash against the tables.
@@ -234,6 +274,9 @@ impl World {
                 balance.amount
             );
             for line in &journal {
+                if line.reason == CreditReason::MissedTurn {
+                    continue; // caused by a block, not by an operation
+                }
                 assert!(
                     view.operation(line.cause)
                         .unwrap()
@@ -268,7 +311,7 @@ impl World {
         let receipt = self.submit(&operation).unwrap();
         receipt
             .clone()
-            .verify(self.ledger().validators(), &operation)
+            .verify(&self.ledger().validators(), &operation)
             .unwrap();
         (receipt.id, receipt.outcome)
     }

@@ -60,6 +60,10 @@ pub fn entries(view: &View, model: &Plain) -> Agreement {
     each!(vouchers, voucher);
     each!(guards, guardianship);
     each!(recoveries, recovery);
+    for ((validator, height), proof) in &model.punished {
+        let found = view.punishment(*validator, *height).unwrap();
+        same("punishment", &found.map(|it| it.proof), &Some(*proof))?;
+    }
     credit(view, model)?;
     scopes(view, model)
 }
@@ -142,7 +146,7 @@ fn scopes(view: &View, model: &Plain) -> Agreement {
 /// Every list that the ledger keeps.
 pub fn lists(view: &View, model: &Plain) -> Agreement {
     let everybody: Vec<AccountId> = model.accounts.keys().copied().collect();
-    let registered = everybody.iter().filter(|id| !model.validators.contains(id));
+    let registered = everybody.iter().filter(|id| !model.founders.contains(id));
     let mut registered: Vec<_> = registered.copied().collect();
     let openings = |id: &AccountId| {
         let mut log = model.log.iter();

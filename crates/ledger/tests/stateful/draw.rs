@@ -6,11 +6,13 @@ mod care;
 mod parties;
 #[path = "draw/sharing.rs"]
 mod sharing;
+#[path = "draw/validators.rs"]
+mod validators;
 
 use base::{
     AccountId, Action, ChainId, Millis, Operation, OperationId, ScopeId, Signed, SignedOperation,
     Statement,
-    genesis::{Policy, Tariff},
+    genesis::{Duties, Policy, Tariff},
     key::{OperationKey, OperationSecret, Signature},
     operation::Role,
 };
@@ -28,6 +30,7 @@ use super::{
 const HOSPITALS: [&str; 3] = ["mercy", "general", "coast"];
 const REQUESTERS: [&str; 2] = ["institute", "loner"];
 const AGENTS: [&str; 5] = ["am", "ag", "ac", "ai", "free"];
+const APPLICANTS: [&str; 4] = ["m0", "m1", "m2", "m3"];
 const PATIENTS: [&str; 3] = ["pat", "quinn", "rose"];
 
 /// An action with its sender, and the delegation that it names.
@@ -67,6 +70,15 @@ pub fn policy(random: &mut Random) -> Policy {
         hint_limit: random.pick(&[9_216, 20_000, 40_000, 80_000, 3_276_800]),
         grants_per_scope: random.pick(&[1, 3, 9, 1_024]),
         recovery_delay: random.pick(&[None, Some(1), Some(hour), Some(30 * hour)]),
+        duties: match random.once_in(3) {
+            true => None,
+            false => Some(Duties {
+                epoch: random.pick(&[60_000, hour, Millis::DAY]),
+                missed_turn: random.pick(&[0, 1, 3]),
+                cap_missed_day: random.pick(&[0, 4, 10]),
+                double_sign: random.pick(&[0, 5, 200]),
+            }),
+        },
     }
 }
 
@@ -76,6 +88,7 @@ impl Draw {
         let cast = cast.chain(REQUESTERS.iter().map(|name| (*name, Role::Requester)));
         let cast = cast.chain(AGENTS.iter().map(|name| (*name, Role::Agent)));
         let cast = cast.chain(PATIENTS.iter().map(|name| (*name, Role::Patient)));
+        let cast = cast.chain(APPLICANTS.iter().map(|name| (*name, Role::Node)));
         let cast: Vec<_> = cast
             .chain(nodes.iter().map(|name| (*name, Role::Node)))
             .collect();
@@ -101,6 +114,11 @@ impl Draw {
         let key = secret.public();
         self.secrets.insert(key, secret);
         key
+    }
+
+    /// The secret half of a key that was drawn.
+    pub fn secret_of(&self, key: &OperationKey) -> Option<&OperationSecret> {
+        self.secrets.get(key)
     }
 
     fn sign(&self, key: OperationKey, message: &[u8]) -> Signature {
@@ -258,15 +276,16 @@ impl Draw {
 
     /// Whether an agent that has a place to go to is not there yet.
     fn loose(&self, model: &Plain) -> bool {
-        AGENTS[..4].iter().any(|name| {
+        AGENTS[..4].iter().chain(&APPLICANTS).any(|name| {
             let account = model.accounts.get(&id(name));
-            let ready = *name != "ac" || model.institutions.contains_key(&id("coast"));
+            let ready =
+                !matches!(*name, "ac" | "m3") || model.institutions.contains_key(&id("coast"));
             ready && account.is_some_and(|account| account.institution.is_none())
         })
     }
 
     fn any_action(&mut self, random: &mut Random, model: &Plain) -> Option<(AccountId, Action)> {
-        match random.below(150) {
+        match random.below(166) {
             0..4 => self.rotate_key(random, model),
             4..7 => self.join(random, model),
             7..11 => self.attest(random),
@@ -298,6 +317,11 @@ impl Draw {
             137..142 => self.recover(random, model),
             142..144 => self.object(random, model),
             144..149 => self.complete(random, model),
+            149..155 => self.apply(random, model),
+            155 => self.leave(random, model),
+            156..158 => self.expel(random, model),
+            158..161 => self.double_sign(random, model),
+            161..165 => self.vote(random, model),
             _ => {
                 let account = self.anybody(random);
                 Some(self.register(random, account))

@@ -17,6 +17,8 @@ mod records;
 mod recovery;
 #[path = "plain/sharing.rs"]
 mod sharing;
+#[path = "plain/validators.rs"]
+mod validators;
 
 pub use sharing::hint_cost;
 
@@ -48,7 +50,19 @@ pub struct Standing {
 #[derive(Clone)]
 pub struct Plain {
     pub chain: ChainId,
-    pub validators: Vec<AccountId>,
+    /// Validators of the genesis object, which no `Register` opened.
+    pub founders: Vec<AccountId>,
+    /// Who decides the block in hand.
+    pub deciding: BTreeMap<AccountId, validators::Seat>,
+    /// Who will decide the next, as far as the block has come.
+    pub seats: BTreeMap<AccountId, validators::Seat>,
+    /// The first height that `deciding` decided.
+    pub since: u64,
+    /// Time of the block before.
+    pub last: Millis,
+    pub punished: BTreeMap<(AccountId, u64), OperationId>,
+    /// What missed turns cost, by validator and day.
+    pub missed: BTreeMap<(AccountId, u64), u64>,
     pub policy: Policy,
     pub height: u64,
     pub time: Millis,
@@ -137,12 +151,22 @@ impl Plain {
     pub fn new(genesis: &Genesis) -> Self {
         let validators: Vec<_> = genesis.validators.iter().collect();
         let founders = genesis.institutions.iter();
+        let seats: BTreeMap<_, _> = validators
+            .iter()
+            .map(|node| (AccountId::of(&node.key), (node.key, 1_000.0)))
+            .collect();
         Self {
             chain: genesis.chain(),
-            validators: validators
+            founders: validators
                 .iter()
                 .map(|node| AccountId::of(&node.key))
                 .collect(),
+            deciding: seats.clone(),
+            seats,
+            since: 1,
+            last: genesis.created,
+            punished: BTreeMap::new(),
+            missed: BTreeMap::new(),
             policy: genesis.policy.clone(),
             height: 0,
             time: genesis.created,
@@ -343,6 +367,10 @@ impl Plain {
             Action::Recover(action) => self.recover(at, action, no),
             Action::Object(action) => self.object(at, action, no),
             Action::CompleteRecovery(action) => self.complete(at, action, no),
+            Action::Apply(action) => self.apply(at, action, no),
+            Action::Leave(action) => self.step_down(at, action, no),
+            Action::Expel(action) => self.expel(at, action, no),
+            Action::DoubleSign(action) => self.double_sign(at, action, no),
         }
     }
 
@@ -428,6 +456,7 @@ fn may(role: Role, action: &Action) -> bool {
         "Redeem",
         "Recover",
         "CompleteRecovery",
+        "DoubleSign",
     ];
     let patients = [
         "Delegate",
@@ -447,6 +476,16 @@ fn may(role: Role, action: &Action) -> bool {
     ];
     let queriers = ["Join", "Attest", "Request", "Review"];
     let hospitals = ["Publish", "Modify", "Emergency", "Erase"];
+    let nodes = [
+        "Join",
+        "Admit",
+        "SetPolicy",
+        "Vote",
+        "Resolve",
+        "Apply",
+        "Leave",
+        "Expel",
+    ];
     let name = &action.name();
     anyone.contains(name)
         || match role {
@@ -454,6 +493,6 @@ fn may(role: Role, action: &Action) -> bool {
             Role::Hospital => queriers.contains(name) || hospitals.contains(name),
             Role::Requester => queriers.contains(name),
             Role::Agent => ["Join", "Query"].contains(name),
-            Role::Node => ["Join", "Admit", "SetPolicy", "Vote", "Resolve"].contains(name),
+            Role::Node => nodes.contains(name),
         }
 }

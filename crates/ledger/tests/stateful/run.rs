@@ -1,14 +1,14 @@
 //! One run: a genesis, blocks of drawn operations, ledger and model side by side.
 
 use base::{
-    Millis, SignedOperation,
+    Millis, SignedOperation, Statement as _,
     genesis::{Genesis, Institution, Policy, Validator},
 };
 use ledger::{
-    Block, Failure, Ledger, OpenOptions, Outcome, ProposeError, Receipt, Refusal, check_batch,
-    replay,
+    Block, Failure, Ledger, OpenOptions, Outcome, ProposeError, Receipt, Refusal, Seat, Slot,
+    check_batch, replay,
 };
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, num::NonZeroU32, sync::Arc};
 
 use super::{
     agree::{self, Agreement, same},
@@ -41,7 +41,7 @@ impl Seen {
     pub fn check(&self, long: bool) {
         let kinds = self.kinds.keys().map(|(name, _)| *name);
         let kinds: std::collections::BTreeSet<_> = kinds.collect();
-        assert_eq!(kinds.len(), 32, "kinds of operations");
+        assert_eq!(kinds.len(), 36, "kinds of operations");
         for name in kinds {
             for ok in [true, false] {
                 assert!(
@@ -113,6 +113,8 @@ pub const ERRORS: &[ModelError] = &[
         }
     }),
     ("forgets recoveries", |model| model.recoveries.clear()),
+    ("forgets punishments", |model| model.punished.clear()),
+    ("forgets what a day cost", |model| model.missed.clear()),
 ];
 
 /// Panics where ledger and model differ.
@@ -213,7 +215,14 @@ impl Pair {
             verdicts.push((action, verdict));
             batch.push(bytes);
         }
-        let fates = self.execute(batch, time)?;
+        let before = self.ledger.view().unwrap().head().unwrap().header;
+        let validators = self.ledger.validators();
+        let round = self.random.pick(&[0, 0, 0, 0, 0, 1, 2, 9]);
+        let missed = (0..round)
+            .map(|round| validators.newest().proposer(before.height + 1, round))
+            .map(|seat| seat.unwrap().account);
+        let missed: Vec<_> = missed.collect();
+        let fates = self.execute(batch, time, round)?;
         let mut taken = false;
         for ((action, verdict), fate) in verdicts.iter().zip(fates) {
             taken |= fate.is_ok();
@@ -233,8 +242,9 @@ impl Pair {
             }
         }
         seen.blocks += u64::from(taken);
-        if !taken {
-            self.model.forget(last);
+        match taken {
+            true => self.model.end(&missed, before.cid()),
+            false => self.model.forget(last),
         }
         Ok(())
     }
@@ -269,6 +279,7 @@ impl Pair {
         &self,
         batch: Vec<Vec<u8>>,
         time: Millis,
+        round: u32,
     ) -> Result<Vec<Result<Receipt, Refusal>>, String> {
         let view = self.ledger.view().unwrap();
         let head = view.head().unwrap().header;
@@ -278,7 +289,15 @@ impl Pair {
             .map(|it| it.as_ref().err().cloned())
             .collect();
         let good: Vec<_> = checked.into_iter().flatten().collect();
-        let proposer = id(NODES[0]);
+        let validators = self.ledger.validators();
+        let turn = validators
+            .newest()
+            .proposer(head.height + 1, round)
+            .unwrap();
+        let proposer = Slot {
+            proposer: turn.account,
+            round: NonZeroU32::new(round),
+        };
         // Time that does not increase is no time for a block.
         match self.ledger.propose(good.clone(), head.time, proposer) {
             Err(ProposeError::Time { .. }) => {}
@@ -289,12 +308,14 @@ impl Pair {
         let receipts = match pending.is_empty() {
             true => Vec::new(),
             false => {
+                let seats = validators.newest().seats().iter();
+                let message = pending.header().preimage();
+                let sign = |seat: &Seat| {
+                    let secret = self.draw.secret_of(&seat.key).unwrap();
+                    (seat.account, secret.sign(&message))
+                };
                 let mut certificate = pending.header().certify(&secret(NODES[0]));
-                for node in &NODES[1..self.genesis.validators.len()] {
-                    let more = pending.header().certify(&secret(node));
-                    certificate.signatures.extend(more.signatures);
-                }
-                certificate.signatures.sort_by_key(|(id, _)| *id);
+                certificate.signatures = seats.map(sign).collect();
                 self.ledger.commit(pending, certificate).unwrap()
             }
         };
@@ -306,9 +327,19 @@ impl Pair {
         Ok(all.collect())
     }
 
-    fn compare(&self) -> Agreement {
+    fn compare(&mut self) -> Agreement {
         let view = self.ledger.view().unwrap();
         let head = view.head().unwrap().header;
+        let set = view.validators().unwrap();
+        if !self.model.adopt(set.seats()) {
+            let (model, found) = (&self.model.seats, set.seats());
+            return Err(format!("validators: {found:?} in the ledger, {model:?}"));
+        }
+        let since = self.ledger.validators().since();
+        if set.seats().len() < 4 {
+            same("since", &since, &self.model.since)?; // never a question of rounding
+        }
+        self.model.since = since;
         same("height", &head.height, &self.model.height)?;
         same("time", &head.time, &self.model.time)?;
         same("leaves", &head.tree_size, &(self.model.log.len() as u64))?;

@@ -4,7 +4,7 @@
 use ::anchor::{AnchoredProof, Broken, Chain, EthereumTrust, Link, Trust};
 use base::{Digest, OperationId, genesis::Genesis};
 use clap::{Args, ValueEnum};
-use ledger::ValidatorSet;
+use ledger::Validators;
 use serde_json::json;
 use share::node::Node as _;
 use std::path::{Path, PathBuf};
@@ -94,7 +94,7 @@ pub fn prove(
     };
     let head = found
         .head
-        .verify(&ValidatorSet::of(genesis))
+        .verify(&Validators::of(genesis))
         .map_err(|error| invalid(&error))?
         .into_head();
     let inclusion = node.inclusion(index, head.header.tree_size)?;
@@ -168,7 +168,7 @@ pub fn verify(bytes: &[u8], genesis: &Genesis, args: &TrustArgs, context: &Conte
     };
     let proof = AnchoredProof::read(bytes).map_err(broken)?;
     let ethereum = ethereum_trust(args, context)?;
-    let validators = ValidatorSet::of(genesis);
+    let validators = Validators::of(genesis);
     let trust = Trust {
         ledger: genesis.chain(),
         validators: Some(&validators),

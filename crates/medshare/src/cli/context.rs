@@ -1,7 +1,7 @@
 //! What is meant: flags, environment and configuration put together.
 
 use base::{AccountId, key::OperationSecret, operation::Role};
-use ledger::ValidatorSet;
+use ledger::Validators;
 use share::{desk::Desk, node::Node as _};
 use std::{
     path::{Path, PathBuf},
@@ -247,7 +247,7 @@ impl Unlocked {
         let node = HttpNode::new(self.address.clone(), self.timeout, Some(credentials))?;
         node.check_chain(self.home.facts.chain)?;
         Ok(Entered {
-            validators: ValidatorSet::of(&self.home.genesis),
+            validators: Validators::of(&self.home.genesis),
             home: self.home.clone(),
             session,
             node,
@@ -264,7 +264,7 @@ pub struct Entered {
     pub session: Session,
     /// The node, with this party's tickets.
     pub node: HttpNode,
-    validators: ValidatorSet,
+    validators: Validators,
 }
 
 impl Entered {

@@ -3,7 +3,7 @@
 
 use base::{OperationId, codec, genesis::Genesis};
 use clap::{Args, Subcommand};
-use ledger::{Block, CompactRange, Head, Leaf, Replay, ValidatorSet, VerifiedHead};
+use ledger::{Block, CompactRange, Head, Leaf, Replay, Validators, VerifiedHead};
 use serde_json::{Value, json};
 use share::node::Node as _;
 use std::{io::Write as _, path::PathBuf, time::Duration};
@@ -169,7 +169,7 @@ fn trusted_genesis(file: Option<PathBuf>, context: &Context, node: &HttpNode) ->
     Ok(genesis)
 }
 
-fn certified(head: Head, validators: &ValidatorSet) -> Result<VerifiedHead> {
+fn certified(head: Head, validators: &Validators) -> Result<VerifiedHead> {
     head.verify(validators).map_err(|error| {
         Fault::new(
             Exit::Invalid,
@@ -181,7 +181,7 @@ fn certified(head: Head, validators: &ValidatorSet) -> Result<VerifiedHead> {
 fn tail(args: &TailArgs, context: &Context) -> Result<()> {
     let node = context.anonymous_node()?;
     let genesis = trusted_genesis(args.genesis.clone(), context, &node)?;
-    let validators = ValidatorSet::of(&genesis);
+    let validators = Validators::of(&genesis);
     let mut head = certified(node.head()?, &validators)?;
     let mut next = args
         .from
@@ -425,7 +425,7 @@ fn verify(
 fn replay(genesis: Option<PathBuf>, context: &Context) -> Result<()> {
     let node = context.anonymous_node()?;
     let genesis = trusted_genesis(genesis, context, &node)?;
-    let head = certified(node.head()?, &ValidatorSet::of(&genesis))?;
+    let head = certified(node.head()?, &Validators::of(&genesis))?;
     let bar = context.output.steps_bar("replaying", head.header.height);
     let mut replay = Replay::new(&genesis);
     for height in 1..=head.header.height {

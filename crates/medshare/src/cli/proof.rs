@@ -5,7 +5,7 @@
 //! to the root of a certified block; the genesis object says whose signatures count.
 
 use base::{Version, codec, genesis::Genesis};
-use ledger::{Leaf, Receipt, ValidatorSet, VerifiedReceipt};
+use ledger::{Leaf, Receipt, Validators, VerifiedReceipt};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use std::path::Path;
@@ -70,7 +70,7 @@ impl ProofFile {
         }
         let receipt = self
             .receipt
-            .verify(&ValidatorSet::of(genesis), &leaf.operation)
+            .verify(&Validators::of(genesis), &leaf.operation)
             .map_err(|error| wrong(error.to_string()))?;
         Ok((leaf, receipt))
     }

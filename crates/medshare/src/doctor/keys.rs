@@ -1,6 +1,5 @@
 //! Keys, vault and identity: what the passphrase opens, and whether it belongs together.
 
-use ::ledger::ValidatorSet;
 use base::{AccountId, operation::Role};
 
 use super::finding::Finding;
@@ -25,7 +24,6 @@ pub(super) fn sealed(home: &Home) -> Result<Finding> {
 pub(super) fn look(
     home: &Home,
     passphrase: &Passphrase,
-    validators: &ValidatorSet,
     found: &mut Vec<Finding>,
 ) -> Result<Option<(Identity, LocalVault)>> {
     let keys = match home.unlock(passphrase) {
@@ -53,7 +51,7 @@ pub(super) fn look(
     Ok(
         match Identity::load(&vault, home.facts.chain, home.facts.account) {
             Ok(identity) => {
-                found.push(who(home, validators, &identity));
+                found.push(who(home, &identity));
                 Some((identity, vault))
             }
             Err(fault) => {
@@ -65,7 +63,7 @@ pub(super) fn look(
 }
 
 /// Keys, role and account belong together, as far as that can be told without a ledger.
-fn who(home: &Home, validators: &ValidatorSet, identity: &Identity) -> Finding {
+fn who(home: &Home, identity: &Identity) -> Finding {
     let key = identity.party.operation.public();
     let account = home.facts.account;
     let wrong = |says: &str| {
@@ -75,11 +73,6 @@ fn who(home: &Home, validators: &ValidatorSet, identity: &Identity) -> Finding {
             "put back the vault and keys.age of this home, both from one copy",
         )
     };
-    if let Some(validator) = validators.key(account)
-        && validator != key
-    {
-        return wrong("the node's key is not the one that the genesis object names");
-    }
     let has = match home.facts.role {
         Role::Patient => identity.patient.is_some() || identity.ward.is_some(),
         Role::Hospital => identity.party.record.is_some(),

@@ -1,7 +1,7 @@
 //! What a party remembers: the head it saw, operations and letters that are not done, what
 //! its key bag lacks.
 
-use ::ledger::ValidatorSet;
+use ::ledger::Validators;
 use base::{Millis, operation::Role};
 use share::{
     checkup::{self, LastHead},
@@ -13,7 +13,7 @@ use crate::home::{Home, vault::LocalVault};
 
 pub(super) fn look(
     home: &Home,
-    validators: &ValidatorSet,
+    validators: &Validators,
     vault: &LocalVault,
     found: &mut Vec<Finding>,
     newest: &mut Millis,
@@ -30,7 +30,7 @@ fn unreadable(check: &'static str, error: VaultError) -> Finding {
     Finding::problem(check, error.to_string(), "put the home back from a copy")
 }
 
-fn head(vault: &LocalVault, validators: &ValidatorSet, newest: &mut Millis) -> Finding {
+fn head(vault: &LocalVault, validators: &Validators, newest: &mut Millis) -> Finding {
     let damaged =
         "put the home back from a copy; the next command with the node reads the ledger anew";
     match checkup::last_head(vault, validators) {

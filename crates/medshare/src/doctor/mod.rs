@@ -22,7 +22,7 @@ mod repair;
 mod rights;
 mod store;
 
-use ::ledger::{Depth, ValidatorSet};
+use ::ledger::{Depth, Validators};
 use base::{Millis, operation::Role};
 use std::path::Path;
 
@@ -82,7 +82,7 @@ impl Exam<'_> {
             return Ok(found); // nobody here can read the rest
         }
         let mut newest = home.genesis.created;
-        let validators = ValidatorSet::of(&home.genesis);
+        let validators = Validators::of(&home.genesis);
         self.sealed(&home, &validators, &mut found, &mut newest)?;
         if home.facts.role == Role::Node {
             self.node(&home, &mut found, &mut newest)?;
@@ -126,7 +126,7 @@ impl Exam<'_> {
     fn sealed(
         &self,
         home: &Home,
-        validators: &ValidatorSet,
+        validators: &Validators,
         found: &mut Vec<Finding>,
         newest: &mut Millis,
     ) -> Result<()> {
@@ -134,7 +134,7 @@ impl Exam<'_> {
             found.push(keys::sealed(home)?);
             return Ok(());
         };
-        let Some((identity, vault)) = keys::look(home, passphrase, validators, found)? else {
+        let Some((identity, vault)) = keys::look(home, passphrase, found)? else {
             return Ok(());
         };
         memory::look(home, validators, &vault, found, newest);

@@ -1,7 +1,7 @@
 //! What only the node knows, with `--online`: its head, the account's current key, the key
 //! bag that it keeps. Whatever an answer leads to stays in memory.
 
-use ::ledger::ValidatorSet;
+use ::ledger::Validators;
 use base::operation::Role;
 use share::{
     bag::BagError,
@@ -27,7 +27,7 @@ pub(super) fn not_asked() -> Finding {
 
 pub(super) fn ask(
     home: &Home,
-    validators: &ValidatorSet,
+    validators: &Validators,
     identity: &Identity,
     vault: &LocalVault,
     node: &HttpNode,

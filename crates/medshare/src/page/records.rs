@@ -1,7 +1,7 @@
 //! Models of her records, of who saw them, and of one operation with its proof.
 
 use base::{AccountId, Millis, OperationId, RecordId};
-use ledger::{Notice, QueryState, Record, StateInfo, StateStatus, ValidatorSet};
+use ledger::{Notice, QueryState, Record, StateInfo, StateStatus, Validators};
 use pages::{
     auditor,
     patient::{self, Access, Part, Party, Purpose, RecordState, RecordView, Signature},
@@ -384,7 +384,7 @@ pub(super) fn operation(entered: &Entered, asked: &Asked, id: OperationId) -> Re
     // The page says what was checked here, against the genesis that this home pins; the id
     // too, since the node could answer with another operation.
     let checked = receipt
-        .verify(&ValidatorSet::of(&entered.home.genesis), &leaf.operation)
+        .verify(&Validators::of(&entered.home.genesis), &leaf.operation)
         .map_err(|error| error.to_string());
     let verdict = match checked {
         Ok(checked) if checked.id == id => Ok(()),

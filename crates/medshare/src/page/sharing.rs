@@ -247,7 +247,9 @@ fn entry(entry: CreditEntry) -> Entry {
             CreditReason::FirstAccepted | CreditReason::FurtherAccepted => Reason::Shared,
             CreditReason::RecordAccepted => Reason::Signed,
             CreditReason::Reencrypted => Reason::Agent,
-            CreditReason::Fabrication => Reason::Penalty,
+            CreditReason::Fabrication | CreditReason::DoubleSign | CreditReason::MissedTurn => {
+                Reason::Penalty
+            }
         },
         cause: entry.cause,
     }

@@ -13,7 +13,7 @@ use base::{
     AccountId, Action, Cid, RecordId, cid,
     operation::{NewKey, Role},
 };
-use ledger::{Fault, Leaf, ValidatorSet, View};
+use ledger::{Fault, Leaf, Validators, View};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{PoisonError, RwLock},
@@ -50,9 +50,14 @@ struct Known {
 
 impl Registry {
     /// Nothing is read yet.
-    pub fn new(validators: &ValidatorSet) -> Self {
+    pub fn new(validators: &Validators) -> Self {
         Self {
-            validators: validators.iter().map(|(account, _)| account).collect(),
+            validators: validators
+                .at(1)
+                .seats()
+                .iter()
+                .map(|seat| seat.account)
+                .collect(),
             known: RwLock::default(),
         }
     }

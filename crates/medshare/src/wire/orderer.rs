@@ -2,7 +2,7 @@
 
 use base::AccountId;
 use consensus::{Limits, Sequencer, Solo, SystemClock};
-use ledger::{Ledger, ValidatorSet};
+use ledger::Ledger;
 use std::sync::Arc;
 
 use super::NodeParts;
@@ -32,7 +32,8 @@ impl Orderer {
     /// [`Exit::Home`], [`Exit::Forked`], [`Exit::Storage`].
     pub(super) fn start(parts: &NodeParts<'_>, ledger: &Arc<Ledger>) -> Result<Option<Self>> {
         let account = AccountId::of(&parts.secret.public());
-        let validators = ValidatorSet::of(parts.genesis);
+        let validators = ledger.validators();
+        let validators = validators.newest();
         if validators.key(account).is_none() {
             return Ok(None);
         }

@@ -89,7 +89,7 @@ impl Heard {
             }
             return;
         }
-        let Ok(head) = head.verify(self.ledger.validators()) else {
+        let Ok(head) = head.verify(&self.ledger.validators()) else {
             return;
         };
         let ours = self
@@ -110,7 +110,7 @@ impl Heard {
 /// Whether every certified head must be in this ledger: there is one validator, and who
 /// holds its key writes here.
 fn orders_alone(ledger: &Ledger) -> bool {
-    ledger.validators().decides(1)
+    ledger.validators().newest().len() == 1
 }
 
 /// The post at the upstream. What a letter names is in this node's own ledger before the
@@ -166,7 +166,7 @@ impl Joined {
             ));
         }
         let ledger = &opened.ledger;
-        let registry = Arc::new(Registry::new(ledger.validators()));
+        let registry = Arc::new(Registry::new(&ledger.validators()));
         let caught_up = (opened.views)().and_then(|view| registry.catch_up(&view));
         caught_up.map_err(super::storage)?;
         let hints = Arc::new(Hints::open(&parts.folder.join(HINTS), MAX_HINTS)?);

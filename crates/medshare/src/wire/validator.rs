@@ -33,7 +33,8 @@ pub(super) fn start(parts: &NodeParts<'_>, ledger: &Arc<Ledger>) -> Result<Bft> 
     let bft = Bft::start(
         Parts {
             ledger: Arc::clone(ledger),
-            secret: parts.secret.clone(),
+            account,
+            secrets: vec![parts.secret.clone()],
             clock: Box::new(SystemClock),
             network: Network {
                 listen: consensus.config.listen.clone(),
@@ -50,7 +51,7 @@ pub(super) fn start(parts: &NodeParts<'_>, ledger: &Arc<Ledger>) -> Result<Bft> 
         Box::new(move |conflict: &Conflict| note::keep(&path, conflict)),
     );
     bft.map_err(|error| match error {
-        StartError::NotValidator => Fault::new(Exit::Home, format!("{error}: {account}")),
+        StartError::NoKey => Fault::new(Exit::Home, format!("{error}: {account}")),
         StartError::Address(..) => Fault::new(Exit::Config, format!("consensus: {error}")),
         StartError::Halted(_) => Fault::new(Exit::Forked, error),
         StartError::Journal(_) | StartError::Ledger(_) => Fault::new(Exit::Storage, error),
@@ -82,13 +83,14 @@ pub(super) fn ask(bft: &Arc<Bft>) -> AskValidator {
     let (weak, ledger) = (Arc::downgrade(bft), Arc::clone(bft.ledger()));
     Arc::new(move || {
         let standing = weak.upgrade().map(|bft| bft.standing()).unwrap_or_default();
-        told(&standing, ledger.validators())
+        told(&standing, ledger.validators().newest())
     })
 }
 
 fn told(standing: &Standing, validators: &ValidatorSet) -> ValidatorStanding {
     let now = Instant::now();
-    let others = validators.iter().map(|(account, _)| {
+    let others = validators.seats().iter().map(|seat| {
+        let account = seat.account;
         let seen = standing.seen.get(&account);
         SeenValidator {
             account,

@@ -247,7 +247,7 @@ fn porter(folder: &Path, ledger: &Arc<Ledger>) -> Arc<Porter> {
     let about = Books {
         contacts: Arc::<Contacts>::default(),
         hints: Arc::new(hints),
-        registry: Arc::new(Registry::new(ledger.validators())),
+        registry: Arc::new(Registry::new(&ledger.validators())),
         copies: Arc::new(copies),
     };
     let views = Arc::new(move || views.view());

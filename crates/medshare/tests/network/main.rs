@@ -8,7 +8,6 @@ mod fleet;
 mod load;
 mod validators;
 
-use ledger::ValidatorSet;
 use load::Load;
 use serde_json::Value;
 use share::node::Node as _;
@@ -126,7 +125,7 @@ fn a_node_that_is_no_validator_follows_and_proves() {
     net.wait("the follower", |_| {
         follower.head().unwrap().header == head.header
     });
-    let validators = ValidatorSet::of(&net.genesis());
+    let validators = ledger::Validators::of(&net.genesis());
     for operation in &operations {
         let receipt = follower.receipt(operation.to_bytes().1).unwrap().unwrap();
         receipt.verify(&validators, operation).unwrap();

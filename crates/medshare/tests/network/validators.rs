@@ -1,7 +1,7 @@
 //! A network of validators, each a process.
 
 use base::{SignedOperation, genesis::Genesis};
-use ledger::{Head, ValidatorSet};
+use ledger::Head;
 use medshare::http::{Address, HttpNode};
 use serde_json::Value;
 use share::node::Node as _;
@@ -146,7 +146,7 @@ impl Validators {
     /// All have one head, of this many leaves, that more than two thirds signed.
     pub(crate) fn agree(&self, leaves: u64) {
         let limit = Instant::now() + Duration::from_secs(60);
-        let validators = ValidatorSet::of(&self.genesis());
+        let validators = ledger::Validators::of(&self.genesis());
         loop {
             let heads: Vec<Head> = (0..self.count)
                 .map(|at| self.client(at).head().unwrap())
@@ -171,7 +171,7 @@ impl Validators {
 
     /// Each node proves each operation, at one place of the log.
     pub(crate) fn prove(&self, operations: &[SignedOperation]) {
-        let validators = ValidatorSet::of(&self.genesis());
+        let validators = ledger::Validators::of(&self.genesis());
         let clients: Vec<_> = (0..self.count).map(|at| self.client(at)).collect();
         for (number, operation) in operations.iter().enumerate() {
             let (_, id) = operation.to_bytes();

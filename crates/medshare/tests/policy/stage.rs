@@ -106,7 +106,7 @@ impl Stage {
             }
         }
         let dir = tempfile::tempdir().unwrap();
-        let validators = world.ledger().validators().clone();
+        let validators = world.ledger().validators();
         let world = Arc::new(Mutex::new(world));
         let views = Arc::clone(&world);
         let shelf = Arc::<Shelved>::default();

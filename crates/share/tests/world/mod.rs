@@ -25,7 +25,7 @@ use base::{
     operation::Role,
 };
 use consensus::{Limits, Solo};
-use ledger::{Head, Ledger, OpenOptions, ValidatorSet, View};
+use ledger::{Head, Ledger, OpenOptions, Validators, View};
 use rand_core::UnwrapErr;
 use share::{
     Desk, account,
@@ -46,7 +46,7 @@ pub const START: Millis = Millis(1_795_305_600_000); // 2026-11-22
 
 pub struct World {
     pub genesis: Genesis,
-    pub validators: ValidatorSet,
+    pub validators: Validators,
     pub ledger: Arc<Ledger>,
     pub solo: Solo,
     pub store: Embedded,
@@ -261,7 +261,7 @@ impl World {
         )
         .unwrap();
         Self {
-            validators: ValidatorSet::of(&genesis),
+            validators: Validators::of(&genesis),
             genesis,
             ledger,
             solo,

@@ -1,11 +1,12 @@
 //! Building a block, and sending one.
 
 use base::{Millis, Signed};
-use ledger::Fault;
+use ledger::{Fault, Slot};
 use malachite::{
     Reply,
     app::types::{LocallyProposedValue, core::Round},
 };
+use std::num::NonZeroU32;
 
 use super::{App, Known};
 use crate::bft::{
@@ -41,7 +42,7 @@ impl App {
         if self.height().map_err(shown)? + 1 != height {
             return Ok(None);
         }
-        let Some((block, found)) = self.build().map_err(shown)? else {
+        let Some((block, found)) = self.build(round).map_err(shown)? else {
             return Ok(None);
         };
         self.journal
@@ -59,7 +60,7 @@ impl App {
 
     /// The next block of what waits. None when this node's clock is so far behind that the
     /// others would refuse the time.
-    fn build(&self) -> Result<Option<(Proposed, Executed)>, Fault> {
+    fn build(&self, round: u32) -> Result<Option<(Proposed, Executed)>, Fault> {
         let view = self.shared.ledger.view()?;
         let last = view.head()?.header.time;
         let now = self.now();
@@ -82,14 +83,18 @@ impl App {
             .iter()
             .map(|checked| checked.operation().account)
             .collect();
-        let pending = self
-            .shared
-            .ledger
-            .propose(picked, time, self.account)
-            .map_err(|error| match error {
-                ledger::ProposeError::Fault(fault) => fault,
-                other => Fault::Storage(other.to_string()),
-            })?;
+        let slot = Slot {
+            proposer: self.ring.account,
+            round: NonZeroU32::new(round),
+        };
+        let pending =
+            self.shared
+                .ledger
+                .propose(picked, time, slot)
+                .map_err(|error| match error {
+                    ledger::ProposeError::Fault(fault) => fault,
+                    other => Fault::Storage(other.to_string()),
+                })?;
         // Only the leaves are wanted: this certificate is of nobody and goes nowhere.
         let blank = ledger::Certificate {
             height: pending.header().height,
@@ -124,14 +129,17 @@ impl App {
         let bytes = block.to_bytes();
         let start = Start {
             chain: block.header.chain,
-            account: self.account,
+            account: self.ring.account,
             block: block.id().0,
             height: block.header.height,
             round,
             valid_round,
             length: bytes.len() as u64,
         };
-        let start = Signed::new(start, &self.secret);
+        let Some(secret) = self.ring.at(block.header.height) else {
+            return; // the others take it from validators alone
+        };
+        let start = Signed::new(start, &secret);
         for part in self.numbers.cut(start, &bytes) {
             self.publish(part).await;
         }

@@ -2,26 +2,20 @@
 //! nodes that catch up.
 
 use ledger::{Block, Certificate, CommitError, Fault, Head, Receipt};
-use malachite::app::{
-    consensus::MisbehaviorEvidence,
-    consensus::SignedConsensusMsg,
-    types::{
-        codec::Codec as _,
-        core::{CommitCertificate, ExtendedCommitCertificate, ExtendedCommitSignature, Round},
-        sync::RawDecidedValue,
-    },
+use malachite::app::types::{
+    core::{CommitCertificate, ExtendedCommitCertificate, ExtendedCommitSignature, Round},
+    sync::RawDecidedValue,
 };
-use serde_bytes::ByteBuf;
 use std::time::Duration;
 
 use super::{App, Known};
 use crate::{
     SubmitError,
     bft::{
-        codec::Spelling,
         context::{Address, BlockId, Chain, Height},
         proposed::{Executed, Proposed, Unfit},
         signing::Signed,
+        validators::Validators,
     },
     follow::Conflict,
 };
@@ -79,9 +73,12 @@ impl App {
             standing.round = None;
             let counters = &mut standing.counters;
             counters.blocks += 1;
-            counters.own += u64::from(header.proposer == self.account);
+            counters.own += u64::from(header.proposer == self.ring.account);
             counters.empty += u64::from(receipts.is_empty());
             counters.operations += receipts.len() as u64;
+        }
+        if let Some(validators) = Validators::of(self.shared.ledger.validators().newest()) {
+            self.validators = validators;
         }
         self.memory.blocks.clear();
         self.memory.brought.clear();
@@ -154,35 +151,6 @@ impl App {
         self.shared.standing().conflict = Some(std::sync::Arc::new(conflict));
         for waiter in self.shared.pool().drain() {
             let _ = waiter.send(Err(SubmitError::Halted(fault.clone())));
-        }
-    }
-
-    /// Keeps what proves that a validator signed two things of which it may sign one.
-    pub(super) fn keep_evidence(&self, height: u64, evidence: &MisbehaviorEvidence<Chain>) {
-        let votes = evidence.votes.iter().flat_map(|(_, pairs)| pairs);
-        let votes = votes.map(|(one, other)| {
-            [
-                SignedConsensusMsg::Vote(one.clone()),
-                SignedConsensusMsg::Vote(other.clone()),
-            ]
-        });
-        let proposals = evidence.proposals.iter().flat_map(|(_, pairs)| pairs);
-        let proposals = proposals.map(|(one, other)| {
-            [
-                SignedConsensusMsg::Proposal(one.clone()),
-                SignedConsensusMsg::Proposal(other.clone()),
-            ]
-        });
-        for pair in votes.chain(proposals) {
-            let spelt: Vec<_> = pair
-                .iter()
-                .filter_map(|message| Spelling.encode(message).ok())
-                .map(|bytes| ByteBuf::from(bytes.to_vec()))
-                .collect();
-            match self.journal.accuse(height, &base::codec::encode(&spelt)) {
-                Ok(()) => self.shared.standing().accusations += 1,
-                Err(error) => self.trouble(format!("a proof cannot be kept: {error}")),
-            }
         }
     }
 

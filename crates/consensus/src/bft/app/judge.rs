@@ -74,16 +74,10 @@ impl App {
         let id = block.id();
         let (round, valid_round) = (Round::new(start.round), Round::from(start.valid_round));
         let in_turn = match start.valid_round {
-            // A block that is shown for the first time is of whose turn it is.
-            None => {
-                let turn = self
-                    .validators
-                    .proposer(start.height, start.round)
-                    .address
-                    .0;
-                proposer == turn && start.account == turn
-            }
-            Some(_) => self.validators.key(proposer).is_some(),
+            // A block that is shown for the first time is of whose turn it is; the turn that
+            // it names is looked at when it is executed.
+            None => block.header.round() == start.round && start.account == proposer,
+            Some(valid_round) => block.header.round() <= valid_round,
         };
         let far = distance(block.header.time, self.now()) > self.shared.ledger.genesis().drift;
         let valid = in_turn && !far && self.may_bring(id, start.account) && self.execute(block)?;

@@ -29,16 +29,22 @@ impl App {
         for account in accounts {
             self.sweep(account, Some(STRANDED));
         }
+        if let Err(fault) = self.send_accusations() {
+            self.trouble(fault.to_string());
+        }
         let Ok(head) = self.shared.ledger.view().and_then(|view| view.head()) else {
             return;
         };
+        let Some(secret) = self.ring.at(head.header.height + 1) else {
+            return; // no validator, so nobody asks
+        };
         let word = TipWord {
             chain: head.header.chain,
-            account: self.account,
+            account: self.ring.account,
             height: head.header.height,
             header: head.header.cid(),
         };
-        let word = Signed::new(word, &self.secret);
+        let word = Signed::new(word, &secret);
         let part = self.numbers.single(Part::Tip(Box::new(Tip { head, word })));
         self.publish(part).await;
     }
@@ -82,7 +88,7 @@ impl App {
         let Some(key) = self
             .validators
             .key(account)
-            .filter(|_| ours && account != self.account)
+            .filter(|_| ours && account != self.ring.account)
         else {
             return;
         };
@@ -99,7 +105,11 @@ impl App {
         if newest.header == tip.head.header {
             return;
         }
-        let Ok(head) = tip.head.verify(ledger.validators()) else {
+        // A validator that is ahead may show what others decided: then this node catches up.
+        if height > newest.header.height {
+            self.memory.shown = self.memory.shown.max(newest.header.height + 1);
+        }
+        let Ok(head) = tip.head.verify(&ledger.validators()) else {
             return;
         };
         self.memory.shown = self.memory.shown.max(height);
@@ -117,7 +127,7 @@ impl App {
         let ledger = &self.shared.ledger;
         let Some(watch) = &mut self.watch else { return };
         watch.tips.entry(account).or_insert(height);
-        if watch.target.is_none() && ledger.validators().decides(watch.tips.len()) {
+        if watch.target.is_none() && ledger.validators().newest().decides(watch.tips.keys()) {
             watch.target = watch.tips.values().max().map(|highest| highest + 2);
         }
     }

@@ -2,16 +2,44 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
-use crate::bft::signing::{Checker, Seal};
-use base::{ChainId, Statement as _, key::OperationSecret};
-use ledger::Commit;
+use crate::bft::{
+    ring::Ring,
+    signing::{Checker, Seal},
+};
+use base::{
+    AccountId, ChainId, Millis, Statement as _,
+    genesis::{Genesis, Policy, Validator},
+    key::{HpkeKey, OperationSecret},
+};
+use ledger::{Commit, Ledger, OpenOptions};
 use malachite_signing::{Signer as _, Verifier as _};
-use std::fmt::Debug;
+use std::{fmt::Debug, sync::Arc};
 
+fn secret() -> OperationSecret {
+    OperationSecret::new([9; 32])
+}
+
+/// Signs for the one validator of a ledger of its own; `chain` is what it signs for.
 fn seal(chain: u8) -> Seal {
+    let genesis = Genesis {
+        version: Version,
+        network: "test".into(),
+        created: Millis(1_000),
+        drift: 5_000,
+        validators: vec![Validator {
+            key: secret().public(),
+            hpke_key: HpkeKey::new(vec![1; HpkeKey::LENGTH]).unwrap(),
+        }],
+        institutions: vec![],
+        policy: Policy::default(),
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.redb");
+    let ledger = Ledger::create(&path, &genesis, OpenOptions::default()).unwrap();
+    let account = AccountId::of(&secret().public());
     Seal {
         chain: ChainId([chain; 32]),
-        secret: OperationSecret::new([9; 32]),
+        ring: Ring::new(account, Arc::new(ledger), vec![secret()]),
     }
 }
 
@@ -21,7 +49,7 @@ fn vote(kind: VoteType, round: u32, block: Option<[u8; 32]>) -> Vote {
         height: Height(7),
         round: Round::new(round),
         value: value(block.map(Digest)),
-        address: Address(seal(1).account()),
+        address: Address(AccountId::of(&secret().public())),
     }
 }
 
@@ -88,9 +116,9 @@ fn a_signature_is_for_one_ledger_round_and_purpose() {
         .flat_map(|kind| [(kind, 0), (kind, 1)])
         .flat_map(|(kind, round)| [None, Some([5; 32])].map(|block| vote(kind, round, block)))
         .collect();
-    let key = seal(1).secret.public();
+    let (seal, key) = (seal(1), secret().public());
     for signed in &all {
-        let message = run(seal(1).sign_vote(signed.clone())).unwrap();
+        let message = run(seal.sign_vote(signed.clone())).unwrap();
         for other in &all {
             for chain in [1, 2] {
                 let checker = Checker {
@@ -118,6 +146,6 @@ fn a_precommit_of_a_block_is_what_the_blocks_certificate_holds() {
         round: 3,
         header: BlockId(Digest([5; 32])).cid(),
     };
-    let key = seal.secret.public();
+    let key = secret().public();
     key.verify(&commit.preimage(), &signed.signature.0).unwrap();
 }

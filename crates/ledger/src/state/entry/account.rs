@@ -141,7 +141,8 @@ pub struct Proposal {
     pub id: OperationId,
     /// What would change.
     pub change: Change,
-    /// Validators for it, the proposer first.
+    /// Validators for it in order of their votes; who proposes has the first, unless it
+    /// applies.
     pub votes: Vec<AccountId>,
     /// Where it stands.
     pub status: ProposalStatus,
@@ -160,6 +161,16 @@ pub enum Change {
     },
     /// Replaces the policy.
     Policy(Policy),
+    /// Makes an account a validator.
+    Seat {
+        /// The account, which applied.
+        validator: AccountId,
+    },
+    /// Makes a validator none.
+    Expel {
+        /// Which one.
+        validator: AccountId,
+    },
     /// Ends a dispute.
     Resolve {
         /// The dispute.
@@ -178,7 +189,7 @@ pub enum ProposalStatus {
     /// Took effect at this time.
     Enacted(Millis),
     /// Decided at this time, but what it would have changed was gone (a dispute that
-    /// another proposal had ended).
+    /// another proposal had ended, a seat that is taken).
     Void(Millis),
 }
 

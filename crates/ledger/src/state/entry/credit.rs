@@ -23,7 +23,8 @@ pub struct CreditEntry {
     pub amount: i64,
     /// Balance after it.
     pub balance: i64,
-    /// The operation that caused it.
+    /// The operation that caused it; of a missed turn, the header of the block before the one
+    /// that came late, which has an id of the same form.
     pub cause: OperationId,
     /// Why.
     pub reason: CreditReason,
@@ -45,6 +46,10 @@ pub enum CreditReason {
     Reencrypted,
     /// Hospital: a proven fabrication.
     Fabrication,
+    /// A validator's institution: it said two things of which it may say one.
+    DoubleSign,
+    /// A validator's institution: it did not propose in its turn.
+    MissedTurn,
 }
 
 /// All credits: sum of balances + burnt = minted.

@@ -12,7 +12,7 @@ use base::{
 use serde_bytes::ByteBuf;
 use std::sync::Arc;
 
-use super::{Stop, Work, ensure};
+use super::{Stop, Work, ensure, validators};
 use crate::{
     leaf::Failure,
     state::{
@@ -87,7 +87,7 @@ pub(super) fn can_be_admitted(role: Role) -> bool {
 
 fn prove_record_key(work: &Work<'_, '_>, proven: &ProvenRecordKey) -> Result<(), Stop> {
     let claim = RecordKeyClaim {
-        chain: work.block.validators.chain(),
+        chain: work.block.chain,
         account: work.sender,
         key: proven.key.clone(),
     };
@@ -113,6 +113,7 @@ pub(super) fn rotate_key(work: &mut Work<'_, '_>, action: &RotateKey) -> Result<
     match &action.new {
         NewKey::Operation(key, consent) => {
             rotate_operation_key(work, &mut account, *key, consent, until)?;
+            validators::rekey(work, *key)?;
         }
         NewKey::Record(proven) => rotate_record_key(work, &mut account, proven, until)?,
         NewKey::Hpke(key) => account.hpke_key = key.clone(),
@@ -133,10 +134,8 @@ fn rotate_operation_key(
     consent: &Signature,
     until: u64,
 ) -> Result<(), Stop> {
-    let fixed = work.block.validators.key(account.id).is_some();
-    ensure(!fixed, Failure::FixedKey)?;
     let body = KeyConsent {
-        chain: work.block.validators.chain(),
+        chain: work.block.chain,
         account: account.id,
         sequence: work.sequence,
     };
@@ -197,7 +196,7 @@ pub(super) fn join(work: &mut Work<'_, '_>, action: &Join) -> Result<(), Stop> {
     let institution = work.account(action.institution)?;
     let consent = Signed {
         body: ConsentToJoin {
-            chain: work.block.validators.chain(),
+            chain: work.block.chain,
             account: work.sender,
             institution: action.institution,
         },
@@ -205,6 +204,7 @@ pub(super) fn join(work: &mut Work<'_, '_>, action: &Join) -> Result<(), Stop> {
     };
     let key = institution.operation_key().ok_or(Failure::BadProof)?;
     ensure(consent.verify(&key).is_ok(), Failure::BadProof)?;
+    validators::may_join(work, action.institution)?;
     account.institution = Some(action.institution);
     work.put(&account.id, &account);
     Ok(())

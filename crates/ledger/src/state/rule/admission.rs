@@ -16,7 +16,7 @@ pub(crate) fn admit(
     block: &BlockContext<'_>,
 ) -> Result<Result<(), Refusal>, Fault> {
     let operation = checked.operation();
-    if operation.chain != block.validators.chain() {
+    if operation.chain != block.chain {
         return Ok(Err(Refusal::WrongChain));
     }
     let account = state.find::<Account>(&operation.account)?;

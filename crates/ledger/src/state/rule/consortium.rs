@@ -1,9 +1,12 @@
-//! The consortium: proposals and votes of its validators. A proposal is its proposer's
-//! vote and takes effect with more than two thirds.
+//! The consortium: proposals and votes of its validators. A validator's proposal is its
+//! vote as well; with more than two thirds of the weight it takes effect.
 
-use base::operation::{Admit, DisputeCode, Resolution, Resolve, SetPolicy, Subject, Vote};
+use base::{
+    AccountId,
+    operation::{Admit, DisputeCode, Resolution, Resolve, SetPolicy, Subject, Vote},
+};
 
-use super::{Stop, Work, account::can_be_admitted, ensure};
+use super::{Stop, Work, account::can_be_admitted, ensure, validators};
 use crate::{
     credit,
     leaf::Failure,
@@ -18,30 +21,35 @@ pub(super) fn admit(work: &mut Work<'_, '_>, action: &Admit) -> Result<(), Stop>
     require_validator(work)?;
     let role = work.account(action.institution)?.role;
     ensure(can_be_admitted(role), Failure::WrongRole)?;
+    let votes = vec![work.sender];
     propose(
         work,
         Change::Admit {
             institution: action.institution,
             group: action.group,
         },
+        votes,
     )
 }
 
 pub(super) fn set_policy(work: &mut Work<'_, '_>, action: &SetPolicy) -> Result<(), Stop> {
     require_validator(work)?;
     ensure(policy_is_sound(&action.policy), Failure::BadPolicy)?;
-    propose(work, Change::Policy(action.policy.clone()))
+    let votes = vec![work.sender];
+    propose(work, Change::Policy(action.policy.clone()), votes)
 }
 
 pub(super) fn resolve(work: &mut Work<'_, '_>, action: &Resolve) -> Result<(), Stop> {
     require_validator(work)?;
     open_dispute(work, action)?;
+    let votes = vec![work.sender];
     propose(
         work,
         Change::Resolve {
             dispute: action.dispute,
             resolution: action.resolution,
         },
+        votes,
     )
 }
 
@@ -67,19 +75,23 @@ pub(super) fn vote(work: &mut Work<'_, '_>, action: &Vote) -> Result<(), Stop> {
     decide(work, proposal)
 }
 
-fn require_validator(work: &Work<'_, '_>) -> Result<(), Stop> {
+pub(super) fn require_validator(work: &Work<'_, '_>) -> Result<(), Stop> {
     ensure(
         work.block.validators.key(work.sender).is_some(),
         Failure::NotValidator,
     )
 }
 
-fn propose(work: &mut Work<'_, '_>, change: Change) -> Result<(), Stop> {
+pub(super) fn propose(
+    work: &mut Work<'_, '_>,
+    change: Change,
+    votes: Vec<AccountId>,
+) -> Result<(), Stop> {
     work.list_item(List::Proposals);
     let proposal = Proposal {
         id: work.id,
         change,
-        votes: vec![work.sender],
+        votes,
         status: ProposalStatus::Open,
     };
     decide(work, proposal)
@@ -87,7 +99,7 @@ fn propose(work: &mut Work<'_, '_>, change: Change) -> Result<(), Stop> {
 
 /// Stores a proposal, and enacts it when enough validators are for it.
 fn decide(work: &mut Work<'_, '_>, mut proposal: Proposal) -> Result<(), Stop> {
-    if work.block.validators.decides(proposal.votes.len()) {
+    if work.block.validators.decides(&proposal.votes) {
         let enacted = enact(work, &proposal.change)?;
         proposal.status = if enacted {
             ProposalStatus::Enacted(work.now())
@@ -119,6 +131,8 @@ fn enact(work: &mut Work<'_, '_>, change: &Change) -> Result<bool, Stop> {
             work.put(&(), policy);
             Ok(true)
         }
+        Change::Seat { validator } => validators::seat(work, *validator),
+        Change::Expel { validator } => validators::unseat(work, *validator),
         Change::Resolve {
             dispute,
             resolution,

@@ -69,7 +69,7 @@ fn asked_for(work: &Work<'_, '_>, action: &Query, grant: &Grant) -> Result<(), S
     if work.asked.0 == Some(key) {
         return Ok(()); // verified in the batch
     }
-    let ask = action.ask(work.block.validators.chain(), work.sender);
+    let ask = action.ask(work.block.chain, work.sender);
     ensure(ask.verify(&key).is_ok(), Failure::BadAsk)
 }
 

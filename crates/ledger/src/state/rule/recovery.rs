@@ -71,7 +71,7 @@ pub(super) fn recover(work: &mut Work<'_, '_>, action: &Recover) -> Result<(), S
         .all(|period| period.key != action.key);
     ensure(fresh, Failure::KeyInUse)?;
     let guardians = members(action)?;
-    let chain = work.block.validators.chain();
+    let chain = work.block.chain;
     let claim = action.claim(chain, guardianship.attempts.saturating_add(1));
     let preimage = claim.preimage();
     let consents = action.key.verify(&preimage, &action.consent).is_ok();

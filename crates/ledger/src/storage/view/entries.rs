@@ -11,8 +11,8 @@ use crate::{
         Fault, Overlay,
         entry::{
             Account, BagState, Balance, CreditEntry, Delegation, DisputeState, EmergencyState,
-            Entry, Grant, Guardianship, Institution, Proposal, QueryState, Record, Recovery,
-            RequestState, ScopeState, Sequence, Standing, StateInfo, Totals, Voucher,
+            Entry, Grant, Guardianship, Institution, Proposal, Punishment, QueryState, Record,
+            Recovery, RequestState, ScopeState, Sequence, Standing, StateInfo, Totals, Voucher,
         },
     },
 };
@@ -67,13 +67,15 @@ lookups! {
     guardianship(account: AccountId) -> Guardianship = account;
     /// A recovery.
     recovery(id: OperationId) -> Recovery = id;
+    /// A validator's punishment for a height.
+    punishment(validator: AccountId, height: u64) -> Punishment = (validator, height);
     /// What a ranking says of an account, before decay.
     standing(account: AccountId) -> Standing = account;
 }
 
 // What is computed from state and lists.
 impl View {
-    fn entry<E: Entry>(&self, key: &E::Key) -> Result<Option<E>, Fault> {
+    pub(super) fn entry<E: Entry>(&self, key: &E::Key) -> Result<Option<E>, Fault> {
         Overlay::new(&self.snapshot).get(key)
     }
 

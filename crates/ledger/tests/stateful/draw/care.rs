@@ -92,7 +92,7 @@ impl Draw {
         };
         let sender = match random.once_in(20) {
             true => self.anybody(random),
-            false => random.pick(&model.validators),
+            false => random.pick(&model.validators()),
         };
         Some((sender, action.into()))
     }

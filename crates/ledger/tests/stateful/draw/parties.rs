@@ -89,11 +89,13 @@ impl Draw {
     pub fn join(&mut self, random: &mut Random, model: &Plain) -> Drawn {
         let names: Vec<_> = AGENTS[..4]
             .iter()
+            .chain(&APPLICANTS)
             .copied()
-            .chain(["loner", "coast"])
+            .chain(["loner", "coast", "n0", "n1"])
             .collect();
         let mut sender = self.of(random, &names);
-        let loose = AGENTS[..4].iter().map(|name| id(name)).filter(|id| {
+        let all = AGENTS[..4].iter().chain(&APPLICANTS);
+        let loose = all.map(|name| id(name)).filter(|id| {
             let account = model.accounts.get(id);
             account.is_some_and(|account| account.institution.is_none())
         });
@@ -101,9 +103,9 @@ impl Draw {
             sender = random.maybe(&loose.collect::<Vec<_>>()).unwrap_or(sender);
         }
         let usual = match self.named(sender) {
-            "am" => "mercy",
-            "ag" => "general",
-            "ai" | "loner" => "institute",
+            "am" | "m0" | "n0" => "mercy",
+            "ag" | "m1" | "n1" => "general",
+            "ai" | "loner" | "m2" => "institute",
             _ => "coast",
         };
         let institution = match random.once_in(5) {
@@ -156,10 +158,10 @@ impl Draw {
         Some((found.patient, Undelegate { delegation }.into()))
     }
 
-    fn node(&self, random: &mut Random, model: &Plain) -> AccountId {
+    pub fn node(&self, random: &mut Random, model: &Plain) -> AccountId {
         match random.once_in(20) {
             true => self.anybody(random),
-            false => random.pick(&model.validators),
+            false => random.pick(&model.validators()),
         }
     }
 
@@ -182,6 +184,18 @@ impl Draw {
             3 => policy.emergency_hours = 0,
             4 => policy.tariff.hospital = 1_000_001,
             5 => policy.recovery_delay = random.pick(&[Some(0), Some(366 * Millis::DAY)]),
+            6 => {
+                policy.duties = Some(Duties {
+                    epoch: random.pick(&[0, 59_999, 367 * Millis::DAY]),
+                    ..Duties::default()
+                });
+            }
+            7 => {
+                policy.duties = Some(Duties {
+                    double_sign: 1_000_001,
+                    ..Duties::default()
+                });
+            }
             _ => {}
         }
         Some((self.node(random, model), SetPolicy { policy }.into()))

@@ -74,7 +74,6 @@ impl Plain {
         let mut account = account.clone();
         match &action.new {
             NewKey::Operation(key, consent) => {
-                no.unless(!self.validators.contains(&at.sender), Failure::FixedKey);
                 let statement = KeyConsent {
                     chain: self.chain,
                     account: at.sender,
@@ -98,6 +97,11 @@ impl Plain {
             }
         }
         if !no.any() {
+            if let NewKey::Operation(key, _) = &action.new
+                && let Some(seat) = self.seats.get_mut(&at.sender)
+            {
+                seat.0 = *key;
+            }
             self.accounts.insert(at.sender, account);
         }
     }
@@ -108,6 +112,8 @@ impl Plain {
         no.unless(!one && joined.is_none(), Failure::AlreadyJoined);
         let admitted = self.institutions.contains_key(&action.institution);
         no.unless(admitted, Failure::NotAdmitted);
+        let second = self.seats.contains_key(&at.sender) && self.is_seated(action.institution);
+        no.unless(!second, Failure::InstitutionSeated);
         let Some(key) = self.key(action.institution) else {
             return no.because(Failure::UnknownAccount);
         };

@@ -11,7 +11,7 @@ use super::{At, No, Plain};
 
 impl Plain {
     fn votes(&self, sender: AccountId, no: &mut No) {
-        no.unless(self.validators.contains(&sender), Failure::NotValidator);
+        no.unless(self.deciding.contains_key(&sender), Failure::NotValidator);
     }
 
     pub fn admit(&mut self, at: &At, action: &Admit, no: &mut No) {
@@ -25,13 +25,14 @@ impl Plain {
             institution: action.institution,
             group: action.group,
         };
-        self.propose(at, change, no);
+        self.propose(at, change, vec![at.sender], no);
     }
 
     pub fn set_policy(&mut self, at: &At, action: &SetPolicy, no: &mut No) {
         self.votes(at.sender, no);
         no.unless(sound(&action.policy), Failure::BadPolicy);
-        self.propose(at, Change::Policy(action.policy.clone()), no);
+        let change = Change::Policy(action.policy.clone());
+        self.propose(at, change, vec![at.sender], no);
     }
 
     pub fn resolve(&mut self, at: &At, action: &Resolve, no: &mut No) {
@@ -44,17 +45,17 @@ impl Plain {
             dispute: action.dispute,
             resolution: action.resolution,
         };
-        self.propose(at, change, no);
+        self.propose(at, change, vec![at.sender], no);
     }
 
-    fn propose(&mut self, at: &At, change: Change, no: &No) {
+    pub fn propose(&mut self, at: &At, change: Change, votes: Vec<AccountId>, no: &No) {
         if no.any() {
             return;
         }
         let proposal = Proposal {
             id: at.id,
             change,
-            votes: vec![at.sender],
+            votes,
             status: ProposalStatus::Open,
         };
         self.decide(proposal, at.id);
@@ -77,9 +78,9 @@ impl Plain {
         }
     }
 
-    /// More than two thirds of the validators.
+    /// More than two thirds of the weight.
     fn decide(&mut self, mut proposal: Proposal, by: OperationId) {
-        if 3 * proposal.votes.len() > 2 * self.validators.len() {
+        if self.is_enough(&proposal.votes) {
             proposal.status = match self.enact(&proposal.change, by) {
                 true => ProposalStatus::Enacted(self.time),
                 false => ProposalStatus::Void(self.time),
@@ -101,6 +102,8 @@ impl Plain {
                 self.institutions.insert(*institution, one);
                 true
             }
+            Change::Seat { validator } => self.take_seat(*validator),
+            Change::Expel { validator } => self.lose_seat(*validator),
             Change::Policy(policy) => {
                 self.policy = policy.clone();
                 true
@@ -144,6 +147,7 @@ fn sound(policy: &Policy) -> bool {
         }
         last = *tier;
     }
+    let duties = policy.duties.unwrap_or_default();
     let shortest = policy.recovery_delay.unwrap_or(3 * 86_400_000);
     [
         tariff.patient_first,
@@ -151,6 +155,8 @@ fn sound(policy: &Policy) -> bool {
         tariff.hospital,
         tariff.agent,
         tariff.fabrication,
+        duties.missed_turn,
+        duties.double_sign,
     ]
     .iter()
     .all(|amount| *amount <= 1_000_000)
@@ -159,4 +165,6 @@ fn sound(policy: &Policy) -> bool {
         && policy.emergency_hours != 0
         && shortest != 0
         && shortest <= 365 * 86_400_000
+        && duties.epoch >= 60_000
+        && duties.epoch <= 366 * 86_400_000
 }

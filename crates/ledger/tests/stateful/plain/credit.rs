@@ -135,7 +135,13 @@ impl Plain {
         lines.map(|line| line.amount).sum()
     }
 
-    fn enter(&mut self, cause: OperationId, account: AccountId, amount: i64, why: CreditReason) {
+    pub fn enter(
+        &mut self,
+        cause: OperationId,
+        account: AccountId,
+        amount: i64,
+        why: CreditReason,
+    ) {
         let balance = self.balance(account) + amount;
         let time = self.time;
         self.journals.entry(account).or_default().push(CreditEntry {
@@ -161,7 +167,7 @@ impl Plain {
         }
     }
 
-    fn score(&mut self, hospital: AccountId, amount: i64) {
+    pub fn score(&mut self, hospital: AccountId, amount: i64) {
         let today = self.time.0 / DAY;
         let half_life = f64::from(self.policy.half_life_days);
         let standing = self.standings.entry(hospital).or_default();
