@@ -2,7 +2,11 @@
 //! loopback.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod members;
 mod net;
+#[allow(unused_imports)]
+#[path = "../../../ledger/tests/it/world.rs"]
+mod world;
 
 use base::operation::Role;
 use consensus::{Sequencer, SubmitError};

@@ -13,7 +13,7 @@ use consensus::{
 use ledger::{Head, Ledger, OpenOptions, replay};
 use std::{
     net::TcpListener,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -25,10 +25,20 @@ pub(crate) struct Net {
     genesis: Genesis,
     ports: Vec<u16>,
     nodes: Vec<Option<Bft>>,
+    accounts: Vec<AccountId>,
+    /// What each node can sign with.
+    pub(crate) secrets: Vec<Vec<OperationSecret>>,
 }
 
 impl Net {
     pub(crate) fn start(count: usize) -> Self {
+        let secrets = (0..count).map(|at| secret(&validator(at))).collect();
+        Self::on(genesis(count), secrets, None)
+    }
+
+    /// Nodes with these keys; each begins with a copy of the ledger at `from`, if there is one.
+    pub(crate) fn on(genesis: Genesis, secrets: Vec<OperationSecret>, from: Option<&Path>) -> Self {
+        let count = secrets.len();
         // Held until all are known, so that no port comes twice.
         let held: Vec<_> = (0..count)
             .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
@@ -40,14 +50,22 @@ impl Net {
         drop(held);
         let mut net = Self {
             dir: tempfile::tempdir().unwrap(),
-            genesis: genesis(count),
+            genesis,
             ports,
             nodes: (0..count).map(|_| None).collect(),
+            accounts: secrets
+                .iter()
+                .map(|secret| AccountId::of(&secret.public()))
+                .collect(),
+            secrets: secrets.into_iter().map(|secret| vec![secret]).collect(),
         };
         for at in 0..count {
             let folder = net.folder(at);
             std::fs::create_dir_all(&folder).unwrap();
             Bft::prepare(&folder).unwrap();
+            if let Some(from) = from {
+                std::fs::copy(from, folder.join("ledger.redb")).unwrap();
+            }
             net.restart(at);
         }
         net
@@ -77,8 +95,8 @@ impl Net {
             .map(|other| self.address(other));
         let parts = Parts {
             ledger: Arc::new(ledger),
-            account: AccountId::of(&secret(&validator(at)).public()),
-            secrets: vec![secret(&validator(at))],
+            account: self.accounts[at],
+            secrets: self.secrets[at].clone(),
             clock: Box::new(SystemClock),
             network: Network {
                 listen: format!("/ip4/127.0.0.1/tcp/{}", self.ports[at]),

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::world::*;
 
-mod books;
+pub mod books;
 mod coalition;
 mod farm;
 mod vouchers;

@@ -13,7 +13,7 @@ use ledger::{
     word_preimage,
 };
 
-use crate::world::*;
+use crate::{farming::books::Books, world::*};
 
 const HOSPITALS: [&str; 4] = ["mercy", "general", "coast", "institute"];
 
@@ -373,6 +373,7 @@ fn the_last_validator_pays_and_stays() {
     world.ok("n5", proof);
     assert_eq!(seats(&world), [id("node")]);
     assert_eq!(world.view().balance(id("mercy")).unwrap().amount, -200);
+    Books::audit(&world.genesis, &world.view());
 }
 
 #[test]
@@ -508,6 +509,7 @@ fn weights_follow_credit_from_epoch_to_epoch() {
     // and with one validator less they are equal.
     world.ok("n4", Leave {});
     assert_eq!(weight(&world, "node"), 1_000);
+    Books::audit(&world.genesis, &world.view());
     everybody_agrees(&mut world);
 }
 

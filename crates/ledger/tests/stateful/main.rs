@@ -24,7 +24,7 @@ use std::time::Instant;
 
 /// Runs of this many blocks.
 const RUNS: u64 = 10;
-const BLOCKS: u64 = 220;
+const BLOCKS: u64 = 260;
 
 #[test]
 fn ledger_and_model_agree() {

@@ -205,6 +205,13 @@ impl Books {
                 let first = self.redeemed.insert((sender, voucher.tier));
                 assert!(first, "redeemed twice");
             }
+            Action::DoubleSign(proof) => {
+                let joined = self.joined.get(&proof.validator).copied();
+                let payer = joined.unwrap_or(proof.validator);
+                let penalty = i64::from(self.policy.duties().double_sign);
+                *self.balances.entry(payer).or_default() -= penalty;
+                self.burnt += penalty;
+            }
             Action::Admit(_) | Action::SetPolicy(_) | Action::Vote(_) => {
                 panic!("a stranger changed the consortium");
             }

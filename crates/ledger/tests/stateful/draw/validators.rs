@@ -47,6 +47,8 @@ impl Draw {
     }
 
     pub fn double_sign(&mut self, random: &mut Random, model: &Plain) -> Drawn {
+        let known: Vec<_> = model.punished.keys().copied().collect();
+        let again = random.maybe(&known).filter(|_| random.once_in(5));
         let validator = match random.once_in(12) {
             true => self.anybody(random),
             false => self.a_node(random, model)?,
@@ -55,6 +57,7 @@ impl Draw {
             true => random.pick(&[0, model.height + 1, u64::MAX]),
             false => model.height.saturating_sub(random.below(4)),
         };
+        let (validator, height) = again.unwrap_or((validator, height));
         let round = random.pick(&[0, 1, 7]);
         let digests = [Digest([1; 32]), Digest([2; 32])];
         let mut words = match random.below(5) {
