@@ -11,6 +11,7 @@ mod components;
 mod constant_time;
 mod contracts;
 mod crash;
+mod dist;
 mod document;
 mod fuzz;
 mod interop;
@@ -61,6 +62,8 @@ cargo xtask <chore>
   statistics [TIMES] [--seed SEED] [--report FILE]
                sampler, noise, failure and timing tests at full size, by hand
   release-homes   the homes of this version into fixtures/homes, once a release
+  dist         what an operator installs: archive with program, manual, completions, unit, bill of
+               materials, and its checksum, under target/dist
   vectors      writes the known-answer vectors anew, with the independent oracle
   package      builds the publishable crate from its package file
 
@@ -80,6 +83,7 @@ fn main() -> ExitCode {
         ["advisories"] => advisories::run(),
         ["attacks"] => attacks::run(),
         ["chaos", rest @ ..] => chaos::run(rest),
+        ["dist"] => dist::run(),
         ["crash", rest @ ..] => crash::run(rest),
         ["mutants", rest @ ..] => mutants::run(rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),

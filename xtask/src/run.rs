@@ -59,7 +59,14 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
 
 /// `cargo metadata` of the locked workspace.
 pub(crate) fn metadata() -> Result<Value> {
-    let text = output(cargo().args(["metadata", "--format-version", "1", "--locked"]))?;
+    metadata_of(&[])
+}
+
+/// The same, with further flags.
+pub(crate) fn metadata_of(flags: &[&str]) -> Result<Value> {
+    let mut command = cargo();
+    command.args(["metadata", "--format-version", "1", "--locked"]);
+    let text = output(command.args(flags))?;
     serde_json::from_str(&text).context("cargo metadata is not JSON")
 }
 

@@ -13,6 +13,7 @@ pub mod fhir;
 pub mod files;
 pub mod home;
 pub mod http;
+mod log;
 mod machine;
 pub mod page;
 pub mod peers;

@@ -17,6 +17,7 @@ pub mod grant;
 pub mod guardian;
 pub mod init;
 pub mod ledger;
+pub mod manual;
 pub mod network;
 pub mod node;
 pub mod open;
@@ -159,6 +160,10 @@ pub enum Command {
     /// Names for accounts, in this home alone
     #[command(subcommand)]
     Contact(contact::ContactCommand),
+    /// Print what lets a shell complete commands
+    Completions(manual::CompletionsArgs),
+    /// Write the manual's pages
+    Man(manual::ManArgs),
 }
 
 /// Parses the command line, runs it, prints a fault, and gives the exit code.
@@ -187,6 +192,12 @@ fn run(cli: Cli, output: &mut Output) -> Result<()> {
     if let Command::Doctor(args) = &cli.command {
         return doctor::run(args, &cli.global, output);
     }
+    if let Command::Completions(args) = &cli.command {
+        return manual::completions(args);
+    }
+    if let Command::Man(args) = &cli.command {
+        return manual::man(args, output);
+    }
     let context = Context::new(&cli.global)?;
     *output = context.output;
     match cli.command {
@@ -212,7 +223,9 @@ fn run(cli: Cli, output: &mut Output) -> Result<()> {
         Command::Ledger(command) => ledger::run(command, &context),
         Command::Anchor(command) => anchor::run(command, &context),
         Command::Contact(command) => contact::run(command, &context),
-        Command::Config(_) | Command::Doctor(_) => Ok(()),
+        Command::Config(_) | Command::Doctor(_) | Command::Completions(_) | Command::Man(_) => {
+            Ok(())
+        }
     }
 }
 

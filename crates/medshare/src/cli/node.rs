@@ -13,6 +13,7 @@ use crate::{
         Address, listen_address,
         message::{Following, NodeStanding, Status, ValidatorStanding},
     },
+    log,
     peers::{key, message::plain},
     wire::{self, AnchorParts, Bound, ChainKey, ConsensusParts, NodeParts, PeerParts},
 };
@@ -25,6 +26,9 @@ pub enum NodeCommand {
 Examples:
   medshare node run --home ~/node
   medshare node run --home ~/node --listen 127.0.0.1:7400
+
+SIGTERM ends it cleanly; with --json its log on stderr is one JSON object a line. /healthz,
+/readyz and /metrics are for whoever watches it.
 
 With [peers] in config.toml it is linked to other nodes; with peers.upstream it follows the
 ledger of one.")]
@@ -211,6 +215,9 @@ fn serve(home: &Home, listen: Option<Address>, context: &Context) -> Result<()> 
         Some(address) => address,
         None => listen_address(home, &context.config)?,
     };
+    if context.output.json {
+        log::as_json();
+    }
     if context.config.peers.is_some() {
         wire::require_peers()?;
     }

@@ -14,6 +14,7 @@ use store::{GetError, PutError};
 
 use super::{
     client::CONTENT_TYPE,
+    log_line as log,
     message::{ErrorBody, ErrorCode, INTERFACE},
     post::PostError,
 };
@@ -27,6 +28,8 @@ pub enum Answer {
     Block(Vec<u8>),
     /// Text for people and their tools.
     Text(String),
+    /// The same, of a node that does not serve now.
+    Unready(String),
     /// A file, as a stream.
     Stream(Body),
     /// Not done.
@@ -130,6 +133,11 @@ impl IntoResponse for Answer {
                 "text/plain; version=0.0.4",
                 Body::from(text),
             ),
+            Self::Unready(text) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "text/plain",
+                Body::from(text),
+            ),
             Self::Stream(body) => (StatusCode::OK, "application/octet-stream", body),
             Self::Error(error) => (
                 StatusCode::from_u16(error.code.status())
@@ -230,10 +238,4 @@ impl From<SubmitError> for Answer {
             }
         }
     }
-}
-
-/// A line for the node's operator.
-pub(crate) fn log(what: &dyn std::fmt::Display) {
-    use std::io::Write as _;
-    let _ = writeln!(std::io::stderr(), "medshare node: {what}");
 }

@@ -14,6 +14,7 @@ pub mod body;
 pub mod client;
 mod connections;
 mod custody;
+mod health;
 mod hosts;
 pub mod interface;
 mod ledger;
@@ -33,8 +34,8 @@ mod transfer;
 pub mod turn;
 mod upload;
 
+pub(crate) use crate::log::line as log_line;
 pub use address::Address;
-pub(crate) use answer::log as log_line;
 pub use client::{Credentials, HttpNode};
 
 use crate::{

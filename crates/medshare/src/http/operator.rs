@@ -285,7 +285,7 @@ pub(crate) fn measure(store: &dyn BlockStore, root: &Cid) -> Tree {
 }
 
 fn unreadable(error: std::io::Error) -> Answer {
-    super::answer::log(&error);
+    super::log_line(&error);
     Answer::error(
         ErrorCode::Internal,
         "the node cannot read its store; look into its log",

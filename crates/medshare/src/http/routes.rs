@@ -10,8 +10,8 @@ use axum::{
 use std::sync::Arc;
 
 use super::{
-    admission, anchors, answer::Answer, custody, interface::Interface, ledger, metrics, operator,
-    relay, transfer, turn,
+    admission, anchors, answer::Answer, custody, health, interface::Interface, ledger, metrics,
+    operator, relay, transfer, turn,
 };
 
 /// The routes over `interface`.
@@ -20,6 +20,9 @@ pub fn router(interface: Arc<Interface>) -> Router {
         .route("/v1/status", get(ledger::status))
         .route("/v1/node", get(ledger::node))
         .route("/v1/metrics", get(metrics::metrics))
+        .route("/metrics", get(metrics::metrics))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
         .route("/v1/genesis", get(ledger::genesis))
         .route("/v1/head", get(ledger::head))
         .route("/v1/ledger/blocks/{height}", get(ledger::block_at))

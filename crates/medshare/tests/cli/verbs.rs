@@ -1,7 +1,7 @@
 //! Verbs of the consortium and of care that the main job does not need: disputes, votes,
 //! lists, names, settings, requests for many patients.
 
-use super::net::{Cast, Ran};
+use super::net::{Cast, Net, Ran};
 use serde_json::Value;
 
 fn text(value: &Value) -> &str {
@@ -351,4 +351,22 @@ fn a_cohort_is_asked_in_one_command() {
         let bytes = std::fs::read_to_string(net.path(&output)).unwrap();
         assert!(bytes.ends_with(home), "{bytes}");
     }
+}
+
+#[test]
+fn a_shell_and_man_know_the_verbs() {
+    let net = Net::start();
+    for shell in ["bash", "zsh", "fish"] {
+        let text = net.run(&["completions", shell]).ok().stdout;
+        assert!(text.contains("rotate-key"), "{shell}");
+    }
+    net.run(&["completions", "sh"]).fails(2, "invalid value");
+    let folder = net.path("man1");
+    let shown = folder.to_str().unwrap();
+    net.run(&["man", shown]).fails(12, "man1");
+    std::fs::create_dir(&folder).unwrap();
+    net.run(&["man", shown]).ok();
+    let page = std::fs::read_to_string(folder.join("medshare-record-publish.1")).unwrap();
+    assert!(page.contains("patient"), "{page}");
+    assert!(folder.join("medshare.1").exists());
 }
