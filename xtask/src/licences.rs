@@ -5,7 +5,7 @@
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::run;
 
@@ -13,6 +13,7 @@ use crate::run;
 pub(crate) fn run() -> Result<()> {
     let rules: toml::Table = std::fs::read_to_string(run::root().join("deny.toml"))?.parse()?;
     let allowed = strings(&rules, "licenses", "allow")?;
+    let excepted = exceptions(&rules)?;
     let banned: BTreeSet<String> = rules
         .get("bans")
         .and_then(|bans| bans.get("deny")?.as_array())
@@ -20,7 +21,8 @@ pub(crate) fn run() -> Result<()> {
         .flatten()
         .filter_map(|entry| Some(entry.get("crate")?.as_str()?.to_owned()))
         .collect();
-    let metadata = run::metadata()?;
+    // Everything that some build of ours can contain, on any platform.
+    let metadata = run::metadata_of(&["--features", "medshare/full"])?;
     let packages = metadata["packages"].as_array().context("no packages")?;
     let mut faults = Vec::new();
     for package in packages {
@@ -38,6 +40,10 @@ pub(crate) fn run() -> Result<()> {
         }
         match package["license"].as_str() {
             Some(expression) if satisfied(expression, &allowed) => {}
+            Some(expression)
+                if excepted
+                    .get(name)
+                    .is_some_and(|more| satisfied(expression, more)) => {}
             Some(expression) => faults.push(format!("{name} {version}: licence {expression}")),
             None => faults.push(format!("{name} {version} states no licence expression")),
         }
@@ -47,6 +53,25 @@ pub(crate) fn run() -> Result<()> {
     }
     println!("{} packages, all under: {}", packages.len(), join(&allowed));
     Ok(())
+}
+
+/// What single packages may have beyond the list, as `cargo deny` reads it.
+fn exceptions(rules: &toml::Table) -> Result<BTreeMap<String, BTreeSet<String>>> {
+    let list = rules
+        .get("licenses")
+        .and_then(|table| table.get("exceptions")?.as_array())
+        .context("deny.toml has no licenses.exceptions")?;
+    let mut found = BTreeMap::new();
+    for entry in list {
+        let name = entry.get("crate").and_then(toml::Value::as_str);
+        let allow = entry.get("allow").and_then(toml::Value::as_array);
+        let (name, allow) = name
+            .zip(allow)
+            .context("an exception without crate or allow")?;
+        let words = allow.iter().filter_map(|word| word.as_str());
+        found.insert(name.to_owned(), words.map(str::to_owned).collect());
+    }
+    Ok(found)
 }
 
 fn strings(rules: &toml::Table, section: &str, key: &str) -> Result<BTreeSet<String>> {
