@@ -309,6 +309,24 @@ impl Validators {
         Ok(())
     }
 
+    /// What a party followed before, and kept where nobody else writes: first heights and
+    /// sets as [`Self::later`] gave them.
+    pub fn remembered(
+        genesis: &Genesis,
+        later: impl IntoIterator<Item = (u64, ValidatorSet)>,
+    ) -> Self {
+        let mut known = Self::of(genesis);
+        for (first, set) in later {
+            known.push(first, set);
+        }
+        known
+    }
+
+    /// First heights and sets after that of the genesis object, by height.
+    pub fn later(&self) -> impl Iterator<Item = &(u64, ValidatorSet)> {
+        self.reigns.iter().skip(1)
+    }
+
     /// Takes the next set from whoever is trusted.
     pub(crate) fn push(&mut self, first: u64, set: ValidatorSet) {
         if first > self.since() {

@@ -11,8 +11,7 @@ use base::{
 };
 use ibpre::PublicParams;
 use ledger::{
-    Account, Failure, Header, Outcome, Receipt, Record, Refusal, StateInfo, Validators,
-    VerifiedHead,
+    Account, Failure, Header, Outcome, Receipt, Record, Refusal, StateInfo, VerifiedHead,
 };
 use thiserror::Error;
 
@@ -21,6 +20,7 @@ use crate::{
     follow::{self, FollowError},
     identity::Party,
     node::{Node, NodeError},
+    trust::{Trust, TrustError},
     vault::{Vault, VaultError},
 };
 
@@ -33,8 +33,8 @@ pub struct Desk<'a> {
     pub node: &'a dyn Node,
     /// Its own store.
     pub vault: &'a dyn Vault,
-    /// The validators of its ledger, from the genesis object.
-    pub validators: &'a Validators,
+    /// The validators that it believes.
+    pub trust: &'a Trust,
 }
 
 /// An operation that took effect.
@@ -98,9 +98,11 @@ impl Desk<'_> {
         receipt: Receipt,
         signed: &SignedOperation,
     ) -> Result<Sent, SendError> {
-        let receipt = receipt
-            .verify(self.validators, signed)
-            .map_err(|error| SendError::BadReceipt(error.to_string()))?;
+        let receipt = self.received(receipt, signed).map_err(|error| match error {
+            TrustError::Node(error) => error.into(),
+            TrustError::Vault(error) => error.into(),
+            other => SendError::BadReceipt(other.to_string()),
+        })?;
         if !receipt.is_of_its_block() {
             return Err(SendError::BadReceipt("it is under a later block".into()));
         }
@@ -153,9 +155,13 @@ impl Desk<'_> {
         let (index, operation) = self.proven_leaf(head, id)?;
         let missing = || LookError::Unknown("operation", id.to_string());
         let receipt = self.node.receipt(id)?.ok_or_else(missing)?;
-        let receipt = receipt
-            .verify(self.validators, &operation)
-            .map_err(|_| LookError::NotProven)?;
+        let receipt = self
+            .received(receipt, &operation)
+            .map_err(|error| match error {
+                TrustError::Node(error) => error.into(),
+                TrustError::Vault(error) => LookError::Follow(Box::new(error.into())),
+                _ => LookError::NotProven,
+            })?;
         let (block, newest) = (&receipt.head().header, &head.header);
         let extended = block == newest || {
             let proof = self.node.consistency(block.tree_size, newest.tree_size)?;

@@ -19,6 +19,7 @@ use crate::{
     desk::{Desk, LookError},
     node::NodeError,
     recovery::watch::Watch,
+    trust::TrustError,
     vault::{self, Table, Vault, VaultError},
 };
 
@@ -174,10 +175,12 @@ fn load(desk: &Desk<'_>) -> Result<Watermark, VaultError> {
 }
 
 fn newest(desk: &Desk<'_>) -> Result<VerifiedHead, FollowError> {
-    desk.node
-        .head()?
-        .verify(desk.validators)
-        .map_err(|error| FollowError::NotCertified(error.to_string()))
+    desk.certified(desk.node.head()?)
+        .map_err(|error| match error {
+            TrustError::Node(error) => error.into(),
+            TrustError::Vault(error) => error.into(),
+            other => FollowError::NotCertified(other.to_string()),
+        })
 }
 
 fn extends(desk: &Desk<'_>, mark: &Watermark, head: &VerifiedHead) -> Result<bool, FollowError> {
@@ -290,7 +293,7 @@ pub fn keys_are_proven(desk: &Desk<'_>, account: &Account) -> Result<bool, LookE
     let head = advance(desk).map_err(Box::new)?;
     let Some(mut keys) = known()? else {
         // Founding validators have no `Register`: the genesis object names their keys.
-        let founding = desk.validators.at(1).key(account.id);
+        let founding = desk.trust.known().at(1).key(account.id);
         return Ok(founding.is_some() && founding == account.operation_key());
     };
     keys.place(desk, &head)?;

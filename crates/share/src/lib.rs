@@ -50,11 +50,13 @@ pub mod rotate;
 pub mod scheme;
 pub mod seal;
 pub mod sealed;
+pub mod trust;
 pub mod vault;
 pub mod wallet;
 
 pub use desk::{Desk, LookError, SendError, Sent};
 pub use node::{Node, NodeError};
+pub use trust::{Trust, TrustError};
 pub use vault::{Table, Vault, VaultError};
 
 /// The parameter set of the product: set A.

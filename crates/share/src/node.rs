@@ -12,6 +12,7 @@ use base::{AccountId, Cid, Digest, OperationId, RecordId, ScopeId, Signed, Signe
 use ledger::{
     Account, BagState, ConsistencyProof, Grant, Guardianship, Head, InclusionProof, Institution,
     Leaf, QueryState, Receipt, Record, Recovery, Refusal, RequestState, ScopeState, StateInfo,
+    Transition,
 };
 
 use crate::prekey::Prekey;
@@ -33,6 +34,13 @@ pub trait Node: Send + Sync {
     /// # Errors
     /// [`NodeError`].
     fn head(&self) -> Result<Head, NodeError>;
+
+    /// How validators changed at height `since` and after it, oldest first, at most `limit`
+    /// times: what a party that knows the validators from `since` on lacks.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    fn transitions(&self, since: u64, limit: u32) -> Result<Vec<Transition>, NodeError>;
 
     /// Last used sequence number of `account`; 0 before its first operation.
     ///

@@ -163,6 +163,8 @@ tables! {
     Journal = "journal",
     /// Anyone: highest head seen, frontier of its log, and whether releases stopped.
     Watermark = "watermark",
+    /// Anyone: first height -> the validators that decide from there on.
+    Validators = "validators",
     /// Anyone: grant -> height at which it was revoked.
     Revoked = "revoked",
     /// Anyone: account -> the keys that its own operations gave it, with their heights.
