@@ -25,6 +25,7 @@ use share::{
     revoke::TidyError,
     rotate::RotateError,
     seal::SealError,
+    trust::TrustError,
     wallet::ExtractError,
 };
 
@@ -137,6 +138,7 @@ faults! {
             => Refused]
         else Invalid.
     PostError: Node Vault; else Invalid.
+    TrustError: Node Vault; else Invalid.
 }
 
 impl From<Box<FollowError>> for Fault {

@@ -21,7 +21,6 @@ mod validator;
 
 use base::{AccountId, Millis, genesis::Genesis, key::OperationSecret};
 #[cfg(feature = "peers")]
-use ledger::Validators;
 use ledger::{Header, Ledger};
 use std::{path::Path, sync::Arc, time::Duration};
 use store::{Absent, BlockStore};
@@ -64,6 +63,8 @@ pub struct NodeParts<'a> {
     pub folder: &'a Path,
     /// The account's operation key: the validator's, at a node that orders.
     pub secret: OperationSecret,
+    /// The node's account: a key that was rotated no longer gives it.
+    pub account: AccountId,
     /// Limits.
     pub server: &'a ServerConfig,
     /// Where blocks are kept.
@@ -243,12 +244,8 @@ struct Opened {
 
 /// Whether the node's account orders the ledger's operations.
 #[cfg(feature = "peers")]
-fn orders(parts: &NodeParts<'_>) -> bool {
-    let account = AccountId::of(&parts.secret.public());
-    Validators::of(parts.genesis)
-        .newest()
-        .key(account)
-        .is_some()
+fn orders(parts: &NodeParts<'_>, ledger: &Ledger) -> bool {
+    ledger.validators().newest().key(parts.account).is_some()
 }
 
 /// Whether there is a ledger in a node's folder.

@@ -2,13 +2,13 @@
 //! the key bag. Read only; whether the vault's seals hold is its implementation's to say.
 
 use base::{Millis, OperationId};
-use ledger::Validators;
 
 use crate::{
     desk::Desk,
     follow::{self, Conflict},
     identity::PatientSecrets,
     journal, outbox,
+    trust::Trust,
     vault::{Vault, VaultError},
 };
 
@@ -38,8 +38,8 @@ pub enum LastHead {
 ///
 /// # Errors
 /// [`VaultError`], also for an entry that is none.
-pub fn last_head(vault: &dyn Vault, validators: &Validators) -> Result<LastHead, VaultError> {
-    follow::last_head(vault, validators)
+pub fn last_head(vault: &dyn Vault, trust: &Trust) -> Result<LastHead, VaultError> {
+    follow::last_head(vault, trust)
 }
 
 /// Operations that were begun and whose outcome the vault does not know: id and what each

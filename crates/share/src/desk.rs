@@ -98,11 +98,13 @@ impl Desk<'_> {
         receipt: Receipt,
         signed: &SignedOperation,
     ) -> Result<Sent, SendError> {
-        let receipt = self.received(receipt, signed).map_err(|error| match error {
-            TrustError::Node(error) => error.into(),
-            TrustError::Vault(error) => error.into(),
-            other => SendError::BadReceipt(other.to_string()),
-        })?;
+        let receipt = self
+            .received(receipt, signed)
+            .map_err(|error| match error {
+                TrustError::Node(error) => error.into(),
+                TrustError::Vault(error) => error.into(),
+                other => SendError::BadReceipt(other.to_string()),
+            })?;
         if !receipt.is_of_its_block() {
             return Err(SendError::BadReceipt("it is under a later block".into()));
         }

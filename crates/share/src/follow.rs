@@ -9,7 +9,7 @@ use base::{
     AccountId, Action, Digest, OperationId, SignedOperation, codec,
     operation::{NewKey, PatientKeys},
 };
-use ledger::{Account, CompactRange, Head, KeyPeriod, Validators, VerifiedHead};
+use ledger::{Account, CompactRange, Head, KeyPeriod, VerifiedHead};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, btree_map::Entry};
 use thiserror::Error;
@@ -19,7 +19,7 @@ use crate::{
     desk::{Desk, LookError},
     node::NodeError,
     recovery::watch::Watch,
-    trust::TrustError,
+    trust::{Trust, TrustError},
     vault::{self, Table, Vault, VaultError},
 };
 
@@ -104,10 +104,7 @@ pub fn resume(desk: &Desk<'_>) -> Result<VerifiedHead, FollowError> {
 }
 
 /// See [`crate::checkup::last_head`].
-pub(crate) fn last_head(
-    vault: &dyn Vault,
-    validators: &Validators,
-) -> Result<LastHead, VaultError> {
+pub(crate) fn last_head(vault: &dyn Vault, trust: &Trust) -> Result<LastHead, VaultError> {
     // Read for their form alone: after a person's decision ([`resume`]) what stands in them
     // may be of the ledger before.
     vault::load_all::<Keys>(vault, Table::Keys)?;
@@ -122,7 +119,7 @@ pub(crate) fn last_head(
     let Some(head) = mark.head else {
         return Ok(LastHead::Nothing);
     };
-    let Ok(head) = head.verify(validators) else {
+    let Ok(head) = head.verify(&trust.known()) else {
         return Ok(LastHead::Contradiction(
             "the head's certificate does not hold",
         ));

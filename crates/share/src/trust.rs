@@ -7,8 +7,7 @@
 
 use base::{SignedOperation, genesis::Genesis};
 use ledger::{
-    Head, HeadError, Receipt, ReceiptError, ValidatorSet, Validators, VerifiedHead,
-    VerifiedReceipt,
+    Head, HeadError, Receipt, ReceiptError, ValidatorSet, Validators, VerifiedHead, VerifiedReceipt,
 };
 use std::sync::{Mutex, PoisonError};
 use thiserror::Error;
@@ -24,6 +23,11 @@ use crate::{
 pub struct Trust(Mutex<Validators>);
 
 impl Trust {
+    /// What the genesis object alone says.
+    pub fn of(genesis: &Genesis) -> Self {
+        Self(Mutex::new(Validators::of(genesis)))
+    }
+
     /// The genesis object, and what this vault has followed since.
     ///
     /// # Errors
@@ -76,9 +80,7 @@ impl Desk<'_> {
     /// [`TrustError`].
     pub fn certified(&self, head: Head) -> Result<VerifiedHead, TrustError> {
         match head.clone().verify(&self.trust.known()) {
-            Err(HeadError::OtherValidators) => {
-                Ok(head.verify(&self.follow_validators()?)?)
-            }
+            Err(HeadError::OtherValidators) => Ok(head.verify(&self.follow_validators()?)?),
             checked => Ok(checked?),
         }
     }

@@ -19,7 +19,7 @@ use base::{
 };
 use ledger::{
     Account, BagState, ConsistencyProof, Grant, Guardianship, Head, InclusionProof, Institution,
-    Leaf, QueryState, Receipt, Record, Recovery, RequestState, ScopeState, StateInfo,
+    Leaf, QueryState, Receipt, Record, Recovery, RequestState, ScopeState, StateInfo, Transition,
 };
 use share::{
     Desk, Node, NodeError, Table, Vault, VaultError, account, authorize, erase, journal,
@@ -122,6 +122,7 @@ macro_rules! node {
 node! {
     reads {
         head() -> Head;
+        transitions(since: u64, limit: u32) -> Vec<Transition>;
         sequence(account: AccountId) -> u64;
         account(account: AccountId) -> Option<Account>;
         record(record: RecordId) -> Option<Record>;
@@ -223,7 +224,7 @@ fn one_death(
         party: &person.party,
         node: &dying,
         vault: &dying,
-        validators: &cast.world.validators,
+        trust: &cast.world.trust,
     };
     verb(cast, desk);
     let survived = fuse.left.load(Ordering::SeqCst) != usize::MAX;

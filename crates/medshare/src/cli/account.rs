@@ -83,16 +83,20 @@ Examples:
 pub struct RotateArgs {
     /// Which key
     #[arg(long, value_enum)]
-    kind: KindArg,
+    pub(super) kind: KindArg,
     /// The old key is not trusted for anything logged after this height
     #[arg(long, value_name = "HEIGHT")]
-    compromised_after: Option<u64>,
+    pub(super) compromised_after: Option<u64>,
 }
 
+/// A kind of key, as typed.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum KindArg {
+pub enum KindArg {
+    /// Signs the account's operations, and a validator's votes
     Operation,
+    /// Letters are sealed to it
     Hpke,
+    /// Signs a hospital's records
     Record,
     /// A node's peer id
     Peer,
@@ -229,7 +233,8 @@ pub(super) fn unknown(id: AccountId) -> Fault {
     )
 }
 
-fn rotate(args: &RotateArgs, context: &Context) -> Result<()> {
+/// Replaces a key of the home's account.
+pub(super) fn rotate(args: &RotateArgs, context: &Context) -> Result<()> {
     let mut entered = context.enter(&PARTIES)?;
     let vault = &entered.session.vault;
     let kind = match args.kind {

@@ -1,8 +1,7 @@
 //! What is meant: flags, environment and configuration put together.
 
 use base::{AccountId, key::OperationSecret, operation::Role};
-use ledger::Validators;
-use share::{desk::Desk, node::Node as _};
+use share::{desk::Desk, node::Node as _, trust::Trust};
 use std::{
     path::{Path, PathBuf},
     time::Duration,
@@ -247,7 +246,7 @@ impl Unlocked {
         let node = HttpNode::new(self.address.clone(), self.timeout, Some(credentials))?;
         node.check_chain(self.home.facts.chain)?;
         Ok(Entered {
-            validators: Validators::of(&self.home.genesis),
+            trust: Trust::load(&self.home.genesis, &session.vault)?,
             home: self.home.clone(),
             session,
             node,
@@ -264,7 +263,7 @@ pub struct Entered {
     pub session: Session,
     /// The node, with this party's tickets.
     pub node: HttpNode,
-    validators: Validators,
+    trust: Trust,
 }
 
 impl Entered {
@@ -274,7 +273,7 @@ impl Entered {
             party: &self.session.identity.party,
             node: &self.node,
             vault: &self.session.vault,
-            validators: &self.validators,
+            trust: &self.trust,
         }
     }
 

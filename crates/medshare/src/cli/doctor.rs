@@ -82,7 +82,7 @@ pub fn run(args: &DoctorArgs, global: &Global, output: &mut Output) -> Result<()
     for finding in &findings {
         show(finding, output)?;
     }
-    conclude(&findings, &context.home, output)
+    conclude(&findings, context.home.display(), output)
 }
 
 /// Locks and repaired files are the owner's, who must be able to open them afterwards.
@@ -104,7 +104,12 @@ fn check_owner(home: &Path) -> Result<()> {
     ))
 }
 
-fn conclude(findings: &[Finding], home: &Path, output: &Output) -> Result<()> {
+/// The last line, and the exit code: 4 when a problem is left.
+pub(super) fn conclude(
+    findings: &[Finding],
+    what: impl std::fmt::Display,
+    output: &Output,
+) -> Result<()> {
     let count = |state| findings.iter().filter(|found| found.state == state).count();
     match count(State::Problem) {
         0 => {
@@ -114,7 +119,7 @@ fn conclude(findings: &[Finding], home: &Path, output: &Output) -> Result<()> {
         }
         problems => Err(Fault::new(
             Exit::Home,
-            format!("{} has {problems} problem(s)", home.display()),
+            format!("{what} has {problems} problem(s)"),
         )),
     }
 }
@@ -125,7 +130,8 @@ fn announce(finding: &Finding, repair: &Repair, home: &Path, output: &Output) ->
     output.data(&value, line("repairing", finding.check, &plan))
 }
 
-fn show(finding: &Finding, output: &Output) -> Result<()> {
+/// One line.
+pub(super) fn show(finding: &Finding, output: &Output) -> Result<()> {
     let advice = finding.advice.as_deref();
     let value = json!({
         "check": finding.check,

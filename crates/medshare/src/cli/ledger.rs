@@ -3,9 +3,9 @@
 
 use base::{OperationId, codec, genesis::Genesis};
 use clap::{Args, Subcommand};
-use ledger::{Block, CompactRange, Head, Leaf, Replay, Validators, VerifiedHead};
+use ledger::{Block, CompactRange, HeadError, Leaf, Replay, Validators, VerifiedHead};
 use serde_json::{Value, json};
-use share::node::Node as _;
+use share::{node::Node as _, trust};
 use std::{io::Write as _, path::PathBuf, time::Duration};
 
 use super::{
@@ -169,8 +169,17 @@ fn trusted_genesis(file: Option<PathBuf>, context: &Context, node: &HttpNode) ->
     Ok(genesis)
 }
 
-fn certified(head: Head, validators: &Validators) -> Result<VerifiedHead> {
-    head.verify(validators).map_err(|error| {
+/// The node's newest head, checked; changes of validators before it are followed.
+fn certified(node: &HttpNode, validators: &mut Validators) -> Result<VerifiedHead> {
+    let head = node.head()?;
+    let checked = match head.clone().verify(validators) {
+        Err(HeadError::OtherValidators) => {
+            trust::follow(node, validators)?;
+            head.verify(validators)
+        }
+        checked => checked,
+    };
+    checked.map_err(|error| {
         Fault::new(
             Exit::Invalid,
             format!("the node's head does not hold: {error}"),
@@ -181,8 +190,8 @@ fn certified(head: Head, validators: &Validators) -> Result<VerifiedHead> {
 fn tail(args: &TailArgs, context: &Context) -> Result<()> {
     let node = context.anonymous_node()?;
     let genesis = trusted_genesis(args.genesis.clone(), context, &node)?;
-    let validators = Validators::of(&genesis);
-    let mut head = certified(node.head()?, &validators)?;
+    let mut validators = Validators::of(&genesis);
+    let mut head = certified(&node, &mut validators)?;
     let mut next = args
         .from
         .unwrap_or(head.header.tree_size.saturating_sub(20));
@@ -219,7 +228,7 @@ fn tail(args: &TailArgs, context: &Context) -> Result<()> {
         if !args.follow || stop.wait(Duration::from_millis(500)) {
             return Ok(());
         }
-        let newer = certified(node.head()?, &validators)?;
+        let newer = certified(&node, &mut validators)?;
         check_extends(&node, &head, &newer)?;
         head = newer;
     }
@@ -342,7 +351,7 @@ fn prove(
     }
     let (_, leaf) = node.operation(id)?.ok_or_else(|| no_operation(id))?;
     let receipt = node.read(&format!("/v1/operations/{id}/receipt"))?;
-    let proof = ProofFile::new(&leaf, receipt);
+    let proof = ProofFile::new(&leaf, receipt, &node)?;
     // What the person gets has been checked once already, against what this side trusts.
     let genesis = trusted_genesis(None, context, &node)?;
     let (_, checked) = proof.clone().verify(&genesis)?;
@@ -425,7 +434,7 @@ fn verify(
 fn replay(genesis: Option<PathBuf>, context: &Context) -> Result<()> {
     let node = context.anonymous_node()?;
     let genesis = trusted_genesis(genesis, context, &node)?;
-    let head = certified(node.head()?, &Validators::of(&genesis))?;
+    let head = certified(&node, &mut Validators::of(&genesis))?;
     let bar = context.output.steps_bar("replaying", head.header.height);
     let mut replay = Replay::new(&genesis);
     for height in 1..=head.header.height {

@@ -28,6 +28,7 @@ pub mod record;
 pub mod request;
 pub mod show;
 pub mod store;
+pub mod validator;
 pub mod wallet;
 
 use clap::{Args, Parser, Subcommand};
@@ -97,12 +98,15 @@ pub enum Command {
     Demo(crate::demo::DemoArgs),
     /// Make a home: one role, one folder, keys under a passphrase
     Init(init::InitArgs),
-    /// Make a network of validators
+    /// Make a network of validators, and look at one
     #[command(subcommand)]
     Network(network::NetworkCommand),
     /// Run a node: ledger, store and interface
     #[command(subcommand)]
     Node(node::NodeCommand),
+    /// Who orders the ledger
+    #[command(subcommand)]
+    Validator(validator::ValidatorCommand),
     /// What a node's store holds
     #[command(subcommand)]
     Store(store::StoreCommand),
@@ -205,6 +209,7 @@ fn run(cli: Cli, output: &mut Output) -> Result<()> {
         Command::Init(args) => init::run(args, &context),
         Command::Network(command) => network::run(command, &context),
         Command::Node(command) => node::run(command, &context),
+        Command::Validator(command) => validator::run(command, &context),
         Command::Store(command) => store::run(command, &context),
         Command::Wallet(command) => wallet::run(command, &context),
         Command::Account(command) => account::run(command, &context),

@@ -12,14 +12,18 @@ use std::path::{Path, PathBuf};
 
 use super::{
     context::Context,
+    doctor,
     init::{DRIFT, config_text, institution, write_phrase},
     output::usage,
+    validator,
 };
 use crate::{
     config::ConsensusConfig,
+    doctor::Network,
     exit::Result,
     files,
     home::{Home, Plan, identity::Identity, keys::Keys, whole_second},
+    http::message::NodeStanding,
     peers::key::PeerSeed,
     system::{self, OsRng},
     wire,
@@ -30,6 +34,14 @@ use crate::{
 pub enum NetworkCommand {
     /// Make the genesis object and one node's home for each validator
     Init(NetworkArgs),
+    /// Look at the validators of a ledger, as a node sees them
+    #[command(after_help = "\
+Example:
+  medshare network doctor --home validator-1
+
+How many may fail, who has not signed lately, whether this node votes, whether everybody is
+named in config.toml. Ends with 0 when all is well, with 4 when there is a problem.")]
+    Doctor,
 }
 
 /// What `network init` takes.
@@ -74,7 +86,10 @@ pub struct NetworkArgs {
 /// [`crate::exit::Exit::Home`] when there is something at the folder;
 /// [`crate::exit::Exit::Storage`].
 pub fn run(command: NetworkCommand, context: &Context) -> Result<()> {
-    let NetworkCommand::Init(args) = command;
+    let args = match command {
+        NetworkCommand::Init(args) => args,
+        NetworkCommand::Doctor => return examine(context),
+    };
     wire::require_bft()?;
     if args.network.is_empty() || args.network.len() > 64 {
         return Err(usage("--network takes 1 to 64 characters"));
@@ -112,6 +127,23 @@ pub fn run(command: NetworkCommand, context: &Context) -> Result<()> {
     files::sync_folder(draft.path())?;
     Home::place(draft.path(), folder)?;
     report(&args, context, &members, chain, folder)
+}
+
+fn examine(context: &Context) -> Result<()> {
+    let node = context.anonymous_node()?;
+    let validators = validator::current(&node)?;
+    let standing: NodeStanding = node.read("/v1/node")?;
+    let configured = context.config.consensus.as_ref();
+    let network = Network {
+        validators: &validators,
+        standing: &standing,
+        configured: configured.map(|consensus| consensus.peers.len()),
+    };
+    let findings = network.examine();
+    for finding in &findings {
+        doctor::show(finding, &context.output)?;
+    }
+    doctor::conclude(&findings, "the network", &context.output)
 }
 
 /// A validator in the making.

@@ -261,6 +261,7 @@ fn serve(home: &Home, listen: Option<Address>, context: &Context) -> Result<()> 
         genesis: &home.genesis,
         folder: &home.node_folder(),
         secret,
+        account: home.facts.account,
         server: &context.config.server,
         store: &context.config.store,
         anchors: AnchorParts {

@@ -1,13 +1,15 @@
 //! The proof file: one logged operation that anybody can check offline against a
 //! genesis object.
 //!
-//! Canonical DAG-CBOR: `{v, leaf, receipt}`. The receipt leads from the leaf's hash
-//! to the root of a certified block; the genesis object says whose signatures count.
+//! Canonical DAG-CBOR: `{v, leaf, receipt, transitions}`. The receipt leads from the leaf's
+//! hash to the root of a certified block; the genesis object says whose signatures count, and
+//! where validators changed since, the transitions lead from those to the block's.
 
 use base::{Version, codec, genesis::Genesis};
-use ledger::{Leaf, Receipt, Validators, VerifiedReceipt};
+use ledger::{Leaf, Receipt, Transition, Validators, VerifiedReceipt};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
+use share::node::{Node, NodeError};
 use std::path::Path;
 
 use crate::{
@@ -26,16 +28,24 @@ pub struct ProofFile {
     leaf: ByteBuf,
     /// Inclusion proof and certified head.
     receipt: Receipt,
+    /// Every change of validators before that head; absent if there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    transitions: Vec<Transition>,
 }
 
 impl ProofFile {
-    /// The proof of `leaf`.
-    pub fn new(leaf: &Leaf, receipt: Receipt) -> Self {
-        Self {
+    /// The proof of `leaf`, with the transitions that `node` knows.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub fn new(leaf: &Leaf, receipt: Receipt, node: &dyn Node) -> Result<Self, NodeError> {
+        let transitions = transitions_before(receipt.head.header.height, node)?;
+        Ok(Self {
             version: Version,
             leaf: leaf.to_bytes().into(),
             receipt,
-        }
+            transitions,
+        })
     }
 
     /// The file's bytes.
@@ -68,13 +78,45 @@ impl ProofFile {
         if leaf.outcome != self.receipt.outcome {
             return Err(wrong("leaf and receipt have different outcomes".into()));
         }
+        let mut validators = Validators::of(genesis);
+        for transition in self.transitions {
+            let height = transition.head.header.height;
+            validators.follow(transition).map_err(|error| {
+                wrong(format!("validators changed at height {height}: {error}"))
+            })?;
+        }
         let receipt = self
             .receipt
-            .verify(&Validators::of(genesis), &leaf.operation)
+            .verify(&validators, &leaf.operation)
             .map_err(|error| wrong(error.to_string()))?;
         Ok((leaf, receipt))
     }
 }
+
+/// Every change of validators in blocks below `height`, oldest first: what leads from the
+/// genesis object to whoever certified that block.
+///
+/// # Errors
+/// [`NodeError`].
+pub fn transitions_before(height: u64, node: &dyn Node) -> Result<Vec<Transition>, NodeError> {
+    let mut found: Vec<Transition> = Vec::new();
+    loop {
+        let from = found.last().map_or(1, |last| last.head.header.height + 1);
+        let batch = node.transitions(from, BATCH)?;
+        let full = batch.len() >= BATCH as usize;
+        let before =
+            |transition: &Transition| (from..height).contains(&transition.head.header.height);
+        let useful = batch.iter().take_while(|one| before(one)).count();
+        let more = full && useful == batch.len();
+        found.extend(batch.into_iter().take(useful));
+        if !more {
+            return Ok(found);
+        }
+    }
+}
+
+/// Transitions asked for at once.
+const BATCH: u32 = 100;
 
 /// Reads a genesis file.
 ///

@@ -205,9 +205,7 @@ pub(super) fn insist(desk: &Desk<'_>, action: impl Into<Action>, output: &Output
     };
     let signed = Signed::new(operation, &desk.party.operation);
     let receipt = desk
-        .node
-        .submit(&signed)?
-        .verify(desk.validators, &signed)
+        .received(desk.node.submit(&signed)?, &signed)
         .map_err(|error| Fault::new(Exit::Invalid, error))?;
     let value = json!({"operation": receipt.id.to_string(), "index": receipt.index});
     output.data(&value, receipt.id)?;

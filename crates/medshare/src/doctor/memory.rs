@@ -1,10 +1,10 @@
 //! What a party remembers: the head it saw, operations and letters that are not done, what
 //! its key bag lacks.
 
-use ::ledger::Validators;
 use base::{Millis, operation::Role};
 use share::{
     checkup::{self, LastHead},
+    trust::Trust,
     vault::VaultError,
 };
 
@@ -13,12 +13,12 @@ use crate::home::{Home, vault::LocalVault};
 
 pub(super) fn look(
     home: &Home,
-    validators: &Validators,
+    trust: &Trust,
     vault: &LocalVault,
     found: &mut Vec<Finding>,
     newest: &mut Millis,
 ) {
-    found.push(head(vault, validators, newest));
+    found.push(head(vault, trust, newest));
     found.push(journal(vault));
     found.push(letters(vault));
     if home.facts.role == Role::Patient {
@@ -26,14 +26,14 @@ pub(super) fn look(
     }
 }
 
-fn unreadable(check: &'static str, error: VaultError) -> Finding {
+pub(super) fn unreadable(check: &'static str, error: &VaultError) -> Finding {
     Finding::problem(check, error.to_string(), "put the home back from a copy")
 }
 
-fn head(vault: &LocalVault, validators: &Validators, newest: &mut Millis) -> Finding {
+fn head(vault: &LocalVault, trust: &Trust, newest: &mut Millis) -> Finding {
     let damaged =
         "put the home back from a copy; the next command with the node reads the ledger anew";
-    match checkup::last_head(vault, validators) {
+    match checkup::last_head(vault, trust) {
         Ok(LastHead::Nothing) => Finding::ok("heads", "no head was seen yet"),
         Ok(LastHead::Head {
             height,
@@ -70,7 +70,7 @@ fn journal(vault: &LocalVault) -> Finding {
             ),
             "repeat the command that was cut off; any command with the node settles what has an outcome",
         ),
-        Err(error) => unreadable("journal", error),
+        Err(error) => unreadable("journal", &error),
     }
 }
 
@@ -86,7 +86,7 @@ fn letters(vault: &LocalVault) -> Finding {
             format!("{ready} were not sent: the node was away, or the mailbox is full"),
             "any command with the node sends them",
         ),
-        Err(error) => unreadable("letters", error),
+        Err(error) => unreadable("letters", &error),
     }
 }
 
@@ -104,6 +104,6 @@ fn bag(vault: &LocalVault) -> Finding {
             "key bag",
             format!("version {} holds every key", standing.number),
         ),
-        Err(error) => unreadable("key bag", error),
+        Err(error) => unreadable("key bag", &error),
     }
 }

@@ -14,6 +14,7 @@ mod ledger;
 mod leftovers;
 mod machine;
 mod memory;
+mod network;
 mod online;
 mod peers;
 mod pins;
@@ -22,11 +23,13 @@ mod repair;
 mod rights;
 mod store;
 
-use ::ledger::{Depth, Validators};
+use ::ledger::Depth;
 use base::{Millis, operation::Role};
+use share::trust::Trust;
 use std::path::Path;
 
 pub use finding::{Finding, State};
+pub use network::{Network, faults_tolerated};
 pub use repair::Repair;
 
 use crate::{
@@ -82,8 +85,7 @@ impl Exam<'_> {
             return Ok(found); // nobody here can read the rest
         }
         let mut newest = home.genesis.created;
-        let validators = Validators::of(&home.genesis);
-        self.sealed(&home, &validators, &mut found, &mut newest)?;
+        self.sealed(&home, &mut found, &mut newest)?;
         if home.facts.role == Role::Node {
             self.node(&home, &mut found, &mut newest)?;
         }
@@ -123,13 +125,7 @@ impl Exam<'_> {
     }
 
     /// What the passphrase opens, and what the node says to it.
-    fn sealed(
-        &self,
-        home: &Home,
-        validators: &Validators,
-        found: &mut Vec<Finding>,
-        newest: &mut Millis,
-    ) -> Result<()> {
+    fn sealed(&self, home: &Home, found: &mut Vec<Finding>, newest: &mut Millis) -> Result<()> {
         let Some(passphrase) = self.passphrase else {
             found.push(keys::sealed(home)?);
             return Ok(());
@@ -137,9 +133,16 @@ impl Exam<'_> {
         let Some((identity, vault)) = keys::look(home, passphrase, found)? else {
             return Ok(());
         };
-        memory::look(home, validators, &vault, found, newest);
+        let trust = match Trust::load(&home.genesis, &vault) {
+            Ok(trust) => trust,
+            Err(error) => {
+                found.push(memory::unreadable("validators", &error));
+                return Ok(());
+            }
+        };
+        memory::look(home, &trust, &vault, found, newest);
         match self.node {
-            Some(node) => online::ask(home, validators, &identity, &vault, node, found),
+            Some(node) => online::ask(home, &trust, &identity, &vault, node, found),
             None => found.push(online::not_asked()),
         }
         Ok(())

@@ -1,7 +1,6 @@
 //! What only the node knows, with `--online`: its head, the account's current key, the key
 //! bag that it keeps. Whatever an answer leads to stays in memory.
 
-use ::ledger::Validators;
 use base::operation::Role;
 use share::{
     bag::BagError,
@@ -9,6 +8,7 @@ use share::{
     desk::Desk,
     follow::{self, FollowError},
     node::{Node as _, NodeError},
+    trust::Trust,
 };
 
 use super::finding::Finding;
@@ -27,7 +27,7 @@ pub(super) fn not_asked() -> Finding {
 
 pub(super) fn ask(
     home: &Home,
-    validators: &Validators,
+    trust: &Trust,
     identity: &Identity,
     vault: &LocalVault,
     node: &HttpNode,
@@ -37,7 +37,7 @@ pub(super) fn ask(
         party: &identity.party,
         node,
         vault,
-        validators,
+        trust,
     };
     match follow::advance(&desk) {
         Ok(head) => found.push(Finding::ok(

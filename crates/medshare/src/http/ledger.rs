@@ -76,6 +76,26 @@ pub(super) async fn genesis(State(interface): Shared) -> Answer {
     Answer::object(&interface.genesis)
 }
 
+pub(super) async fn validators(State(interface): Shared) -> Handled {
+    read(interface, |view| view.validators().map(Some)).await
+}
+
+/// `?from=` a height.
+pub(super) async fn transitions(
+    State(interface): Shared,
+    Query(Range { from, limit }): Query<Range>,
+) -> Handled {
+    read(interface, move |view| {
+        let mut found = view.transitions(from)?;
+        found.truncate(limit.clamp(1, MAX_TRANSITIONS));
+        Ok(Some(found))
+    })
+    .await
+}
+
+/// Transitions of an answer: each has a certificate and a set of at most some hundred.
+const MAX_TRANSITIONS: usize = 100;
+
 pub(super) async fn head(State(interface): Shared) -> Handled {
     read(interface, |view| view.head().map(Some)).await
 }

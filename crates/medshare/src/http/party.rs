@@ -6,7 +6,7 @@ use base::{
 use hyper::Method;
 use ledger::{
     Account, BagState, ConsistencyProof, Grant, Guardianship, Head, InclusionProof, Institution,
-    Leaf, QueryState, Receipt, Record, Recovery, RequestState, ScopeState, StateInfo,
+    Leaf, QueryState, Receipt, Record, Recovery, RequestState, ScopeState, StateInfo, Transition,
 };
 use share::{
     node::{Node, NodeError},
@@ -128,6 +128,10 @@ impl Node for HttpNode {
                 codec::decode(leaf).map_err(|error| NodeError::BadAnswer(error.to_string()))
             })
             .collect()
+    }
+
+    fn transitions(&self, since: u64, limit: u32) -> Result<Vec<Transition>> {
+        self.read(&format!("/v1/transitions?from={since}&limit={limit}"))
     }
 
     fn inclusion(&self, index: u64, tree_size: u64) -> Result<InclusionProof> {

@@ -26,6 +26,8 @@ pub fn router(interface: Arc<Interface>) -> Router {
         .route("/v1/genesis", get(ledger::genesis))
         .route("/v1/head", get(ledger::head))
         .route("/v1/ledger/blocks/{height}", get(ledger::block_at))
+        .route("/v1/validators", get(ledger::validators))
+        .route("/v1/transitions", get(ledger::transitions))
         .route("/v1/leaves", get(ledger::leaves))
         .route("/v1/proofs/inclusion", get(ledger::inclusion))
         .route("/v1/proofs/consistency", get(ledger::consistency))

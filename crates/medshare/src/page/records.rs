@@ -1,7 +1,7 @@
 //! Models of her records, of who saw them, and of one operation with its proof.
 
 use base::{AccountId, Millis, OperationId, RecordId};
-use ledger::{Notice, QueryState, Record, StateInfo, StateStatus, Validators};
+use ledger::{Notice, QueryState, Record, StateInfo, StateStatus};
 use pages::{
     auditor,
     patient::{self, Access, Part, Party, Purpose, RecordState, RecordView, Signature},
@@ -383,8 +383,9 @@ pub(super) fn operation(entered: &Entered, asked: &Asked, id: OperationId) -> Re
     let path = receipt.inclusion.path.clone();
     // The page says what was checked here, against the genesis that this home pins; the id
     // too, since the node could answer with another operation.
-    let checked = receipt
-        .verify(&Validators::of(&entered.home.genesis), &leaf.operation)
+    let checked = entered
+        .desk()
+        .received(receipt, &leaf.operation)
         .map_err(|error| error.to_string());
     let verdict = match checked {
         Ok(checked) if checked.id == id => Ok(()),
@@ -438,7 +439,7 @@ fn text(value: &serde_json::Value) -> String {
 pub(super) fn proof(entered: &Entered, id: OperationId) -> Result<Reply> {
     let (_, leaf) = entered.node.operation(id)?.ok_or_else(nothing)?;
     let receipt = entered.node.receipt(id)?.ok_or_else(nothing)?;
-    let proof = ProofFile::new(&leaf, receipt);
+    let proof = ProofFile::new(&leaf, receipt, &entered.node)?;
     proof.clone().verify(&entered.home.genesis)?;
     let name = format!("{}.proof", show::short(id));
     Ok(Reply::File {

@@ -1,6 +1,5 @@
 //! A node's inside behind its interface: who orders, and whom it is linked to.
 
-use base::AccountId;
 use consensus::Sequencer;
 use std::{sync::Arc, time::Duration};
 use tokio::runtime::Runtime;
@@ -178,7 +177,7 @@ fn interface(
         finder: elsewhere.finder,
         post: opened.post,
         relay: elsewhere.relay,
-        operator: AccountId::of(&parts.secret.public()),
+        operator: parts.account,
         jobs: Jobs::default(),
         anchors: opened.anchors,
         standing: elsewhere

@@ -1,6 +1,5 @@
 //! Who orders the ledger at this node: itself alone, or itself and the other validators.
 
-use base::AccountId;
 use consensus::{Limits, Sequencer, Solo, SystemClock};
 use ledger::Ledger;
 use std::sync::Arc;
@@ -31,7 +30,7 @@ impl Orderer {
     /// [`Exit::Config`] when the other validators are not named, or this build has no engine;
     /// [`Exit::Home`], [`Exit::Forked`], [`Exit::Storage`].
     pub(super) fn start(parts: &NodeParts<'_>, ledger: &Arc<Ledger>) -> Result<Option<Self>> {
-        let account = AccountId::of(&parts.secret.public());
+        let account = parts.account;
         let validators = ledger.validators();
         let validators = validators.newest();
         if validators.key(account).is_none() {

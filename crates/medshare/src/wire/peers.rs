@@ -156,7 +156,7 @@ impl Joined {
         runtime: &Handle,
     ) -> Result<Self> {
         let plan = PeerPlan::of(peers.config, peers.home)?;
-        if orders(parts) == plan.upstream.is_some() {
+        if orders(parts, &opened.ledger) == plan.upstream.is_some() {
             return Err(Fault::new(
                 Exit::Config,
                 match plan.upstream {

@@ -29,7 +29,7 @@ pub(super) fn start(parts: &NodeParts<'_>, ledger: &Arc<Ledger>) -> Result<Bft> 
     files::make_private_folder(&folder)?;
     let path = parts.folder.join(CONFLICT);
     let known = kept_conflict(&path)?;
-    let account = base::AccountId::of(&parts.secret.public());
+    let account = parts.account;
     let bft = Bft::start(
         Parts {
             ledger: Arc::clone(ledger),

@@ -19,5 +19,6 @@ mod net;
 mod newer;
 mod page;
 mod restore;
+mod validators;
 mod verbs;
 mod wallets;

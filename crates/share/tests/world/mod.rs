@@ -25,10 +25,10 @@ use base::{
     operation::Role,
 };
 use consensus::{Limits, Solo};
-use ledger::{Head, Ledger, OpenOptions, Validators, View};
+use ledger::{Head, Ledger, OpenOptions, View};
 use rand_core::UnwrapErr;
 use share::{
-    Desk, account,
+    Desk, Trust, account,
     bag::Phrase,
     card::Card,
     identity::{HpkeSecret, Party, PatientSecrets, RecordSecret},
@@ -46,7 +46,7 @@ pub const START: Millis = Millis(1_795_305_600_000); // 2026-11-22
 
 pub struct World {
     pub genesis: Genesis,
-    pub validators: Validators,
+    pub trust: Trust,
     pub ledger: Arc<Ledger>,
     pub solo: Solo,
     pub store: Embedded,
@@ -261,7 +261,7 @@ impl World {
         )
         .unwrap();
         Self {
-            validators: Validators::of(&genesis),
+            trust: Trust::of(&genesis),
             genesis,
             ledger,
             solo,
@@ -306,7 +306,7 @@ impl World {
             party: &person.party,
             node: Box::leak(Box::new(self.client(person))),
             vault: &person.vault,
-            validators: &self.validators,
+            trust: &self.trust,
         }
     }
 

@@ -6,7 +6,7 @@ use base::{AccountId, Cid, Digest, OperationId, RecordId, ScopeId, Signed, Signe
 use consensus::{Sequencer as _, SubmitError};
 use ledger::{
     Account, BagState, ConsistencyProof, Grant, Guardianship, Head, InclusionProof, Leaf, Page,
-    QueryState, Receipt, Record, Recovery, RequestState, ScopeState, StateInfo,
+    QueryState, Receipt, Record, Recovery, RequestState, ScopeState, StateInfo, Transition,
 };
 use share::{Node, NodeError, prekey::Prekey};
 use store::{BlockStore as _, GetError, unixfs};
@@ -167,6 +167,11 @@ impl Node for Client<'_> {
             .view()
             .leaves(from, limit as usize)
             .map_err(fault)
+    }
+    fn transitions(&self, since: u64, limit: u32) -> Result<Vec<Transition>, NodeError> {
+        let mut found = self.world.view().transitions(since).map_err(fault)?;
+        found.truncate(limit as usize);
+        Ok(found)
     }
     fn inclusion(&self, index: u64, tree_size: u64) -> Result<InclusionProof, NodeError> {
         self.world
