@@ -96,10 +96,8 @@ impl Header {
             height: self.height,
             round: None,
             header: self.cid(),
-            signatures: vec![(
-                AccountId::of(&secret.public()),
-                secret.sign(&self.preimage()),
-            )],
+            // Its account, whichever key it has by now.
+            signatures: vec![(self.proposer, secret.sign(&self.preimage()))],
         }
     }
 }

@@ -106,10 +106,10 @@ fn a_network_of_one_is_told_that_it_tolerates_nothing() {
         "{}",
         found.stdout
     );
-    // The last one stays, and a node without institution cannot apply.
+    // The last one stays, and is one already.
     let leave = cast.net.run(&["validator", "leave", "--home", "node"]);
     leave.fails(9, "the last validator stays");
     cast.net
         .run(&["validator", "apply", "--home", "node"])
-        .fails(9, "apply");
+        .fails(9, "the account is a validator");
 }
