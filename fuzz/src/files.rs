@@ -215,7 +215,10 @@ fn proof() -> Option<Vec<u8>> {
     let receipt = words
         .iter()
         .find_map(|word| base::codec::decode(word).ok())?;
-    Some(ProofFile::new(&leaf, receipt).to_bytes())
+    let transitions = words
+        .iter()
+        .filter_map(|word| base::codec::decode(word).ok());
+    Some(ProofFile::new(&leaf, receipt, transitions.collect()).to_bytes())
 }
 
 /// Read, and every link followed that needs no verifier.

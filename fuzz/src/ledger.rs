@@ -5,16 +5,17 @@ use base::{
     OperationId, Signed, codec,
     genesis::{Genesis, Policy},
     operation::{
-        Ask, Bag, CompleteRecovery, Deny, Object, Review, Revoke, RotateScope, Unguard, Verdict,
+        Ask, Bag, CompleteRecovery, Deny, KeyConsent, NewKey, Object, Review, Revoke, RotateKey,
+        RotateScope, Unguard, Verdict,
     },
 };
 use consensus::follow::Conflict;
 use ledger::{
     Account, BagState, Block, CompactRange, ConsistencyProof, Failure, Grant, Guardianship, Head,
     InclusionProof, Leaf, Listing, Notice, Page, QueryState, Ranked, Receipt, Record, Recovery,
-    RequestState, ScopeState, StateInfo, View,
+    RequestState, ScopeState, StateInfo, Transition, ValidatorSet, View,
 };
-use world::{Asked, Guards, World, digest, id, key_of, parts, sid, want};
+use world::{Asked, Guards, World, digest, id, key_of, parts, secret, sid, want};
 
 /// The ledger's tests have a world with a real ledger in it: the seeds are its words.
 #[path = "../../crates/ledger/tests/it/world.rs"]
@@ -52,6 +53,14 @@ pub const LEDGER: Target = Target {
         Decoder {
             name: "compact-range",
             run: canonical::<CompactRange>,
+        },
+        Decoder {
+            name: "validators",
+            run: canonical::<ValidatorSet>,
+        },
+        Decoder {
+            name: "transitions",
+            run: |bytes| lenient::<Vec<Transition>>(bytes),
         },
         Decoder {
             name: "account",
@@ -206,6 +215,7 @@ pub(super) fn story() -> Story {
         },
     );
     let recoveries = recover(&mut world);
+    hand_over(&mut world);
     let view = world.view();
     let head = view.head().expect("a head");
     let size = head.header.tree_size;
@@ -227,6 +237,10 @@ pub(super) fn story() -> Story {
     answers.push(codec::encode(
         &view.consistency(5, size).expect("reads").expect("is there"),
     ));
+    answers.push(codec::encode(&view.validators().expect("reads")));
+    let transitions = view.transitions(1).expect("reads");
+    answers.push(codec::encode(&transitions));
+    answers.extend(transitions.iter().map(|one| codec::encode(one)));
     let mut range = CompactRange::new();
     for leaf in &leaves {
         range.append(&leaf.to_bytes());
@@ -349,6 +363,24 @@ fn recover(world: &mut World) -> [OperationId; 2] {
         },
     );
     [first, second]
+}
+
+/// The validator goes on under another key.
+fn hand_over(world: &mut World) {
+    let consent = KeyConsent {
+        chain: world.chain(),
+        account: id("node"),
+        sequence: world.sequence("node") + 1,
+    };
+    let new = secret("spare");
+    let consent = Signed::new(consent, &new).signature;
+    world.ok(
+        "node",
+        RotateKey {
+            new: NewKey::Operation(new.public(), consent),
+            compromised_after: None,
+        },
+    );
 }
 
 fn seeds() -> Vec<Vec<u8>> {

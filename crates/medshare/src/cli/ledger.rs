@@ -3,7 +3,7 @@
 
 use base::{OperationId, codec, genesis::Genesis};
 use clap::{Args, Subcommand};
-use ledger::{Block, CompactRange, HeadError, Leaf, Replay, Validators, VerifiedHead};
+use ledger::{Block, CompactRange, HeadError, Leaf, Receipt, Replay, Validators, VerifiedHead};
 use serde_json::{Value, json};
 use share::{node::Node as _, trust};
 use std::{io::Write as _, path::PathBuf, time::Duration};
@@ -12,7 +12,7 @@ use super::{
     anchored::{self, AnchorArgs, TrustArgs},
     context::Context,
     operation::parse_id,
-    proof::{ProofFile, read_genesis},
+    proof::{ProofFile, read_genesis, transitions_before},
     show,
 };
 use crate::{
@@ -350,8 +350,9 @@ fn prove(
         return anchored::report_proved(&anchored, output, bytes.len(), context);
     }
     let (_, leaf) = node.operation(id)?.ok_or_else(|| no_operation(id))?;
-    let receipt = node.read(&format!("/v1/operations/{id}/receipt"))?;
-    let proof = ProofFile::new(&leaf, receipt, &node)?;
+    let receipt: Receipt = node.read(&format!("/v1/operations/{id}/receipt"))?;
+    let transitions = transitions_before(receipt.head.header.height, &node)?;
+    let proof = ProofFile::new(&leaf, receipt, transitions);
     // What the person gets has been checked once already, against what this side trusts.
     let genesis = trusted_genesis(None, context, &node)?;
     let (_, checked) = proof.clone().verify(&genesis)?;

@@ -21,7 +21,12 @@ use std::{
 
 use super::routes::{Asked, Reply, nothing};
 use crate::{
-    cli::{contact, context::Entered, proof::ProofFile, show},
+    cli::{
+        contact,
+        context::Entered,
+        proof::{ProofFile, transitions_before},
+        show,
+    },
     exit::{Exit, Fault, Result},
     fhir,
 };
@@ -439,7 +444,8 @@ fn text(value: &serde_json::Value) -> String {
 pub(super) fn proof(entered: &Entered, id: OperationId) -> Result<Reply> {
     let (_, leaf) = entered.node.operation(id)?.ok_or_else(nothing)?;
     let receipt = entered.node.receipt(id)?.ok_or_else(nothing)?;
-    let proof = ProofFile::new(&leaf, receipt, &entered.node)?;
+    let transitions = transitions_before(receipt.head.header.height, &entered.node)?;
+    let proof = ProofFile::new(&leaf, receipt, transitions);
     proof.clone().verify(&entered.home.genesis)?;
     let name = format!("{}.proof", show::short(id));
     Ok(Reply::File {

@@ -284,6 +284,8 @@ const SITES: &[(&str, &str, By)] = &[
             "files/bag-head",
             "files/logged-operation",
             "ledger/head",
+            "ledger/validators",
+            "ledger/transitions",
             "ledger/receipt",
             "ledger/inclusion-proof",
             "ledger/consistency-proof",
