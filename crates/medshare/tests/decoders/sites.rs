@@ -174,6 +174,7 @@ const SITES: &[(&str, &str, By)] = &[
         Fuzz(&["ledger/leaf"]),
     ),
     ("ledger/src/storage/view.rs", "decode", OWN),
+    ("ledger/src/storage/view/validators.rs", "council", OWN),
     (
         "ledger/src/verify.rs",
         "decode",
@@ -314,6 +315,7 @@ const SITES: &[(&str, &str, By)] = &[
         Fuzz(&["files/letters", "files/prekeys", "files/bag-head"]),
     ),
     ("medshare/src/http/custody.rs", "inbox", QUERY),
+    ("medshare/src/http/ledger.rs", "transitions", QUERY),
     ("medshare/src/http/ledger.rs", "leaves", QUERY),
     ("medshare/src/http/ledger.rs", "inclusion", QUERY),
     ("medshare/src/http/ledger.rs", "consistency", QUERY),
