@@ -391,3 +391,49 @@ fn no_home_holds_a_key_of_another(keep: &Path) {
 }
 
 const PIECE: usize = 16;
+
+#[test]
+fn it_stays_for_a_browser_until_it_is_told_to_end() {
+    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_medshare"))
+        .args(["demo", "--serve", "--json"])
+        .env("TMPDIR", dir.path())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut links = Vec::new();
+    while links.len() < 3 {
+        let step: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        assert_ne!(step["outcome"], "failed", "{step}");
+        if step["step"] == "page" {
+            let text = step["text"].as_str().unwrap();
+            links.push(text.split_once("page: http://").unwrap().1.to_owned());
+        }
+    }
+    for link in &links {
+        let (host, path) = link.split_once('/').unwrap();
+        let mut stream = std::net::TcpStream::connect(host).unwrap();
+        let ask = format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(ask.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 303 "), "{answer}");
+    }
+    let end = Command::new("kill").arg(child.id().to_string()).status();
+    assert!(end.unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(
+        fs::read_dir(dir.path()).unwrap().count(),
+        0,
+        "something is left"
+    );
+    for link in &links {
+        let host = link.split_once('/').unwrap().0;
+        assert!(
+            std::net::TcpStream::connect(host).is_err(),
+            "{host} still listens"
+        );
+    }
+}

@@ -37,6 +37,7 @@ Examples:
   medshare demo --records ~/my-files
   medshare demo --keep ./stage
   medshare demo --anchor ethereum
+  medshare demo --serve
   medshare demo --json | jq -r '.step + \" \" + .outcome'
 
 Everything happens in a folder that only you can enter; it is removed at the end, or kept
@@ -53,6 +54,9 @@ pub struct DemoArgs {
     /// starts ($MEDSHARE_ANVIL, or anvil on the PATH)
     #[arg(long, value_name = "CHAIN", value_delimiter = ',')]
     anchor: Vec<Chain>,
+    /// Stay when the story is told: the patients' pages, in a browser, until Ctrl-C
+    #[arg(long)]
+    serve: bool,
     #[command(subcommand)]
     dishonest: Option<Dishonest>,
 }
@@ -95,7 +99,7 @@ pub fn run(args: &DemoArgs, context: &Context) -> Result<()> {
                 .transpose()?;
             let stage = Stage::new(args.keep.as_deref())?;
             let mut report = Report::new(context.output.json);
-            match story::tell(&stage, &mut report, sources, &args.anchor) {
+            match story::tell(&stage, &mut report, sources, &args.anchor, args.serve) {
                 // Its reader has what it wanted; the stage is tidied up all the same.
                 Err(_) if report.is_unread() => Ok(()),
                 told => told,

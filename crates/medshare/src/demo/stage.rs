@@ -5,7 +5,10 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -26,6 +29,8 @@ pub(super) struct Stage {
     /// Removed with the stage.
     _temporary: Option<tempfile::TempDir>,
     processes: Arc<Mutex<Vec<Running>>>,
+    /// Ctrl-C is how it is meant to end.
+    serving: Arc<AtomicBool>,
 }
 
 impl Stage {
@@ -56,6 +61,7 @@ impl Stage {
             socket,
             _temporary: (!unused).then_some(temporary),
             processes: Arc::default(),
+            serving: Arc::default(),
         };
         stage.leave_on_signals()?;
         Ok(stage)
@@ -102,21 +108,38 @@ impl Stage {
     pub(super) fn run_node(&self, node: &Party) -> Result<Running> {
         let listen = self.address();
         let running = self.run(node, &["node", "run", "--listen", &listen])?;
-        let log = node.path("run.log");
+        self.hear(node, &running, "listening")?;
+        Ok(running)
+    }
+
+    /// Waits until what `party` runs has said `word`; gives all that it said.
+    ///
+    /// # Errors
+    /// [`Exit::Unreachable`] with its last line when it ends or stays silent.
+    pub(super) fn hear(&self, party: &Party, running: &Running, word: &str) -> Result<String> {
+        let log = party.path("run.log");
         let started = Instant::now();
         loop {
             let said = fs::read_to_string(&log).unwrap_or_default();
-            if said.contains("listening") {
-                return Ok(running);
+            if said.contains(word) && said.ends_with('\n') {
+                return Ok(said);
             }
             if !running.is_alive() || started.elapsed() > START {
-                let last = said.lines().last().unwrap_or("it said nothing").to_owned();
+                let last = said.lines().last().unwrap_or("it said nothing");
                 return Err(Fault::new(
                     Exit::Unreachable,
-                    format!("the node did not start: {last}"),
+                    format!("{} did not start: {last}", party.name),
                 ));
             }
             thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Stays until Ctrl-C, which ends the program with success then.
+    pub(super) fn serve(&self) -> ! {
+        self.serving.store(true, Ordering::SeqCst);
+        loop {
+            thread::park();
         }
     }
 
@@ -139,6 +162,7 @@ impl Stage {
     fn leave_on_signals(&self) -> Result<()> {
         let stop = Stop::on_signals()?;
         let processes = Arc::clone(&self.processes);
+        let serving = Arc::clone(&self.serving);
         let folder = (!self.kept).then(|| self.folder.clone());
         thread::spawn(move || {
             while !stop.wait(Duration::from_secs(3600)) {}
@@ -146,7 +170,10 @@ impl Stage {
             if let Some(folder) = folder {
                 let _ = fs::remove_dir_all(folder);
             }
-            std::process::exit(INTERRUPTED);
+            std::process::exit(match serving.load(Ordering::SeqCst) {
+                true => 0,
+                false => INTERRUPTED,
+            });
         });
         Ok(())
     }

@@ -10,6 +10,7 @@ mod patients;
 mod records;
 mod recovery;
 mod refusals;
+mod serve;
 mod sharing;
 mod tampering;
 
@@ -27,6 +28,7 @@ pub(super) fn tell(
     report: &mut Report,
     sources: Option<Vec<Source>>,
     chains: &[Chain],
+    stays: bool,
 ) -> Result<()> {
     report.talk("medshare: patients own their medical records and share them.")?;
     report.talk(
@@ -45,6 +47,9 @@ pub(super) fn tell(
     end::accept_waiting(report, &cast, &published)?;
     recovery::bring_back(stage, report, &cast, &published)?;
     end::settle(report, &cast, &published, chains)?;
+    if stays {
+        return serve::stay(stage, report, &cast);
+    }
     node.stop();
     end::farewell(stage, report, &cast)
 }
