@@ -236,7 +236,8 @@ impl Bft {
         })
     }
 
-    /// Makes `folder` that of a validator that has never voted anywhere. A validator that is
+    /// Makes `folder` that of a validator that has never voted anywhere; a memory that is there
+    /// stays. A validator that is
     /// started in a folder without this has lost its memory: it follows the others, and votes
     /// again once everything that it can have voted for is decided, and it is started anew.
     ///

@@ -63,6 +63,8 @@ pub struct NodeParts<'a> {
     pub folder: &'a Path,
     /// The account's operation key: the validator's, at a node that orders.
     pub secret: OperationSecret,
+    /// The key that is to replace it, while a rotation is under way.
+    pub next: Option<OperationSecret>,
     /// The node's account: a key that was rotated no longer gives it.
     pub account: AccountId,
     /// Limits.
@@ -242,10 +244,11 @@ struct Opened {
     stop: Stop,
 }
 
-/// Whether the node's account orders the ledger's operations.
+/// Whether the node takes part in ordering the ledger's operations, or is to: a node that
+/// names the validators hears the ledger from them.
 #[cfg(feature = "peers")]
 fn orders(parts: &NodeParts<'_>, ledger: &Ledger) -> bool {
-    ledger.validators().newest().key(parts.account).is_some()
+    parts.consensus.is_some() || ledger.validators().newest().key(parts.account).is_some()
 }
 
 /// Whether there is a ledger in a node's folder.

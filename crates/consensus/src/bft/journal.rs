@@ -36,6 +36,13 @@ impl Journal {
     /// Makes the journal of a validator that has never voted.
     pub(super) fn prepare(path: &Path) -> Result<(), OpenError> {
         let device = Arc::new(FileDevice::new(path));
+        if device
+            .exists()
+            .map_err(redb::Error::from)
+            .map_err(OpenError::Database)?
+        {
+            return Ok(());
+        }
         let made = Tables::create(device, CACHE, TABLES_VERSION, |database| {
             first(database, true)
         });

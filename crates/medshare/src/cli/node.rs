@@ -1,14 +1,17 @@
 //! `medshare node`: ledger, store and interface in one process, and the node's own id.
 
 use anchor::Chain;
-use base::operation::Role;
+use base::{key::OperationSecret, operation::Role};
 use clap::Subcommand;
 use serde_json::json;
 
 use super::context::Context;
 use crate::{
     exit::Result,
-    home::{Home, identity::Identity},
+    home::{
+        Home,
+        identity::{Identity, Kind},
+    },
     http::{
         Address, listen_address,
         message::{Following, NodeStanding, Status, ValidatorStanding},
@@ -230,11 +233,13 @@ fn serve(home: &Home, listen: Option<Address>, context: &Context) -> Result<()> 
     // A second node on this home is refused before anybody types a passphrase.
     let running = home.lock_for_running()?;
     let keys = home.unlock(&context.passphrase.read()?)?;
-    let (secret, seed, ethereum) = {
+    let (secret, next, seed, ethereum) = {
         let session = home.enter(&keys, context.patience)?;
         let seed = Identity::peer_seed(&session.vault)?;
         let ethereum = Identity::anchor_key(&session.vault, Chain::Ethereum)?;
-        (session.identity.party.operation.clone(), seed, ethereum)
+        let next = Identity::staged(&session.vault, Kind::Operation)?.map(OperationSecret::new);
+        let current = session.identity.party.operation.clone();
+        (current, next, seed, ethereum)
     };
     drop(keys);
     if !wire::has_ledger(&home.node_folder()) {
@@ -261,6 +266,7 @@ fn serve(home: &Home, listen: Option<Address>, context: &Context) -> Result<()> 
         genesis: &home.genesis,
         folder: &home.node_folder(),
         secret,
+        next,
         account: home.facts.account,
         server: &context.config.server,
         store: &context.config.store,

@@ -6,7 +6,7 @@ use base::{
     operation::{Apply, Expel, Leave, Role, Vote},
 };
 use clap::Subcommand;
-use ledger::{Account, Proposal, ProposalStatus, Seat, ValidatorSet};
+use ledger::{Account, Change, Proposal, ProposalStatus, Seat, ValidatorSet};
 use serde_json::json;
 use share::node::Node as _;
 
@@ -16,7 +16,7 @@ use super::{
     context::{Context, Entered},
     operation::{parse_id, report, send},
 };
-use crate::{doctor::faults_tolerated, exit::Result, http::HttpNode};
+use crate::{doctor::faults_tolerated, exit::Result, http::HttpNode, wire};
 
 /// Verbs of validators.
 #[derive(Subcommand, Debug)]
@@ -64,6 +64,8 @@ pub fn run(command: ValidatorCommand, context: &Context) -> Result<()> {
         ValidatorCommand::Apply => {
             let entered = context.enter(&[Role::Node])?;
             let sent = send(&entered, Apply {})?;
+            // It is no validator, so it votes for no height that it may have voted for before.
+            wire::prepare_validator(&entered.home.node_folder())?;
             let done = "applied; more than two thirds of the validators' weight must vote for it";
             report(&context.output, done, &sent, &[])
         }
@@ -98,6 +100,12 @@ pub fn run(command: ValidatorCommand, context: &Context) -> Result<()> {
 
 fn vote(proposal: OperationId, context: &Context) -> Result<()> {
     let entered = context.enter(&[Role::Node])?;
+    let found: Option<Proposal> = entered.node.find(&format!("/v1/proposals/{proposal}"))?;
+    let is_seat = found.is_some_and(|found| matches!(found.change, Change::Seat { .. }));
+    if is_seat && current(&entered.node)?.len() == 1 && context.config.consensus.is_none() {
+        // It ordered alone: in rounds it has never voted.
+        wire::prepare_validator(&entered.home.node_folder())?;
+    }
     let sent = send(&entered, Vote { proposal })?;
     let done = standing_of(&entered, proposal)?;
     report(&context.output, &done, &sent, &[])

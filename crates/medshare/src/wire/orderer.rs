@@ -23,20 +23,26 @@ pub(super) enum Orderer {
 pub(super) type AskValidator = Arc<dyn Fn() -> ValidatorStanding + Send + Sync>;
 
 impl Orderer {
-    /// Starts what the genesis object and the configuration ask for; none at a node whose
-    /// account is no validator.
+    /// Starts what ledger and configuration ask for. A node that names validators is one of
+    /// them as soon, and as long, as the ledger says so, and follows them otherwise; none at a
+    /// node that names nobody and is no validator.
     ///
     /// # Errors
     /// [`Exit::Config`] when the other validators are not named, or this build has no engine;
     /// [`Exit::Home`], [`Exit::Forked`], [`Exit::Storage`].
     pub(super) fn start(parts: &NodeParts<'_>, ledger: &Arc<Ledger>) -> Result<Option<Self>> {
-        let account = parts.account;
         let validators = ledger.validators();
         let validators = validators.newest();
-        if validators.key(account).is_none() {
-            return Ok(None);
-        }
-        if validators.len() == 1 && parts.consensus.is_none() {
+        if parts.consensus.is_none() {
+            if validators.key(parts.account).is_none() {
+                return Ok(None);
+            }
+            if validators.len() > 1 {
+                return Err(Fault::new(
+                    Exit::Config,
+                    "this node is one of several validators: set consensus.listen and consensus.peers in config.toml",
+                ));
+            }
             return start_solo(parts, ledger).map(|solo| Some(Self::Solo(Arc::new(solo))));
         }
         require_bft()?;
@@ -86,8 +92,12 @@ fn start_solo(parts: &NodeParts<'_>, ledger: &Arc<Ledger>) -> Result<Solo> {
         queue: parts.server.queue as usize,
         ..Limits::default()
     };
-    let ledger = Arc::clone(ledger);
-    Solo::start(ledger, parts.secret.clone(), SystemClock, limits)
+    // The seat says which key signs: a rotation may not have been heard of to its end.
+    let seat = ledger.validators().newest().key(parts.account);
+    let next = parts.next.as_ref();
+    let next = next.filter(|next| seat == Some(next.public()));
+    let secret = next.unwrap_or(&parts.secret).clone();
+    Solo::start(Arc::clone(ledger), secret, SystemClock, limits)
         .map_err(|error| Fault::new(Exit::Home, error))
 }
 

@@ -20,10 +20,7 @@ use crate::{
 
 pub(super) fn start(parts: &NodeParts<'_>, ledger: &Arc<Ledger>) -> Result<Bft> {
     let Some(consensus) = &parts.consensus else {
-        return Err(Fault::new(
-            Exit::Config,
-            "this node is one of several validators: set consensus.listen and consensus.peers in config.toml",
-        ));
+        return Err(Fault::new(Exit::Config, "no [consensus] in config.toml"));
     };
     let folder = parts.folder.join(FOLDER);
     files::make_private_folder(&folder)?;
@@ -34,7 +31,7 @@ pub(super) fn start(parts: &NodeParts<'_>, ledger: &Arc<Ledger>) -> Result<Bft> 
         Parts {
             ledger: Arc::clone(ledger),
             account,
-            secrets: vec![parts.secret.clone()],
+            secrets: parts.next.iter().chain([&parts.secret]).cloned().collect(),
             clock: Box::new(SystemClock),
             network: Network {
                 listen: consensus.config.listen.clone(),

@@ -6,6 +6,7 @@
 #[allow(dead_code)]
 mod fleet;
 mod load;
+mod members;
 mod validators;
 
 use load::Load;
