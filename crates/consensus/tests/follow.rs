@@ -23,6 +23,10 @@ use std::{
 };
 use tempfile::TempDir;
 
+#[allow(unused_imports)]
+#[path = "../../ledger/tests/it/world.rs"]
+mod world;
+
 fn secret(name: &str) -> OperationSecret {
     OperationSecret::new(Digest::of(name.as_bytes()).0)
 }
@@ -534,4 +538,61 @@ fn a_certified_block_that_cannot_be_ends_it() {
     assert!(conflict.fault.contains("state"), "{}", conflict.fault);
     assert!(!conflict.is_fork(&follower.ledger().validators()).unwrap());
     assert_eq!(follower.head().unwrap().header.height, 0);
+}
+
+/// What a ledger has, told as it is.
+struct Told(Arc<Ledger>);
+
+impl Upstream for Told {
+    fn news(&self, from: u64) -> Result<News, UpstreamError> {
+        let view = self.0.view().unwrap();
+        Ok(News {
+            head: view.head().unwrap(),
+            blocks: (from..)
+                .map_while(|height| view.block(height).unwrap())
+                .take(3)
+                .collect(),
+        })
+    }
+
+    fn submit(&self, _: Vec<u8>) -> Result<Receipt, SubmitError> {
+        Err(SubmitError::Unreachable("it only tells".into()))
+    }
+}
+
+/// From the first block on, while the validators became others, and others again.
+#[test]
+fn changes_of_validators_are_followed() {
+    use base::operation::{Apply, Leave, Vote};
+    use world::World;
+    let founders = [("mercy", None), ("general", None)];
+    let genesis = world::genesis(&["node"], &founders, Policy::default());
+    let mut world = World::empty(genesis.clone());
+    for name in ["mercy", "general"] {
+        world.register(name, Role::Hospital);
+    }
+    world.register("n2", Role::Node);
+    world.join("n2", "general");
+    let proposal = world.ok("n2", Apply {});
+    world.ok("node", Vote { proposal });
+    for name in ["pat", "quinn", "rose"] {
+        world.register(name, Role::Patient);
+    }
+    world.ok("node", Leave {});
+    world.register("iris", Role::Patient);
+    let upstream = Arc::new(world.ledger.take().unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("ledger.redb");
+    let ledger = Ledger::create(&path, &genesis, OpenOptions::default()).unwrap();
+    let told = Arc::new(Told(Arc::clone(&upstream)));
+    let follower = Follower::start(Arc::new(ledger), told, QUICK, None, |_| {}).unwrap();
+    let head = upstream.view().unwrap().head().unwrap();
+    let until = Instant::now() + Duration::from_secs(20);
+    while follower.head().unwrap() != head {
+        assert!(Instant::now() < until, "{:?}", follower.standing());
+        thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(follower.ledger().validators(), upstream.validators());
+    assert_eq!(follower.ledger().validators().newest().len(), 1);
+    assert_eq!(follower.standing().conflict, None);
 }

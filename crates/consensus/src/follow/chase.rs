@@ -1,7 +1,7 @@
 //! One step of a follower: what the upstream tells, against the ledger at hand. No thread,
 //! no clock.
 
-use ledger::{AppendError, Block, Fault, Head, Ledger, VerifiedHead, View};
+use ledger::{AppendError, Block, Fault, Head, HeadError, Ledger, VerifiedHead, View};
 
 use super::{Conflict, News, Upstream, UpstreamError, conflict::contradict};
 
@@ -27,9 +27,18 @@ pub(crate) enum Setback {
 pub(super) fn step(ledger: &Ledger, upstream: &dyn Upstream) -> Result<Progress, Setback> {
     let own = ledger.view()?.head()?.header.height;
     let News { head, blocks } = upstream.news(own + 1)?;
-    let head = head
-        .verify(&ledger.validators())
-        .map_err(|error| Setback::Trouble(format!("the upstream node's head: {error}")))?;
+    let head = match head.verify(&ledger.validators()) {
+        // Validators that this ledger comes to know on the way there.
+        Err(HeadError::OtherValidators) if !blocks.is_empty() => {
+            for block in blocks {
+                append(ledger, block)?;
+            }
+            return Ok(Progress::Behind);
+        }
+        other => other,
+    };
+    let head =
+        head.map_err(|error| Setback::Trouble(format!("the upstream node's head: {error}")))?;
     compare(&ledger.view()?, &head)?;
     if head.header.height < own {
         return Err(Setback::Trouble(format!(

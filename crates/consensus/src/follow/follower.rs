@@ -2,7 +2,7 @@
 //! passes operations on.
 
 use base::{SignedOperation, codec};
-use ledger::{Fault, Head, Ledger, Receipt, Refusal, VerifiedHead};
+use ledger::{Fault, Head, HeadError, Ledger, Receipt, ReceiptError, Refusal, VerifiedHead};
 use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
@@ -183,11 +183,18 @@ impl Sequencer for Follower {
             }
             other => other?,
         };
-        let receipt = receipt
-            .verify(&shared.ledger.validators(), &signed)
-            .map_err(|error| {
-                SubmitError::Unknown(format!("the upstream node's receipt: {error}"))
-            })?;
+        let checked = receipt.clone().verify(&shared.ledger.validators(), &signed);
+        let checked = match checked {
+            // The validators changed on the way to its block: that is here soon.
+            Err(ReceiptError::Head(HeadError::OtherValidators)) => {
+                self.reach(receipt.head.header.height).map_err(unread)?;
+                receipt.verify(&shared.ledger.validators(), &signed)
+            }
+            other => other,
+        };
+        let receipt = checked.map_err(|error| {
+            SubmitError::Unknown(format!("the upstream node's receipt: {error}"))
+        })?;
         let height = receipt.head().header.height;
         self.reach(height).map_err(unread)?;
         shared.judge(receipt.head()).map_err(unread)?;

@@ -2,7 +2,8 @@
 //! is rotated, weights follow credit, one that lies is punished, and a ledger of one grows.
 
 use base::{
-    Digest, Operation, OperationId, Signed, genesis::Policy, key::OperationSecret, operation::*,
+    Action, Digest, Operation, OperationId, Signed, genesis::Policy, key::OperationSecret,
+    operation::*,
 };
 use consensus::{Limits, Sequencer, Solo, SubmitError, SystemClock};
 use ledger::{CreditReason, Ledger, OpenOptions, Outcome, ProposalStatus, word_preimage};
@@ -49,7 +50,7 @@ fn run(world: &mut World, names: &[&str]) -> Net {
 }
 
 /// Sends an operation of `name` to a node; its sequence number is the ledger's next.
-fn send(net: &Net, at: usize, name: &str, action: impl Into<base::Action>) -> OperationId {
+fn send(net: &Net, at: usize, name: &str, action: impl Into<Action>) -> OperationId {
     let by = secret(name);
     let genesis = net.genesis();
     let sequence = net.node(at).ledger().view().unwrap();
@@ -329,7 +330,7 @@ fn a_ledger_of_one_becomes_one_of_several() {
         Limits::default(),
     );
     let solo = solo.unwrap();
-    let submit = |by: &OperationSecret, name: &str, action: base::Action| {
+    let submit = |by: &OperationSecret, name: &str, action: Action| {
         let sequence = solo.ledger().view().unwrap().sequence(id(name)).unwrap() + 1;
         let operation = Operation {
             chain: genesis.chain(),
@@ -371,4 +372,45 @@ fn a_ledger_of_one_becomes_one_of_several() {
     assert!(head.certificate.signatures.len() >= 3);
     net.replay_each();
     assert_eq!(leaves(&net, 3), leaves(&net, 0));
+}
+
+/// The same key on two machines, which people do when they bring a dead one back: in its turn
+/// each proposes a block of its own. The others see both, and put it on the ledger.
+#[test]
+fn a_key_at_two_nodes_is_found_out_and_loses_its_seat() {
+    let names = ["node", "n2", "n3", "n4"];
+    let mut world = prepared(&names, &[]);
+    world.register("pat", Role::Patient);
+    let mut net = run(&mut world, &["node", "n2", "n3", "n4", "n4"]);
+    let until = Instant::now() + Duration::from_secs(60);
+    let mut version = 0;
+    while seats(&net, 0).contains(&id("n4")) {
+        version += 1;
+        bags(&net, 0, version, 1);
+        let standing = net.node(0).standing();
+        assert!(Instant::now() < until, "never found out: {standing:?}");
+        thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(seats(&net, 0).len(), 3);
+    let view = net.node(0).ledger().view().unwrap();
+    let lines = view.journal(id("institute"), 0).unwrap();
+    let paid = lines
+        .iter()
+        .filter(|line| line.reason == CreditReason::DoubleSign);
+    assert!(paid.clone().count() > 0);
+    for line in paid {
+        let (_, leaf) = view.operation(line.cause).unwrap().unwrap();
+        let Action::DoubleSign(proof) = leaf.operation.body.action else {
+            panic!("paid for something else");
+        };
+        assert_eq!(proof.validator, id("n4"));
+        let punished = view.punishment(id("n4"), proof.height).unwrap().unwrap();
+        assert_eq!(punished.proof, line.cause);
+    }
+    // The others go on, and have one ledger.
+    net.stop(3);
+    net.stop(4);
+    bags(&net, 1, version + 1, 5);
+    level(&net);
+    net.replay_each();
 }
