@@ -8,11 +8,10 @@
 //! It refuses to know how the upstream is reached.
 
 pub(crate) mod chase;
-mod conflict;
 mod follower;
 
-pub use conflict::Conflict;
 pub use follower::{Follower, Settings, Standing, StartError};
+pub use ledger::Conflict;
 
 use ledger::{Block, Head, Receipt};
 use thiserror::Error;

@@ -75,6 +75,7 @@
 mod assemble;
 pub mod block;
 mod budget;
+mod conflict;
 mod credit;
 pub mod leaf;
 pub mod log;
@@ -90,6 +91,7 @@ mod word;
 pub use assemble::Slot;
 pub use block::{Block, Certificate, Head, HeadError, Header, VerifiedHead};
 pub use budget::hint_cost;
+pub use conflict::{Conflict, contradict};
 pub use credit::{Ranked, decayed};
 pub use leaf::{Failure, Leaf, Outcome, Refusal};
 pub use log::{CompactRange, ConsistencyProof, InclusionProof, ProofError};

@@ -80,6 +80,30 @@ pub enum Existing {
     Refuse,
 }
 
+impl Existing {
+    /// As `--force` says.
+    pub const fn of(force: bool) -> Self {
+        match force {
+            true => Self::Replace,
+            false => Self::Refuse,
+        }
+    }
+}
+
+/// Writes a whole file, or none.
+///
+/// # Errors
+/// [`Exit::Usage`] when it is there and may not be replaced, [`Exit::Storage`].
+pub fn write_whole(path: &Path, bytes: &[u8], existing: Existing) -> Result<()> {
+    check_free(path, existing)?;
+    let mut pending = Pending::new(path)?;
+    pending
+        .file()
+        .write_all(bytes)
+        .map_err(|error| Fault::io(path.display(), &error))?;
+    pending.keep(existing)
+}
+
 /// Refuses early what [`Pending::keep`] would refuse late.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use base::{
     AccountId, Action, Digest, OperationId, SignedOperation, codec,
     operation::{NewKey, PatientKeys},
 };
-use ledger::{Account, CompactRange, Head, KeyPeriod, VerifiedHead};
+use ledger::{Account, Block, CompactRange, Head, KeyPeriod, VerifiedHead};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, btree_map::Entry};
 use thiserror::Error;
@@ -40,6 +40,10 @@ pub struct Conflict {
     pub seen: (u64, u64),
     /// Height and log size of the head that contradicts it.
     pub found: (u64, u64),
+    /// Both heads, certified: that of the height seen where the node has another there, the
+    /// newest one otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Box<ledger::Conflict>>,
 }
 
 /// Fetches the newest head, checks its certificate and that it extends the one seen,
@@ -54,7 +58,7 @@ pub fn advance(desk: &Desk<'_>) -> Result<VerifiedHead, FollowError> {
     }
     let head = newest(desk)?;
     if !extends(desk, &mark, &head)? {
-        let conflict = conflict(&mark, &head);
+        let conflict = conflict(desk, &mark, &head);
         mark.stopped = Some(conflict.clone());
         vault::save(desk.vault, Table::Watermark, MARK, &mark)?;
         return Err(FollowError::Stopped(conflict));
@@ -384,12 +388,47 @@ impl Seen {
     }
 }
 
-fn conflict(mark: &Watermark, head: &VerifiedHead) -> Conflict {
-    let seen = mark.head.as_ref().map(|head| &head.header);
+/// What the node says now against what was seen.
+fn conflict(desk: &Desk<'_>, mark: &Watermark, head: &VerifiedHead) -> Conflict {
+    let found = (head.header.height, head.header.tree_size);
+    let Some(seen) = &mark.head else {
+        return Conflict {
+            seen: (0, 0),
+            found,
+            proof: None,
+        };
+    };
+    let (height, size) = (seen.header.height, seen.header.tree_size);
+    // Two heads of one height convict by themselves; what the node does not give is no proof.
+    let there = desk.node.head_at(height).ok().flatten();
+    let there = there.and_then(|there| desk.certified(there).ok());
+    let theirs = there.filter(|there| there.header != seen.header);
+    let fault = match theirs {
+        Some(_) => format!("two heads of height {height}"),
+        None => format!(
+            "the log of height {} does not extend that of {height}",
+            found.0
+        ),
+    };
+    let theirs = Block {
+        head: theirs.unwrap_or_else(|| head.clone()).into_head(),
+        leaves: Vec::new(),
+    };
+    let proof = ledger::Conflict::new(seen.clone(), theirs, fault);
     Conflict {
-        seen: seen.map_or((0, 0), |header| (header.height, header.tree_size)),
-        found: (head.header.height, head.header.tree_size),
+        seen: (height, size),
+        found,
+        proof: Some(Box::new(proof)),
     }
+}
+
+/// What stopped this party, if something did.
+///
+/// # Errors
+/// [`VaultError`].
+pub fn stopped(vault: &dyn Vault) -> Result<Option<Conflict>, VaultError> {
+    let mark: Option<Watermark> = vault::load(vault, Table::Watermark, MARK)?;
+    Ok(mark.and_then(|mark| mark.stopped))
 }
 
 const MARK: &[u8] = b"head";

@@ -35,6 +35,12 @@ pub trait Node: Send + Sync {
     /// [`NodeError`].
     fn head(&self) -> Result<Head, NodeError>;
 
+    /// The head of a height, unchecked.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    fn head_at(&self, height: u64) -> Result<Option<Head>, NodeError>;
+
     /// How validators changed at height `since` and after it, oldest first, at most `limit`
     /// times: what a party that knows the validators from `since` on lacks.
     ///

@@ -122,6 +122,7 @@ macro_rules! node {
 node! {
     reads {
         head() -> Head;
+        head_at(height: u64) -> Option<Head>;
         transitions(since: u64, limit: u32) -> Vec<Transition>;
         sequence(account: AccountId) -> u64;
         account(account: AccountId) -> Option<Account>;

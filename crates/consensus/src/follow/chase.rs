@@ -1,9 +1,9 @@
 //! One step of a follower: what the upstream tells, against the ledger at hand. No thread,
 //! no clock.
 
-use ledger::{AppendError, Block, Fault, Head, HeadError, Ledger, VerifiedHead, View};
+use ledger::{AppendError, Block, Fault, Head, HeadError, Ledger, VerifiedHead, View, contradict};
 
-use super::{Conflict, News, Upstream, UpstreamError, conflict::contradict};
+use super::{Conflict, News, Upstream, UpstreamError};
 
 /// How far a step came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -3,13 +3,16 @@
 
 use base::{OperationId, codec, genesis::Genesis};
 use clap::{Args, Subcommand};
-use ledger::{Block, CompactRange, HeadError, Leaf, Receipt, Replay, Validators, VerifiedHead};
+use ledger::{
+    Block, CompactRange, Conflict, HeadError, Leaf, Receipt, Replay, Validators, VerifiedHead,
+};
 use serde_json::{Value, json};
 use share::{node::Node as _, trust};
-use std::{io::Write as _, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use super::{
     anchored::{self, AnchorArgs, TrustArgs},
+    conflict::{self, ConflictArgs},
     context::Context,
     operation::parse_id,
     proof::{ProofFile, read_genesis, transitions_before},
@@ -17,7 +20,7 @@ use super::{
 };
 use crate::{
     exit::{Exit, Fault, Result},
-    files::{self, Existing, Pending},
+    files::{self, Existing, write_whole},
     home::Home,
     http::HttpNode,
     stop::Stop,
@@ -90,6 +93,8 @@ Example:
         #[arg(long, value_name = "FILE")]
         genesis: Option<PathBuf>,
     },
+    /// Show what contradicts the ledger that this home saw, prove it, decide
+    Conflict(ConflictArgs),
     /// Write the ledger's genesis file
     Genesis {
         /// The file
@@ -139,9 +144,10 @@ pub fn run(command: LedgerCommand, context: &Context) -> Result<()> {
             trust,
         } => verify(&file, genesis, &trust, context),
         LedgerCommand::Replay { genesis } => replay(genesis, context),
+        LedgerCommand::Conflict(args) => conflict::run(&args, context),
         LedgerCommand::Genesis { output, force } => {
             let genesis = context.anonymous_node()?.genesis()?;
-            write_file(&output, &codec::encode(&genesis), force)?;
+            write_whole(&output, &codec::encode(&genesis), Existing::of(force))?;
             context.output.data(
                 &json!({"chain": genesis.chain().to_string(), "file": output.display().to_string()}),
                 format!("genesis of {} ({}) in {}", genesis.chain(), genesis.network, output.display()),
@@ -336,17 +342,13 @@ fn prove(
     anchor: &AnchorArgs,
     context: &Context,
 ) -> Result<()> {
-    let existing = if force {
-        Existing::Replace
-    } else {
-        Existing::Refuse
-    };
+    let existing = Existing::of(force);
     files::check_free(output, existing)?;
     let node = context.anonymous_node()?;
     if let Some(chain) = anchor.anchor {
         let genesis = trusted_genesis(None, context, &node)?;
         let (bytes, anchored) = anchored::prove(id, chain, anchor, &node, &genesis)?;
-        write_file(output, &bytes, force)?;
+        write_whole(output, &bytes, existing)?;
         return anchored::report_proved(&anchored, output, bytes.len(), context);
     }
     let (_, leaf) = node.operation(id)?.ok_or_else(|| no_operation(id))?;
@@ -356,7 +358,7 @@ fn prove(
     // What the person gets has been checked once already, against what this side trusts.
     let genesis = trusted_genesis(None, context, &node)?;
     let (_, checked) = proof.clone().verify(&genesis)?;
-    write_file(output, &proof.to_bytes(), force)?;
+    write_whole(output, &proof.to_bytes(), existing)?;
     let value = json!({
         "operation": id.to_string(),
         "index": checked.index,
@@ -395,6 +397,9 @@ fn verify(
     let bytes = files::read_small(file, codec::MAX_OBJECT)?;
     if anchored::is_anchored(&bytes) {
         return anchored::verify(&bytes, &genesis, trust, context);
+    }
+    if let Ok(conflict) = Conflict::parse(&bytes) {
+        return conflict::verify(&conflict, &genesis, context);
     }
     let (leaf, receipt) = ProofFile::read(file)?.verify(&genesis)?;
     let header = &receipt.head().header;
@@ -471,19 +476,4 @@ fn replay(genesis: Option<PathBuf>, context: &Context) -> Result<()> {
             header.tree_size, header.height, header.tree_root, header.state_hash
         ),
     )
-}
-
-fn write_file(path: &std::path::Path, bytes: &[u8], force: bool) -> Result<()> {
-    let existing = if force {
-        Existing::Replace
-    } else {
-        Existing::Refuse
-    };
-    files::check_free(path, existing)?;
-    let mut pending = Pending::new(path)?;
-    pending
-        .file()
-        .write_all(bytes)
-        .map_err(|error| Fault::io(path.display(), &error))?;
-    pending.keep(existing)
 }

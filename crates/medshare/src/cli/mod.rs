@@ -10,6 +10,7 @@ pub mod anchor;
 pub mod anchored;
 pub mod care;
 pub mod config;
+pub mod conflict;
 pub mod contact;
 pub mod credit;
 pub mod doctor;

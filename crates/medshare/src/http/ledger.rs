@@ -100,6 +100,11 @@ pub(super) async fn head(State(interface): Shared) -> Handled {
     read(interface, |view| view.head().map(Some)).await
 }
 
+pub(super) async fn head_at(State(interface): Shared, Path(height): Path<String>) -> Handled {
+    let height = parse(&height)?;
+    read(interface, move |view| view.head_at(height)).await
+}
+
 pub(super) async fn block_at(State(interface): Shared, Path(height): Path<String>) -> Handled {
     let height = parse(&height)?;
     read(interface, move |view| view.block(height)).await

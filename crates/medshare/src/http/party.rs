@@ -130,6 +130,10 @@ impl Node for HttpNode {
             .collect()
     }
 
+    fn head_at(&self, height: u64) -> Result<Option<Head>> {
+        self.find(&format!("/v1/heads/{height}"))
+    }
+
     fn transitions(&self, since: u64, limit: u32) -> Result<Vec<Transition>> {
         self.read(&format!("/v1/transitions?from={since}&limit={limit}"))
     }

@@ -25,6 +25,7 @@ pub fn router(interface: Arc<Interface>) -> Router {
         .route("/readyz", get(health::ready))
         .route("/v1/genesis", get(ledger::genesis))
         .route("/v1/head", get(ledger::head))
+        .route("/v1/heads/{height}", get(ledger::head_at))
         .route("/v1/ledger/blocks/{height}", get(ledger::block_at))
         .route("/v1/validators", get(ledger::validators))
         .route("/v1/transitions", get(ledger::transitions))

@@ -353,7 +353,48 @@ fn a_restored_ledger_stops_who_has_seen_more() {
             .run(&["agent", "once", "--home", "agent"])
             .fails(13, "restored or forked");
     }
-    cast.net
-        .run(&["wallet", "run", "--home", "anna"])
+    // It goes on another way: two heads of one height, both signed.
+    let net = &cast.net;
+    let admit = ["institution", "admit", &cast.hospital, "--home", "node"];
+    (0..4).for_each(|_| drop(net.run(&admit).ok()));
+    net.run(&["wallet", "run", "--home", "anna"])
         .fails(13, "restored or forked");
+    net.run(&["ledger", "genesis", "--output", "genesis.cbor"])
+        .ok();
+    let verdict = |home: &str| {
+        let write = ["ledger", "conflict", "--output", "conflict.cbor", "--force"];
+        let told = net.json(&[&write[..], &["--home", home]].concat());
+        assert_eq!(told["resumed"], false);
+        net.json(&[
+            "ledger",
+            "verify",
+            "conflict.cbor",
+            "--genesis",
+            "genesis.cbor",
+        ])
+    };
+    // The agent saw the log shrink, which no two heads show.
+    assert_eq!(verdict("agent")["fork"], false);
+    let proven = verdict("anna");
+    assert_eq!(proven["fork"], true);
+    assert_eq!(proven["heights"][0], proven["heights"][1]);
+    assert_eq!(proven["signed_both"].as_array().unwrap().len(), 1);
+    let mut forged = fs::read(net.path("conflict.cbor")).unwrap();
+    let last = forged.len() - 200;
+    forged[last] ^= 1;
+    net.write("forged.cbor", forged);
+    let forged = [
+        "ledger",
+        "verify",
+        "forged.cbor",
+        "--genesis",
+        "genesis.cbor",
+    ];
+    net.run(&forged).fails(10, "");
+    // A person decides.
+    net.run(&["ledger", "conflict", "--resume", "--home", "agent"])
+        .ok();
+    net.run(&["agent", "once", "--home", "agent"]).ok();
+    net.run(&["ledger", "conflict", "--home", "agent"])
+        .fails(8, "nothing contradicts");
 }

@@ -100,7 +100,7 @@ const SITES: &[(&str, &str, By)] = &[
     ),
     ("consensus/src/bft/journal.rs", "parse", OWN),
     (
-        "consensus/src/follow/conflict.rs",
+        "ledger/src/conflict.rs",
         "parse",
         Fuzz(&["ledger/conflict"]),
     ),

@@ -168,6 +168,9 @@ impl Node for Client<'_> {
             .leaves(from, limit as usize)
             .map_err(fault)
     }
+    fn head_at(&self, height: u64) -> Result<Option<Head>, NodeError> {
+        self.world.view().head_at(height).map_err(fault)
+    }
     fn transitions(&self, since: u64, limit: u32) -> Result<Vec<Transition>, NodeError> {
         let mut found = self.world.view().transitions(since).map_err(fault)?;
         found.truncate(limit as usize);

@@ -2,11 +2,15 @@
 //! signed both, for anybody who holds the genesis object.
 
 use base::{
-    Version,
+    AccountId, Version,
     codec::{self, DecodeError},
 };
-use ledger::{Block, Head, HeadError, Header, Validators};
 use serde::{Deserialize, Serialize};
+
+use crate::{
+    block::{Block, Head, HeadError, Header},
+    validators::Validators,
+};
 
 /// A ledger that contradicts itself.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -14,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub struct Conflict {
     #[serde(rename = "v")]
     version: Version,
-    /// A head of this node's own ledger.
+    /// A head of the ledger that was seen first.
     pub ours: Head,
     /// The block that contradicts it: of the same height and another header, or of the next
     /// height and built on another block, or one that the rules do not give. Without leaves
@@ -25,7 +29,8 @@ pub struct Conflict {
 }
 
 impl Conflict {
-    pub(crate) fn new(ours: Head, theirs: Block, fault: String) -> Self {
+    /// Nothing is checked.
+    pub fn new(ours: Head, theirs: Block, fault: String) -> Self {
         Self {
             version: Version,
             ours,
@@ -47,6 +52,14 @@ impl Conflict {
         codec::decode_within(bytes, MAX_BYTES)
     }
 
+    /// Validators that signed both heads.
+    pub fn signers(&self) -> Vec<AccountId> {
+        let ours = self.ours.certificate.signatures.iter();
+        let theirs = &self.theirs.head.certificate.signatures;
+        let both = ours.filter(|(one, _)| theirs.iter().any(|(other, _)| other == one));
+        both.map(|(account, _)| *account).collect()
+    }
+
     /// Checks both certificates; says whether the heads alone convict. If they do not, it
     /// takes the log up to `ours` and a replay of `theirs` to see what does not hold.
     ///
@@ -61,7 +74,7 @@ impl Conflict {
 
 /// Whether one ledger can have both: headers of one height are equal, and one of the next
 /// height names the one before it.
-pub(super) fn contradict(one: &Header, other: &Header) -> bool {
+pub fn contradict(one: &Header, other: &Header) -> bool {
     let (low, high) = match one.height <= other.height {
         true => (one, other),
         false => (other, one),
