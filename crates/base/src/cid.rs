@@ -33,11 +33,12 @@ pub fn of_digest(codec: u64, digest: [u8; 32]) -> Cid {
     Cid::new_v1(codec, hash)
 }
 
-/// The CID that is these bytes and nothing behind them: the parser of the `cid` crate stops
-/// at its end and does not look further.
+/// The CID that is these bytes, in their one spelling: the parser of the `cid` crate stops at
+/// its end and does not look further, and it drops the bits of a number that are too many.
 pub fn of_bytes(bytes: &[u8]) -> Option<Cid> {
     let cid = Cid::try_from(bytes).ok()?;
-    (cid.encoded_len() == bytes.len()).then_some(cid)
+    // Its length first: it is short, and the bytes may be many.
+    (cid.encoded_len() == bytes.len() && cid.to_bytes() == bytes).then_some(cid)
 }
 
 /// The SHA2-256 inside a CID, or `None` if it uses another hash.
