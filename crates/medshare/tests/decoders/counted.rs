@@ -62,11 +62,11 @@ fn every_decoder_counted() {
         }
     });
     let mut rows = rows.into_inner().unwrap();
-    assert_eq!(rows.len(), work.len(), "a decoder panicked");
     rows.sort_by_key(|row| row.place);
     if let Ok(path) = std::env::var("DECODER_TABLE") {
         fs::write(path, table(&rows)).unwrap();
     }
+    assert_eq!(rows.len(), work.len(), "a decoder panicked");
     // Ruins of honest bytes are not all refused at the first byte.
     let idle = rows
         .iter()
