@@ -15,6 +15,7 @@ const RULES: &[Rule] = &[
     ("the graph in the README", readme_graph),
     ("the published scheme stays out of the product", literal),
     ("one libp2p", one_libp2p),
+    ("the fuzz targets' lock file fits", fuzz_lock),
     ("file sizes", sizes),
     ("module docs", module_docs),
     ("names that say nothing", names),
@@ -186,6 +187,20 @@ fn one_libp2p(_: &Tree) -> Result<Vec<String>> {
         .filter(|(_, copies)| *copies != 1)
         .map(|(name, copies)| format!("Cargo.lock: {copies} copies of {name}, not one"))
         .collect())
+}
+
+/// The targets are a workspace of their own, which no other stage builds.
+fn fuzz_lock(_: &Tree) -> Result<Vec<String>> {
+    let mut command = run::cargo();
+    command.args(["metadata", "--format-version", "1", "--locked"]);
+    command.args(["--manifest-path", "fuzz/Cargo.toml"]);
+    let fits = command.stdout(std::process::Stdio::null()).status()?;
+    Ok(match fits.success() {
+        true => Vec::new(),
+        false => {
+            vec!["fuzz/Cargo.lock: `cargo metadata --manifest-path fuzz/Cargo.toml`".to_owned()]
+        }
+    })
 }
 
 fn sizes(tree: &Tree) -> Result<Vec<String>> {
