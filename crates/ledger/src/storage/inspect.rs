@@ -112,8 +112,7 @@ impl View {
     /// [`Fault::Storage`] when the disk fails; damage is no error.
     pub fn inspect(&self, genesis: &Genesis, depth: Depth) -> Result<Inspection, Fault> {
         let mut inspector = Inspector::new(self, genesis, depth);
-        inspector.blocks()?;
-        if inspector.found.is_rebuildable() {
+        if inspector.blocks()? {
             inspector.counts()?;
             inspector.sum()?;
             inspector.state()?;
@@ -175,20 +174,20 @@ impl<'a> Inspector<'a> {
         }
     }
 
-    /// Height after height, until something does not hold.
-    fn blocks(&mut self) -> Result<(), Fault> {
+    /// Height after height, until something does not hold; says whether all did.
+    fn blocks(&mut self) -> Result<bool, Fault> {
         let mut next = 0;
         let ended = loop {
             match self.block(next) {
                 Ok(true) => next += 1,
-                Ok(false) => return Ok(()),
+                Ok(false) => return Ok(true),
                 Err(end) => break end,
             }
         };
         match ended {
             End::Damage(part, reason) => {
                 self.found.note(part, format!("block {next}: {reason}"));
-                Ok(())
+                Ok(false)
             }
             End::Fault(fault) => Err(fault),
         }

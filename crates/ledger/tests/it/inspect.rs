@@ -1,9 +1,12 @@
 //! Inspection: a sound ledger is found sound, whatever is changed in it is found and named,
 //! and nothing is written while looking.
 
-use base::genesis::Genesis;
+use base::{
+    genesis::{Genesis, Policy},
+    operation::{Leave, Role},
+};
 use database::Tables;
-use ledger::{Depth, FileDevice, Leaf, Look, OpenOptions, Part, TABLES_VERSION};
+use ledger::{Depth, FileDevice, Leaf, Ledger, Look, OpenOptions, Part, TABLES_VERSION, rebuild};
 use redb::{ReadableTable as _, TableDefinition};
 use std::{fs, path::Path, sync::Arc};
 
@@ -111,12 +114,7 @@ fn what_is_changed_is_found_and_named() {
     ];
     for (part, depth, change) in changes {
         fs::write(&path, &whole).unwrap();
-        let tables = Tables::open(Arc::new(FileDevice::new(&path)), 1 << 20, TABLES_VERSION);
-        let tables = tables.unwrap();
-        let transaction = tables.handle().unwrap().begin_write().unwrap();
-        change(&transaction);
-        transaction.commit().unwrap();
-        drop(tables);
+        edit(&path, change);
         let found = damage(&path, &genesis, depth);
         assert_eq!(found.len(), 1, "{part:?}: {found:?}");
         assert_eq!(found[0].0, part, "{found:?}");
@@ -125,4 +123,67 @@ fn what_is_changed_is_found_and_named() {
             assert_eq!(deep[0].0, part, "{deep:?}");
         }
     }
+}
+
+const HAND_OVERS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("hand-overs");
+
+/// Without the sets nobody can tell whether later heads hold; they follow from the blocks.
+#[test]
+fn a_lost_set_of_validators_is_found_and_can_be_made_anew() {
+    let mut world = World::empty(genesis(&["node", "n2"], &[], Policy::default()));
+    world.ok("n2", Leave {});
+    world.register("pat", Role::Patient);
+    let validators = world.ledger().validators();
+    world.ledger = None;
+    let path = world.dir.path().join("ledger.redb");
+    let genesis = world.genesis.clone();
+    let whole = fs::read(&path).unwrap();
+    let changes: [Change; 3] = [
+        |to| {
+            to.open_table(HAND_OVERS).unwrap().pop_first().unwrap();
+        },
+        |to| {
+            let mut table = to.open_table(HAND_OVERS).unwrap();
+            let mut bytes = table.get(1).unwrap().unwrap().value().to_vec();
+            let at = bytes.len() - 1; // of the last account
+            bytes[at] ^= 1;
+            table.insert(1, &bytes[..]).unwrap();
+        },
+        |to| {
+            let mut table = to.open_table(HAND_OVERS).unwrap();
+            let bytes = table.get(1).unwrap().unwrap().value().to_vec();
+            table.insert(7, &bytes[..]).unwrap();
+        },
+    ];
+    for change in changes {
+        fs::write(&path, &whole).unwrap();
+        edit(&path, change);
+        for depth in [Depth::Tables, Depth::Replay] {
+            let found = damage(&path, &genesis, depth);
+            assert_eq!(found.len(), 1, "{found:?}");
+            assert_eq!(found[0].0, Part::Validators, "{found:?}");
+        }
+        let look = Look::open(FileDevice::new(&path), &genesis, OpenOptions::default()).unwrap();
+        let view = look.view().unwrap();
+        assert!(
+            view.inspect(&genesis, Depth::Tables)
+                .unwrap()
+                .is_rebuildable()
+        );
+        let copy = world.dir.path().join("copy.redb");
+        let _ = fs::remove_file(&copy);
+        rebuild(&view, &copy, &genesis, OpenOptions::default()).unwrap();
+        drop((view, look));
+        assert_eq!(damage(&copy, &genesis, Depth::Replay), []);
+        let copy = Ledger::open(&copy, &genesis, OpenOptions::default()).unwrap();
+        assert_eq!(copy.validators(), validators);
+    }
+}
+
+fn edit(path: &Path, change: Change) {
+    let tables = Tables::open(Arc::new(FileDevice::new(path)), 1 << 20, TABLES_VERSION);
+    let tables = tables.unwrap();
+    let transaction = tables.handle().unwrap().begin_write().unwrap();
+    change(&transaction);
+    transaction.commit().unwrap();
 }
