@@ -12,7 +12,7 @@ mod commit;
 mod judge;
 mod observe;
 
-use base::{AccountId, Millis};
+use base::{AccountId, Millis, Signed};
 use ledger::{BlockFault, Fault};
 use malachite::{
     AppMsg, NetworkMsg, Reply,
@@ -100,7 +100,9 @@ struct Known {
 }
 
 struct Early {
-    start: Start,
+    start: Signed<Start>,
+    /// By a validator of the height that this node was at.
+    signed: bool,
     block: Proposed,
 }
 

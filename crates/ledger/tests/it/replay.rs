@@ -21,7 +21,7 @@ fn story() -> (World, Vec<Block>) {
     (world, blocks)
 }
 
-fn blocks(world: &World) -> Vec<Block> {
+pub fn blocks(world: &World) -> Vec<Block> {
     let view = world.view();
     let last = view.head().unwrap().header.height;
     (1..=last)

@@ -8,12 +8,11 @@ use base::{
     operation::*,
 };
 use ledger::{
-    Block, Change, CreditReason, Depth, Failure, Head, HeadError, Ledger, OpenOptions,
-    ProposalStatus, Replay, ReplayFault, Transition, ValidatorSet, Validators, rebuild, replay,
-    word_preimage,
+    Change, CreditReason, Depth, Failure, Head, HeadError, Ledger, OpenOptions, ProposalStatus,
+    Replay, ReplayFault, Transition, ValidatorSet, Validators, rebuild, replay, word_preimage,
 };
 
-use crate::{farming::books::Books, world::*};
+use crate::{farming::books::Books, replay::blocks, world::*};
 
 const HOSPITALS: [&str; 4] = ["mercy", "general", "coast", "institute"];
 
@@ -45,14 +44,6 @@ fn sorted(names: &[&str]) -> Vec<base::AccountId> {
     let mut ids: Vec<_> = names.iter().map(|name| id(name)).collect();
     ids.sort();
     ids
-}
-
-fn blocks(world: &World) -> Vec<Block> {
-    let view = world.view();
-    let last = view.head().unwrap().header.height;
-    (1..=last)
-        .map(|height| view.block(height).unwrap().unwrap())
-        .collect()
 }
 
 /// Replay, inspection, rebuilding and a party with nothing but the genesis object come to

@@ -47,25 +47,48 @@ impl App {
 
     fn complete(&mut self, start: Signed<Start>, bytes: &[u8]) -> Option<ProposedValue<Chain>> {
         let next = self.next();
-        let key = self.validators.key(start.body.account)?;
-        let start = start.verify(&key).ok()?.into_signed().body;
-        if start.height < next || start.height > next + MAX_EARLY {
+        let signed = self.is_signed(&start);
+        let body = start.body;
+        // Of a later height it may be signed by who is a validator, or with a key that is
+        // one's, only then.
+        if body.height < next || body.height > next + MAX_EARLY || !signed && body.height == next {
             return None;
         }
         let block = Proposed::parse(bytes).ok()?;
         let header = &block.header;
-        if (start.chain, start.height, start.block) != (header.chain, header.height, block.id().0) {
+        if (body.chain, body.height, body.block) != (header.chain, header.height, block.id().0) {
             return None;
         }
-        self.memory.shown = self.memory.shown.max(next);
-        if start.height > next {
-            if self.memory.early.len() >= MAX_WAITING {
-                self.memory.early.remove(0);
-            }
-            self.memory.early.push(Early { start, block });
-            return None;
+        if body.height == next {
+            self.memory.shown = self.memory.shown.max(next);
+            return self.value(block, body);
         }
-        self.value(block, start)
+        self.keep_early(Early {
+            start,
+            signed,
+            block,
+        });
+        None
+    }
+
+    fn is_signed(&self, start: &Signed<Start>) -> bool {
+        let key = self.validators.key(start.body.account);
+        key.is_some_and(|key| start.clone().verify(&key).is_ok())
+    }
+
+    /// Strangers' blocks take no room from validators'.
+    fn keep_early(&mut self, early: Early) {
+        let waiting = &mut self.memory.early;
+        if early.signed {
+            self.memory.shown = self.memory.shown.max(early.start.body.height - 1);
+        } else if waiting.iter().any(|other| !other.signed) {
+            return;
+        }
+        if waiting.len() >= MAX_WAITING {
+            let strange = waiting.iter().position(|other| !other.signed);
+            waiting.remove(strange.unwrap_or(0));
+        }
+        waiting.push(early);
     }
 
     /// What is thought of a block that is in turn; kept before anybody is told.
@@ -139,11 +162,14 @@ impl App {
     pub(super) fn judge_early(&mut self, height: u64) -> Vec<ProposedValue<Chain>> {
         let (now, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.memory.early)
             .into_iter()
-            .filter(|early| early.start.height >= height)
-            .partition(|early| early.start.height == height);
+            .filter(|early| early.start.body.height >= height)
+            .partition(|early| early.start.body.height == height);
         self.memory.early = later;
         now.into_iter()
-            .filter_map(|early| self.value(early.block, early.start))
+            .filter_map(|early| {
+                let signed = self.is_signed(&early.start);
+                signed.then(|| self.value(early.block, early.start.body))?
+            })
             .collect()
     }
 
