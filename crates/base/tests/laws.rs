@@ -250,16 +250,16 @@ fn classes_and_ids_have_one_name() {
 /// bits than fit, which the parser drops.
 #[test]
 fn a_cid_has_one_spelling() {
-    let cid = base::cid::of_object(b"block");
+    let cid = cid::of_object(b"block");
     let bytes = cid.to_bytes();
-    assert_eq!(base::cid::of_bytes(&bytes), Some(cid));
+    assert_eq!(cid::of_bytes(&bytes), Some(cid));
     let (front, digest) = bytes.split_at(bytes.len() - 33); // version, codec, hash | 32, digest
     let mut longer = front[..front.len() - 1].to_vec();
     longer.extend([0x92, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x02]);
     longer.extend(digest);
-    assert_eq!(base::cid::of_bytes(&longer), None);
+    assert_eq!(cid::of_bytes(&longer), None);
     let found = "015580e4d8f29fb8e8cd816d3afb48d3f103970b3a015580e4d8f29fb8e8cd816c3afb590008d3f1039780e4d8f29fb8e8cd816c3afb48d3f103970b3a2ee1600c08ca67326dee";
-    assert_eq!(base::cid::of_bytes(&hex::decode(found).unwrap()), None);
+    assert_eq!(cid::of_bytes(&hex::decode(found).unwrap()), None);
     let behind = [&bytes[..], &[0]].concat();
-    assert_eq!(base::cid::of_bytes(&behind), None);
+    assert_eq!(cid::of_bytes(&behind), None);
 }
