@@ -240,7 +240,7 @@ pub(super) fn story() -> Story {
     answers.push(codec::encode(&view.validators().expect("reads")));
     let transitions = view.transitions(1).expect("reads");
     answers.push(codec::encode(&transitions));
-    answers.extend(transitions.iter().map(|one| codec::encode(one)));
+    answers.extend(transitions.iter().map(codec::encode));
     let mut range = CompactRange::new();
     for leaf in &leaves {
         range.append(&leaf.to_bytes());

@@ -166,7 +166,7 @@ fn proofs(validator: &ValidatorStanding) -> Finding {
 const QUIET: u64 = 30_000;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::panic, clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::doctor::State;
