@@ -297,8 +297,15 @@ impl Rpc {
                 request.basic_auth(user, Some(password))
             }
         };
+        let again = request.try_clone();
         let bytes = self.runtime.block_on(async {
-            let mut response = request.send().await.ok()?;
+            let mut response = match (request.send().await, again) {
+                (Ok(response), _) => response,
+                // The node may have ended the connection, as it does when it is started again;
+                // that is noticed only now. Every call may be made twice.
+                (Err(error), Some(again)) if !error.is_timeout() => again.send().await.ok()?,
+                (Err(_), _) => return None,
+            };
             if response.status() == StatusCode::UNAUTHORIZED {
                 return Some(Err(Trouble::Refused("the node does not let us in".into())));
             }

@@ -1,7 +1,7 @@
 //! The whole way: a thousand operations anchored in batches, proved, verified by us and by the
 //! independent script.
 
-use anchor::{AnchoredProof, By, Evidence, Next};
+use anchor::{AnchoredProof, By, Evidence, Next, bitcoin::Network};
 use base::Millis;
 use ledger::Validators;
 use serde_json::json;
@@ -177,7 +177,7 @@ fn the_script_that_shares_no_code_verifies_what_stands_in_bitcoin() {
     let world = World::new();
     let rig = InBitcoin::start(&world);
     // Coins for many; then each moves its own, of which one was an anchor's.
-    let address = bitcoin_key(2).payer().address(bitcoin::Network::Regtest);
+    let address = bitcoin_key(2).payer().address(Network::Regtest);
     for _ in 0..12 {
         rig.node.pay(&address);
     }

@@ -43,6 +43,7 @@ pub(crate) struct Anvil {
 }
 
 impl Anvil {
+    #[allow(dead_code, reason = "the tests of the binary use it")]
     pub(crate) fn start() -> Self {
         Self::with(&[])
     }

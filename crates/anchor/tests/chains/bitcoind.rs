@@ -23,8 +23,7 @@ impl Bitcoind {
     pub(crate) fn start() -> Self {
         let mut folder = tempfile::tempdir().unwrap();
         for _ in 0..5 {
-            let port = TcpListener::bind("127.0.0.1:0").unwrap();
-            let port = port.local_addr().unwrap().port();
+            let port = free_port();
             let child = spawn(&folder, port, &[]);
             let mut node = Self {
                 child,
@@ -124,7 +123,7 @@ impl Bitcoind {
     /// Size of each anchor and the hash of the key that made it, oldest first.
     pub(crate) fn anchors(&self) -> Vec<(u64, String)> {
         let mut found = Vec::new();
-        for number in 1..=self.height() {
+        for number in MATURE..=self.height() {
             let hash = self.call("getblockhash", json!([number]));
             let block = self.call("getblock", json!([hash, 2]));
             for transaction in block["tx"].as_array().unwrap() {
@@ -147,6 +146,11 @@ impl Drop for Bitcoind {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
 }
 
 fn spawn(folder: &tempfile::TempDir, port: u16, words: &[&str]) -> Child {
@@ -184,5 +188,8 @@ pub(crate) fn authorization(cookie: &Path) -> String {
     )
 }
 
+/// Blocks after which the product spends what a block gave its maker: before that no anchor
+/// stands.
+pub(crate) const MATURE: u64 = 110;
 /// An output that anybody may spend.
 pub(crate) const NOBODY: &str = "raw(51)";

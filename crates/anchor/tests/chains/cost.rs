@@ -1,7 +1,7 @@
 //! What an anchor in Bitcoin costs, for batches of several sizes: the bytes of its transaction
 //! times the rate of the day. `cargo xtask bench chains` tabulates what this prints.
 
-use anchor::{Attempt, Checkpoint, Order, PublicChain as _};
+use anchor::{Attempt, Checkpoint, Order};
 use base::{ChainId, Digest, Millis};
 use serde_json::json;
 

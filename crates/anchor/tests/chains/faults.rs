@@ -1,6 +1,10 @@
 //! Everything that keeps an anchor from being made, and that it is made afterwards.
 
-use anchor::{Next, Schedule, Service, StepError, Trouble, ethereum};
+use anchor::{
+    Next, Schedule, Service, StepError, Trouble,
+    bitcoin::{Access, Bitcoin, Key, Network, Settings as InBitcoinSettings},
+    ethereum::{Ethereum, Settings},
+};
 use base::{ChainId, Millis};
 use serde_json::json;
 use std::{
@@ -219,7 +223,7 @@ fn another_network_or_contract_of_ethereum_gets_nothing() {
     let rig = InEthereum::start(&world);
     world.grow(100);
     let journal = world.journal("anchors.redb");
-    let said = |change: &dyn Fn(&mut ethereum::Settings), owner| {
+    let said = |change: &dyn Fn(&mut Settings), owner| {
         let client = rig.with(&world, owner, change);
         let mut service = Service::new(client, &journal, SCHEDULE, T0);
         trouble(step(&world, &mut service, T0)).to_string()
@@ -237,7 +241,7 @@ fn another_network_or_contract_of_ethereum_gets_nothing() {
         "{stranger}"
     );
     let foreign = ChainId([3; 32]);
-    let client = ethereum::Ethereum::new(rig.settings.clone(), foreign, ethereum_key(0)).unwrap();
+    let client = Ethereum::new(rig.settings.clone(), foreign, ethereum_key(0)).unwrap();
     let mut service = Service::new(Box::new(client), &journal, SCHEDULE, T0);
     let said = trouble(step(&world, &mut service, T0)).to_string();
     assert!(said.contains("is of another ledger"), "{said}");
@@ -257,25 +261,22 @@ fn another_network_or_a_key_without_coins_in_bitcoin_gets_nothing() {
     let rig = InBitcoin::start(&world);
     world.grow(100);
     let journal = world.journal("anchors.redb");
-    let said = |change: &dyn Fn(&mut anchor::bitcoin::Settings), now: Millis| {
+    let said = |change: &dyn Fn(&mut InBitcoinSettings), now: Millis| {
         let client = rig.with(&world, 0, change);
         let mut service = Service::new(client, &journal, SCHEDULE, T0);
         trouble(step(&world, &mut service, now)).to_string()
     };
-    let wrong = said(&|it| it.network = anchor::bitcoin::Network::Bitcoin, T0);
+    let wrong = said(&|it| it.network = Network::Bitcoin, T0);
     assert_eq!(wrong, "the node is of chain regtest, not of main");
-    let wrong = said(&|it| it.network = anchor::bitcoin::Network::Signet, T0);
+    let wrong = said(&|it| it.network = Network::Signet, T0);
     assert_eq!(wrong, "the node is of chain regtest, not of signet");
-    let stranger = said(&|it| it.access = anchor::bitcoin::Access::Endpoint, T0);
+    let stranger = said(&|it| it.access = Access::Endpoint, T0);
     assert_eq!(stranger, "refused: the node does not let us in");
-    let none = said(
-        &|it| it.access = anchor::bitcoin::Access::Cookie("nowhere".into()),
-        T0,
-    );
+    let none = said(&|it| it.access = Access::Cookie("nowhere".into()), T0);
     assert_eq!(none, "refused: the node's cookie cannot be read");
-    let poor = anchor::bitcoin::Key::new(&[5; 32]).unwrap();
-    let address = poor.payer().address(anchor::bitcoin::Network::Regtest);
-    let client = anchor::bitcoin::Bitcoin::new(rig.settings.clone(), world.chain(), poor).unwrap();
+    let poor = Key::new(&[5; 32]).unwrap();
+    let address = poor.payer().address(Network::Regtest);
+    let client = Bitcoin::new(rig.settings.clone(), world.chain(), poor).unwrap();
     let mut service = Service::new(Box::new(client), &journal, SCHEDULE, T0);
     let said = trouble(step(&world, &mut service, T0)).to_string();
     assert!(said.contains(&format!("{address} has 0 sat")), "{said}");

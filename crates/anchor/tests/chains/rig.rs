@@ -15,7 +15,7 @@ use std::{
 
 use crate::{
     anvil::{Anvil, KEYS, NETWORK},
-    bitcoind::Bitcoind,
+    bitcoind::{Bitcoind, MATURE},
     spending,
     world::{CONFIRMATIONS, SCHEDULE, T0, World},
 };
@@ -376,7 +376,7 @@ impl Rig for InBitcoin {
         for owner in 0..3 {
             node.pay(&bitcoin_key(owner).payer().address(Network::Regtest));
         }
-        node.mine(110);
+        node.mine(MATURE);
         let settings = bitcoin_settings(&node.url(), node.cookie());
         Self { node, settings }
     }

@@ -71,7 +71,7 @@ pub(crate) fn coins(node: &Bitcoind, address: &str) -> Vec<Coin> {
         .collect()
 }
 
-/// A transaction, in hexadecimal digits, that moves a coin to where anybody may take it.
+/// A transaction, in hexadecimal digits, that moves a coin to where nobody can take it.
 pub(crate) fn moved(coin: &Coin, secret: &[u8; 32]) -> String {
     let (at, value) = *coin;
     let input = TxIn {
@@ -80,7 +80,7 @@ pub(crate) fn moved(coin: &Coin, secret: &[u8; 32]) -> String {
     };
     let output = TxOut {
         value: Amount::from_sat(value - 100_000),
-        script_pubkey: ScriptBuf::from_bytes(vec![0x51]),
+        script_pubkey: ScriptBuf::new_p2pkh(&PubkeyHash::all_zeros()),
     };
     let mut transaction = Transaction {
         version: Version::TWO,

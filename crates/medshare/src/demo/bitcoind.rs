@@ -107,12 +107,12 @@ fn ask(port: u16, cookie: &Path, method: &str, params: &Value) -> Option<Value> 
     let cookie = BASE64_STANDARD.encode(fs::read(cookie).ok()?);
     let body = json!({"jsonrpc": "1.0", "id": 0, "method": method, "params": params}).to_string();
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    write!(
-        stream,
+    stream.set_read_timeout(Some(START)).ok()?;
+    let request = format!(
         "POST / HTTP/1.1\r\nhost: node\r\nconnection: close\r\nauthorization: Basic {cookie}\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
-    )
-    .ok()?;
+    );
+    stream.write_all(request.as_bytes()).ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
     serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
