@@ -6,7 +6,7 @@ use anchor::{
     ethereum::{self, EthereumTrust, deploy},
 };
 use base::{Digest, Millis};
-use ledger::ValidatorSet;
+use ledger::Validators;
 use serde_json::json;
 use std::{
     cell::{Ref, RefCell},
@@ -98,7 +98,7 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    pub(crate) fn trust<'a>(&'a self, world: &World, validators: &'a ValidatorSet) -> Trust<'a> {
+    pub(crate) fn trust<'a>(&'a self, world: &World, validators: &'a Validators) -> Trust<'a> {
         Trust {
             ledger: world.chain(),
             validators: Some(validators),
