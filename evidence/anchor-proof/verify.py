@@ -2,10 +2,11 @@
 """Verifies an anchored proof file of medshare, offline, with nothing but Python's standard library.
 
 It shares no code with medshare: written from docs/anchors.md, RFC 9162, RFC 8032 with ZIP 215, the DAG-CBOR
-specification, and Ethereum's yellow paper (RLP, the Merkle Patricia trie, Keccak). Numbers are ordinary Python
-integers: slow, and not for secrets.
+specification, Ethereum's yellow paper (RLP, the Merkle Patricia trie, Keccak), and for Bitcoin from SEC 1 and 2 and
+the formats that its nodes agree on. Numbers are ordinary Python integers: slow, and not for secrets.
 
   verify.py FILE --genesis FILE --network NUMBER --contract ADDRESS --block HASH [--block HASH ...]
+  verify.py FILE --genesis FILE --payer ADDRESS --block HASH [--block HASH ...]
 
 Exit code 0 and a JSON object: every link holds. Exit code 1 and "broken link: NAME: why": the first that does not.
 """
@@ -321,11 +322,231 @@ def value_at(root, key, proof):
     raise Broken(link, "there is no proof")
 
 
+# --- Bitcoin: hashes, secp256k1, transactions -------------------------------------------------------------------------
+
+
+def sha256d(*parts):
+    return hashlib.sha256(sha256(*parts)).digest()
+
+
+def hash160(data):
+    """RIPEMD-160 of SHA2-256. OpenSSL may be without it, so it is here."""
+    return ripemd160(sha256(data))
+
+
+def ripemd160(data):
+    left = [list(range(16)), [7, 4, 13, 1, 10, 6, 15, 3, 12, 0, 9, 5, 2, 14, 11, 8]]
+    right = [[(9 * i + 5) % 16 for i in range(16)]]
+    for _ in range(3):
+        left.append([left[1][i] for i in left[-1]])
+    for _ in range(4):
+        right.append([left[1][i] for i in right[-1]])
+    shifts = [
+        [11, 14, 15, 12, 5, 8, 7, 9, 11, 13, 14, 15, 6, 7, 9, 8],
+        [12, 13, 11, 15, 6, 9, 9, 7, 12, 15, 11, 13, 7, 8, 7, 7],
+        [13, 15, 14, 11, 7, 7, 6, 8, 13, 14, 13, 12, 5, 5, 6, 9],
+        [14, 11, 12, 14, 8, 6, 5, 5, 15, 12, 15, 14, 9, 9, 8, 6],
+        [15, 12, 13, 13, 9, 5, 8, 6, 14, 11, 12, 11, 8, 6, 5, 5],
+    ]
+    mixes = [
+        lambda x, y, z: x ^ y ^ z,
+        lambda x, y, z: (x & y) | (~x & z),
+        lambda x, y, z: (x | ~y) ^ z,
+        lambda x, y, z: (x & z) | (y & ~z),
+        lambda x, y, z: x ^ (y | ~z),
+    ]
+    constants = [
+        [0, 0x5A827999, 0x6ED9EBA1, 0x8F1BBCDC, 0xA953FD4E],
+        [0x50A28BE6, 0x5C4DD124, 0x6D703EF3, 0x7A6D76E9, 0],
+    ]
+    word, turn = 2**32 - 1, lambda x, by: (x << by | x >> (32 - by)) & (2**32 - 1)
+
+    def line(state, message, orders, constants, mixes):
+        a, b, c, d, e = state
+        for step in range(5):
+            for order in orders[step]:
+                shift = shifts[step][order]
+                t = turn((a + mixes[step](b, c, d) + message[order] + constants[step]) & word, shift) + e & word
+                a, e, d, c, b = e, d, turn(c, 10), b, t
+        return a, b, c, d, e
+
+    padded = bytearray(data) + b"\x80" + b"\x00" * ((55 - len(data)) % 64) + (8 * len(data)).to_bytes(8, "little")
+    state = [0x67452301, 0xEFCDAB89, 0x98BADCFE, 0x10325476, 0xC3D2E1F0]
+    for start in range(0, len(padded), 64):
+        message = [int.from_bytes(padded[start + 4 * i : start + 4 * i + 4], "little") for i in range(16)]
+        one = line(state, message, left, constants[0], mixes)
+        two = line(state, message, right, constants[1], mixes[::-1])
+        state = [state[(i + 1) % 5] + one[(i + 2) % 5] + two[(i + 3) % 5] & word for i in range(5)]
+    return b"".join(value.to_bytes(4, "little") for value in state)
+
+
+FIELD = 2**256 - 2**32 - 977
+CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+GENERATOR = (
+    0x79BE667EF9DCBBAC55A06295CE870B07029BFCDB2DCE28D959F2815B16F81798,
+    0x483ADA7726A3C4655DA4FBFC0E1108A8FD17B448A68554199C47D08FFB10D4B8,
+)
+
+
+def curve_add(one, two):
+    if one is None or two is None:
+        return one or two
+    if one[0] == two[0]:
+        if (one[1] + two[1]) % FIELD == 0:
+            return None
+        slope = 3 * one[0] * one[0] * pow(2 * one[1], -1, FIELD) % FIELD
+    else:
+        slope = (two[1] - one[1]) * pow(two[0] - one[0], -1, FIELD) % FIELD
+    x = (slope * slope - one[0] - two[0]) % FIELD
+    return x, (slope * (one[0] - x) - one[1]) % FIELD
+
+
+def curve_times(scalar, base):
+    result = None
+    while scalar:
+        if scalar & 1:
+            result = curve_add(result, base)
+        base = curve_add(base, base)
+        scalar >>= 1
+    return result
+
+
+def curve_point(key):
+    if len(key) == 65 and key[0] == 4:
+        x, y = int.from_bytes(key[1:33], "big"), int.from_bytes(key[33:], "big")
+    elif len(key) == 33 and key[0] in (2, 3):
+        x = int.from_bytes(key[1:], "big")
+        y = pow(x**3 + 7, (FIELD + 1) // 4, FIELD)
+        y = y if y & 1 == key[0] & 1 else FIELD - y
+    else:
+        return None
+    fits = x < FIELD and y < FIELD and (y * y - x**3 - 7) % FIELD == 0
+    return (x, y) if fits else None
+
+
+def der(data):
+    """The two numbers of a signature."""
+    if len(data) < 8 or data[0] != 0x30 or data[1] != len(data) - 2 or data[2] != 2:
+        return None
+    length = data[3]
+    if len(data) < 6 + length or data[4 + length] != 2 or data[5 + length] != len(data) - 6 - length:
+        return None
+    return int.from_bytes(data[4 : 4 + length], "big"), int.from_bytes(data[6 + length :], "big")
+
+
+def curve_signed(key, digest, signature):
+    public, numbers = curve_point(key), der(signature)
+    if public is None or numbers is None:
+        return False
+    r, s = numbers
+    if not (0 < r < CURVE_ORDER and 0 < s <= CURVE_ORDER // 2):
+        return False
+    inverse, number = pow(s, -1, CURVE_ORDER), int.from_bytes(digest, "big")
+    at = curve_add(
+        curve_times(number * inverse % CURVE_ORDER, GENERATOR), curve_times(r * inverse % CURVE_ORDER, public)
+    )
+    return at is not None and at[0] % CURVE_ORDER == r
+
+
+def compact(data, at):
+    first = data[at]
+    length = {253: 2, 254: 4, 255: 8}.get(first, 0)
+    if length == 0:
+        return first, at + 1
+    number = int.from_bytes(data[at + 1 : at + 1 + length], "little")
+    if number < {2: 253, 4: 1 << 16, 8: 1 << 32}[length]:
+        raise ValueError("a number in more bytes than it needs")
+    return number, at + 1 + length
+
+
+def bitcoin_transaction(data):
+    """Version and inputs (outpoint, script, sequence), outputs (value, script), lock time: pieces of the bytes."""
+
+    def take(length):
+        nonlocal at
+        piece = data[at : at + length]
+        if len(piece) != length:
+            raise ValueError("it ends too early")
+        at += length
+        return piece
+
+    def count():
+        nonlocal at
+        number, at = compact(data, at)
+        if number > len(data):
+            raise ValueError("it ends too early")
+        return number
+
+    at = 0
+    version = take(4)
+    inputs = [(take(36), take(count()), take(4)) for _ in range(count())]
+    outputs = [(take(8), take(count())) for _ in range(count())]
+    lock = take(4)
+    if at != len(data) or not inputs:
+        raise ValueError("bytes follow its end, or it spends nothing")
+    return version, inputs, outputs, lock
+
+
+def pushed(script):
+    """The byte strings that a script pushes, if it does nothing else."""
+    words, at = [], 0
+    while at < len(script):
+        code = script[at]
+        at += 1
+        if code == 76 and at < len(script):
+            code, at = script[at], at + 1
+        elif not 0 < code <= 75:
+            return None
+        words.append(script[at : at + code])
+        at += code
+        if len(words[-1]) != code:
+            return None
+    return words
+
+
+def payer_of(version, inputs, outputs, lock):
+    """The hash of the key that signed it, which its first input's spent output is locked to."""
+    words = pushed(inputs[0][1])
+    if words is None or len(words) != 2 or words[0][-1:] != b"\x01":
+        return None
+    signature, key = words[0][:-1], words[1]
+    payer = hash160(key)
+    lock_script = b"\x76\xa9\x14" + payer + b"\x88\xac"
+    text = version + bytes([len(inputs)]) if len(inputs) < 253 else b""
+    if not text or len(outputs) >= 253:
+        return None
+    for number, (outpoint, _, sequence) in enumerate(inputs):
+        script = lock_script if number == 0 else b""
+        text += outpoint + bytes([len(script)]) + script + sequence
+    text += bytes([len(outputs)])
+    for value, script in outputs:
+        if len(script) >= 253:
+            return None
+        text += value + bytes([len(script)]) + script
+    return payer if curve_signed(key, sha256d(text, lock, b"\x01\x00\x00\x00"), signature) else None
+
+
+def payer_of_address(text):
+    """The hash in an address that is one of a key (P2PKH), of the public network or one for tests."""
+    number = 0
+    for digit in text:
+        number = number * 58 + "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz".index(digit)
+    data = number.to_bytes(25, "big")
+    if data[0] not in (0, 111) or sha256d(data[:21])[:4] != data[21:]:
+        raise ValueError("it is no address of a key")
+    return data[1:21]
+
+
 # --- the file -------------------------------------------------------------------------------------------------------
 
 ANCHORED = keccak256(b"Anchored(bytes32,uint64,bytes32,uint64,uint64,bytes32)")
+SHAPES = {
+    "ethereum": {"chain_id", "header", "transaction", "log", "receipt"},
+    "bitcoin": {"header", "transaction", "index", "path"},
+}
 FIELDS = {"v", "leaf", "inclusion", "block", "certificate", "anchor"}
 HEADER = {"v", "chain", "height", "time", "previous", "first_leaf", "tree_size", "tree_root", "state_hash", "proposer"}
+LATER = {"round", "next_validators"}
 
 
 def from_json(text):
@@ -336,9 +557,12 @@ def from_json(text):
     file["inclusion"]["path"] = [unhex(node) for node in file["inclusion"]["path"]]
     if file["certificate"] is not None:
         file["certificate"] = [[unhex(account), unhex(signature)] for account, signature in file["certificate"]]
-    anchor = file["anchor"]["ethereum"]
-    anchor["header"] = unhex(anchor["header"])
-    anchor["receipt"] = [unhex(node) for node in anchor["receipt"]]
+    for chain, anchor in file["anchor"].items():
+        anchor["header"] = unhex(anchor["header"])
+        nodes = "receipt" if chain == "ethereum" else "path"
+        anchor[nodes] = [unhex(node) for node in anchor[nodes]]
+        if chain == "bitcoin":
+            anchor["transaction"] = unhex(anchor["transaction"])
     return file
 
 
@@ -355,7 +579,7 @@ def read(data):
     if data[:1] == b"{":
         try:
             file = from_json(data)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise Broken(link, f"no JSON of this shape: {error!r}") from None
     else:
         file = uncbor(data, link)
@@ -375,18 +599,23 @@ def read(data):
         for entry in certificate:
             need(isinstance(entry, list) and len(entry) == 2, link, "certificate")
             need(octets(entry[0], 32) and octets(entry[1]), link, "certificate")
-    need(isinstance(file["anchor"], dict) and set(file["anchor"]) == {"ethereum"}, link, "anchor")
-    anchor = file["anchor"]["ethereum"]
-    names = {"chain_id", "header", "transaction", "log", "receipt"}
-    need(isinstance(anchor, dict) and set(anchor) == names, link, "anchor")
-    need(all(number(anchor[name]) for name in ("chain_id", "transaction", "log")), link, "anchor")
-    need(octets(anchor["header"]) and isinstance(anchor["receipt"], list), link, "anchor")
-    need(all(octets(node) for node in anchor["receipt"]), link, "anchor")
+    need(isinstance(file["anchor"], dict) and len(file["anchor"]) == 1, link, "anchor")
+    (chain, anchor), = file["anchor"].items()
+    need(chain in SHAPES and isinstance(anchor, dict) and set(anchor) == SHAPES[chain], link, "anchor")
+    numbers = {"chain_id", "index", "log"} | ({"transaction"} if chain == "ethereum" else set())
+    for name, value in anchor.items():
+        if name in numbers:
+            need(number(value), link, "anchor")
+        elif name in ("receipt", "path"):
+            need(isinstance(value, list) and all(octets(node) for node in value), link, "anchor")
+        else:
+            need(octets(value), link, "anchor")
     return file
 
 
 def check_certificate(header, block, certificate, genesis):
     link = "certificate"
+    need("next_validators" not in header, link, "the validators have changed: not checked by this script")
     account = lambda key: sha256(b"medshare/v1/account\x00", key)
     keys = {account(validator["key"]): validator["key"] for validator in genesis["validators"]}
     need(header["proposer"] in keys, link, "the proposer is no validator")
@@ -413,7 +642,62 @@ def check_event(anchor, root):
     return address, topics, data
 
 
-def verify(data, genesis_bytes, network, contract, blocks):
+def in_ethereum(anchor, ledger, header, head, given):
+    """Checks the anchor; gives back what it rests on, and what of that is not the verifier's."""
+    public = unrlp(anchor["header"], "header")
+    need(isinstance(public, list) and len(public) >= 12 and len(public[5]) == 32, "header", "no header of a block")
+    address, topics, said = check_event(anchor, public[5])
+    word = lambda value: value.to_bytes(32, "big")
+    expected = header["tree_root"] + word(header["tree_size"]) + word(header["height"]) + head
+    need(topics[1] == ledger and said == expected, "event", "it anchors another block of a ledger")
+
+    def trusted():
+        need(anchor["chain_id"] == given.network, "trust", "it is about another network")
+        need(address == given.contract, "trust", "the event is not the ledger's contract's")
+
+    facts = {
+        "chain": "ethereum",
+        "network": anchor["chain_id"],
+        "number": int.from_bytes(public[8], "big"),
+        "sequence": int.from_bytes(topics[2], "big"),
+    }
+    return keccak256(anchor["header"]), facts, trusted
+
+
+def in_bitcoin(anchor, ledger, header, head, given):
+    """The same."""
+    need(len(anchor["header"]) == 80, "header", "no header of a block")
+    link = "transaction"
+    try:
+        transaction = bitcoin_transaction(anchor["transaction"])
+    except (ValueError, IndexError) as error:
+        raise Broken(link, f"no transaction without witnesses: {error!r}") from None
+    need(all(len(node) == 32 for node in anchor["path"]), link, "a hash is not 32 bytes long")
+    node, index = sha256d(anchor["transaction"]), anchor["index"]
+    for sibling in anchor["path"]:
+        need(index & 1 == 0 or sibling != node, link, "a twin is no place of its own")
+        node = sha256d(sibling, node) if index & 1 else sha256d(node, sibling)
+        index >>= 1
+    need(index == 0 and node == anchor["header"][36:68], link, "it does not stand in the block at this index")
+    _, _, outputs, _ = transaction
+    said = outputs[0][1] if outputs else b""
+    numbers = [header["tree_size"], header["height"]]
+    need(all(value < 1 << 48 for value in numbers), "output", "no anchor says such numbers")
+    size, height = (value.to_bytes(6, "big") for value in numbers)
+    mark = b"MSA\x01" + ledger[:4] + header["tree_root"] + size + height + head[:28]
+    need(said[:3] == b"\x6a\x4c\x50" and len(said) == 83, "output", "the first output is no anchor")
+    need(said[3:] == mark, "output", "it anchors another block of a ledger")
+    payer = payer_of(*transaction)
+    need(payer is not None, "payer", "the first input is not signed by a key")
+
+    def trusted():
+        need(payer in (given.payer or []), "trust", "it is signed by another key than the ledger's payers")
+
+    facts = {"chain": "bitcoin", "payer": payer.hex()}
+    return sha256d(anchor["header"])[::-1], facts, trusted
+
+
+def verify(data, genesis_bytes, given):
     file = read(data)
     genesis = uncbor(genesis_bytes, "genesis")
     ledger = sha256(genesis_bytes)
@@ -426,7 +710,7 @@ def verify(data, genesis_bytes, network, contract, blocks):
     need(operation["body"].get("chain") == ledger, "operation", "it is about another ledger")
 
     header = uncbor(file["block"], "block")
-    need(isinstance(header, dict) and set(header) == HEADER, "block", "no header of a block")
+    need(isinstance(header, dict) and HEADER <= set(header) <= HEADER | LATER, "block", "no header of a block")
     need(header["v"] == 1, "block", "another version")
     need(header["chain"] == ledger, "block", "it is of another ledger")
     inclusion = file["inclusion"]
@@ -434,21 +718,15 @@ def verify(data, genesis_bytes, network, contract, blocks):
     root = root_of(file["leaf"], inclusion["index"], inclusion["tree_size"], inclusion["path"])
     need(root is not None and root == header["tree_root"], "inclusion", "it leads to another root")
 
-    anchor = file["anchor"]["ethereum"]
-    public = unrlp(anchor["header"], "header")
-    need(isinstance(public, list) and len(public) >= 12 and len(public[5]) == 32, "header", "no header of a block")
-    address, topics, said = check_event(anchor, public[5])
-    word = lambda value: value.to_bytes(32, "big")
-    expected = root + word(header["tree_size"]) + word(header["height"]) + sha256(file["block"])
-    need(topics[1] == ledger and said == expected, "event", "it anchors another block of a ledger")
+    (chain, anchor), = file["anchor"].items()
+    check = {"ethereum": in_ethereum, "bitcoin": in_bitcoin}[chain]
+    block, facts, trusted = check(anchor, ledger, header, sha256(file["block"]), given)
 
     if file["certificate"] is not None:
         check_certificate(header, file["block"], file["certificate"], genesis)
 
-    need(anchor["chain_id"] == network, "trust", "it is about another network")
-    need(address == contract, "trust", "the event is not the ledger's contract's")
-    block = keccak256(anchor["header"])
-    need(block in blocks, "trust", f"block {block.hex()} is not among those to trust")
+    trusted()
+    need(block in given.block, "trust", f"block {block.hex()} is not among those to trust")
     return {
         "verified": True,
         "index": inclusion["index"],
@@ -458,10 +736,8 @@ def verify(data, genesis_bytes, network, contract, blocks):
         "action": next(iter(operation["body"]["action"]), None) if isinstance(operation["body"].get("action"), dict) else None,
         "outcome": leaf["outcome"],
         "certified": file["certificate"] is not None,
-        "network": network,
         "block": block.hex(),
-        "number": int.from_bytes(public[8], "big"),
-        "sequence": int.from_bytes(topics[2], "big"),
+        **facts,
     }
 
 
@@ -470,14 +746,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file")
     parser.add_argument("--genesis", required=True, help="the ledger's genesis object")
-    parser.add_argument("--network", required=True, type=int, help="number of the Ethereum network")
-    parser.add_argument("--contract", required=True, type=digits, help="address of the ledger's contract")
+    parser.add_argument("--network", type=int, help="number of the Ethereum network")
+    parser.add_argument("--contract", type=digits, help="address of the ledger's contract")
+    parser.add_argument("--payer", type=payer_of_address, action="append", help="address whose anchors in Bitcoin count")
     parser.add_argument("--block", required=True, type=digits, action="append", help="hash of a block to trust")
     given = parser.parse_args()
     with open(given.file, "rb") as file, open(given.genesis, "rb") as genesis:
         data, genesis_bytes = file.read(1 << 20), genesis.read(1 << 20)
     try:
-        print(json.dumps(verify(data, genesis_bytes, given.network, given.contract, given.block), indent=1))
+        print(json.dumps(verify(data, genesis_bytes, given), indent=1))
     except Broken as broken:
         print(broken, file=sys.stderr)
         return 1

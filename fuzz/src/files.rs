@@ -1,7 +1,11 @@
 //! Files of people and messages of the interface: records to split, extracts to make,
 //! configuration to read, tickets, answers.
 
-use anchor::{AnchoredProof, EthereumEvidence, Evidence};
+use anchor::{
+    AnchoredProof, Evidence,
+    bitcoin::{BitcoinEvidence, Payer},
+    ethereum::EthereumEvidence,
+};
 
 use super::{Decoder, Target, canonical, text};
 use medshare::{
@@ -57,6 +61,14 @@ pub const FILES: Target = Target {
         Decoder {
             name: "anchored-proof",
             run: anchored_proof,
+        },
+        Decoder {
+            name: "bitcoin-transaction",
+            run: |bytes| anchor::bitcoin::verify::read(bytes).is_some(),
+        },
+        Decoder {
+            name: "payer",
+            run: |bytes| text(bytes, |text| text.parse::<Payer>().is_ok()),
         },
         Decoder {
             name: "ticket",
@@ -179,8 +191,12 @@ fn seeds() -> Vec<Vec<u8>> {
         base::operation::Role::Agent,
     )));
     seeds.extend(proof());
-    seeds.extend(anchored().map(|proof| proof.to_bytes()));
-    seeds.extend(anchored().map(|proof| proof.to_json().into_bytes()));
+    for evidence in [in_ethereum(), in_bitcoin()] {
+        let proof = anchored(evidence);
+        seeds.extend(proof.iter().map(AnchoredProof::to_bytes));
+        seeds.extend(proof.iter().map(|proof| proof.to_json().into_bytes()));
+    }
+    seeds.push(b"mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn".to_vec());
     let bytes = || vec![1, 2, 3].into();
     seeds.push(base::codec::encode(&status));
     seeds.push(base::codec::encode(&LoggedOperation {
@@ -234,7 +250,7 @@ fn anchored_proof(bytes: &[u8]) -> bool {
 }
 
 /// The same leaf and head with an anchor whose header can be read.
-fn anchored() -> Option<AnchoredProof> {
+fn anchored(evidence: Option<Evidence>) -> Option<AnchoredProof> {
     let words = (super::LEDGER.seeds)();
     let leaf: ledger::Leaf = words
         .iter()
@@ -242,20 +258,49 @@ fn anchored() -> Option<AnchoredProof> {
     let receipt: ledger::Receipt = words
         .iter()
         .find_map(|word| base::codec::decode(word).ok())?;
+    let (inclusion, head) = (receipt.inclusion, &receipt.head);
+    Some(AnchoredProof::new(&leaf, inclusion, head, true, evidence?))
+}
+
+fn in_ethereum() -> Option<Evidence> {
     let hashes = [&[0xa0][..], &[7; 32]].concat().repeat(6);
     let fields = [&hashes[..], &[0x80, 0x80, 5, 0x80, 0x80, 9]].concat();
     let header = [&[0xf8, u8::try_from(fields.len()).ok()?][..], &fields].concat();
     // A leaf of a trie: its path, and a receipt without events.
     let node = vec![0xc8, 0x82, 0x20, 0x80, 0x84, 0xc3, 0x01, 0x80, 0xc0];
-    let evidence = Evidence::Ethereum(EthereumEvidence {
+    Some(Evidence::Ethereum(EthereumEvidence {
         chain_id: 1,
         header: header.into(),
         transaction: 0,
         log: 0,
         receipt: vec![node.into()],
-    });
-    let (inclusion, head) = (receipt.inclusion, &receipt.head);
-    Some(AnchoredProof::new(&leaf, inclusion, head, true, evidence))
+    }))
+}
+
+/// A transaction of one input and two outputs, alone in its block.
+fn in_bitcoin() -> Option<Evidence> {
+    let script = [&[2, 0x30, 1, 33][..], &[2; 33]].concat();
+    let mark = [&[0x6a, 0x4c, 80][..], b"MSA\x01", &[7; 76]].concat();
+    let transaction = [
+        &[2, 0, 0, 0, 1][..],
+        &[9; 36],
+        &[u8::try_from(script.len()).ok()?],
+        &script,
+        &[0xff; 4],
+        &[2],
+        &[0; 8],
+        &[u8::try_from(mark.len()).ok()?],
+        &mark,
+        &[1, 0, 0, 0, 0, 0, 0, 0],
+        &[1, 0x51],
+        &[0; 4],
+    ];
+    Some(Evidence::Bitcoin(BitcoinEvidence {
+        header: vec![1; 80].into(),
+        transaction: transaction.concat().into(),
+        index: 0,
+        path: vec![vec![3; 32].into()],
+    }))
 }
 
 const BUNDLE: &[u8] = br#"{"resourceType":"Bundle","type":"collection","entry":[

@@ -62,13 +62,26 @@ pub(crate) fn chains(tally: &mut Tally, only: Option<&str>) -> Result<()> {
     if had(tally, "solc").is_some() {
         contracts::check()?;
     }
-    let Some(anvil) = had(tally, "anvil") else {
-        return Ok(());
-    };
-    println!("beside {}", anvil.version);
+    let (anvil, bitcoind) = (had(tally, "anvil"), had(tally, "bitcoind"));
     let mut words = CHAINS.to_vec();
     words.extend(only);
-    tally.cargo_test(&words, &anvil.variables)
+    for (there, skipped) in [
+        (anvil.is_some(), IN_ETHEREUM.as_slice()),
+        (bitcoind.is_some(), IN_BITCOIN.as_slice()),
+    ] {
+        if !there {
+            words.extend(skipped.iter().flat_map(|name| ["--skip", *name]));
+        }
+    }
+    let components: Vec<Component> = anvil.into_iter().chain(bitcoind).collect();
+    if components.is_empty() {
+        return Ok(());
+    }
+    for component in &components {
+        println!("beside {}", component.version);
+    }
+    let variables = components.iter().flat_map(|component| &component.variables);
+    tally.cargo_test(&words, variables)
 }
 
 /// A component, or the tally says why there is none.
@@ -94,6 +107,10 @@ pub(crate) const CHAINS: [&str; 8] = [
     "anchors",
     "--",
 ];
+
+/// What the names of tests hold that need a node of Ethereum, or of Bitcoin.
+const IN_ETHEREUM: [&str; 3] = ["ethereum", "contract::", "gas::"];
+const IN_BITCOIN: [&str; 2] = ["bitcoin", "cost::"];
 
 /// The store beside the programs, and a node on a Kubo.
 const TESTS: [[&str; 6]; 2] = [

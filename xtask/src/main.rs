@@ -55,7 +55,7 @@ cargo xtask <chore>
   bench [--json] [FILTER]   every figure beside its yardstick and target
   bench growth [OPERATIONS]  the ledger up to a million operations, into docs/performance.md
   bench ipfs [--rounds N]   our store and nodes beside a real Kubo, into docs/performance.md
-  bench chains   gas of a record, anchored and stored, into docs/performance.md
+  bench chains   what a record costs on public chains, into docs/performance.md
   peers [--rounds N] [--core N] [PEER]   our scheme beside its peers, on one core, into
                docs/performance.md
   constant-time   every verb that claims it, on secrets that valgrind holds for undefined

@@ -107,7 +107,7 @@ fn version(program: &Program) -> Option<String> {
 
 /// Installs a package with the system's package manager: by root only, nobody is asked for a
 /// password.
-fn install(package: &str) -> bool {
+pub(crate) fn install(package: &str) -> bool {
     let root = Command::new("id").arg("-u").output();
     if !root.is_ok_and(|done| done.stdout.trim_ascii() == b"0") {
         return false;

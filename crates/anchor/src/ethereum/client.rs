@@ -15,15 +15,17 @@ use std::time::Duration;
 use super::{
     Key,
     contract::Anchor,
+    evidence::{Contract, EthereumEvidence},
     receipts,
-    rpc::{Endpoint, Fees, Rpc},
+    rpc::{Fees, Rpc},
     verify,
 };
 use crate::{
     bytes::Bytes,
     chain::{Attempt, Chain, Order, Place, PublicChain, Seen, Standing, Trouble},
     checkpoint::Checkpoint,
-    proof::{EthereumEvidence, Evidence},
+    endpoint::Endpoint,
+    proof::{By, Evidence},
 };
 
 /// Where and how to anchor.
@@ -199,6 +201,14 @@ impl Ethereum {
     }
 }
 
+/// That a node is of another network.
+pub(super) fn wrong_chain(expected: u64, found: u64) -> Trouble {
+    Trouble::WrongChain {
+        expected: expected.to_string(),
+        found: found.to_string(),
+    }
+}
+
 /// Depth of a block of height `number` under the newest, both included.
 fn depth(number: u64, tip: u64) -> u64 {
     tip.saturating_sub(number) + 1
@@ -224,7 +234,7 @@ impl PublicChain for Ethereum {
         let (expected, found) = (self.settings.chain_id, self.rpc.chain_id()?);
         if found != expected {
             self.checked = false;
-            return Err(Trouble::WrongChain { expected, found });
+            return Err(wrong_chain(expected, found));
         }
         if !self.checked {
             self.check_contract()?;
@@ -244,14 +254,14 @@ impl PublicChain for Ethereum {
             Trouble::Contradiction(format!("it shows no event of anchor {}", newest.sequence))
         })?;
         Ok(Some(Seen {
-            checkpoint,
+            mark: checkpoint.mark(),
             place,
             depth: depth(place.number, tip),
         }))
     }
 
     fn prepare(&mut self, order: &Order<'_>) -> Result<Attempt, Trouble> {
-        let before = order.before.last();
+        let before = order.before.iter().max_by_key(|before| before.fee);
         let paid = before.map(|before| Fees {
             most: before.fee,
             tip: before.tip,
@@ -274,16 +284,18 @@ impl PublicChain for Ethereum {
         let most = gwei(u128::from(gas_limit).saturating_mul(fees.most.into()));
         if most > order.allowance {
             return Err(Trouble::OverBudget {
+                chain: Chain::Ethereum,
                 needed: most,
                 left: order.allowance,
             });
         }
         let slot = match before {
             Some(before) => before.slot,
-            None => self
-                .rpc
-                .count(from, BlockNumberOrTag::Pending)?
-                .max(order.floor),
+            None => {
+                let used = order.spent.last().map_or(0, |last| last.slot + 1);
+                let known = self.rpc.count(from, BlockNumberOrTag::Pending)?;
+                known.max(used)
+            }
         };
         let bytes = sign(
             &self.key,
@@ -322,7 +334,12 @@ impl PublicChain for Ethereum {
             };
             let (depth, cost) = (depth(place.number, tip), cost(&receipt));
             return Ok(match receipt.status() {
-                true => Standing::Placed { place, depth, cost },
+                true => Standing::Placed {
+                    id: attempt.id,
+                    place,
+                    depth,
+                    cost,
+                },
                 false => Standing::Void {
                     depth,
                     cost,
@@ -395,7 +412,9 @@ impl PublicChain for Ethereum {
         // What is kept has been checked as a verifier will, against the hash that the node named.
         let stood = verify::stood(&evidence, checkpoint)
             .map_err(|broken| Trouble::Contradiction(broken.to_string()))?;
-        if stood.place != *place || stood.contract != self.settings.contract {
+        let own = |contract: Contract| contract.address == self.settings.contract;
+        let ours = matches!(stood.by, By::Ethereum(contract) if own(contract));
+        if stood.block != place.block || stood.number != Some(place.number) || !ours {
             return Err(contradiction("the block's header is of another block"));
         }
         Ok(Evidence::Ethereum(evidence))

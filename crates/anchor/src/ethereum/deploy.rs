@@ -13,11 +13,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    Key, client, contract,
-    rpc::{Endpoint, Rpc},
-};
-use crate::chain::Trouble;
+use super::{Key, client, contract, rpc::Rpc};
+use crate::{chain::Trouble, endpoint::Endpoint};
 
 /// A contract that stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,10 +53,7 @@ pub fn deploy(
     if let Some(expected) = expected
         && expected != chain_id
     {
-        return Err(Trouble::WrongChain {
-            expected,
-            found: chain_id,
-        });
+        return Err(client::wrong_chain(expected, chain_id));
     }
     let from = key.0.address();
     let owners: Vec<[u8; 20]> = std::iter::once(key.address())

@@ -1,5 +1,4 @@
-//! A node of Ethereum, spoken to by JSON-RPC: every call has a limit, no text of ours names
-//! more of the address than scheme, host and port.
+//! A node of Ethereum, spoken to by JSON-RPC.
 
 use alloy::{
     eips::{BlockId, BlockNumberOrTag},
@@ -7,59 +6,16 @@ use alloy::{
     providers::{Provider as _, RootProvider},
     rpc::{client::RpcClient, types::TransactionRequest},
     sol_types::SolCall,
-    transports::{
-        RpcError, TransportError,
-        http::{Http, reqwest},
-    },
+    transports::{RpcError, TransportError, http::Http},
 };
-use std::{fmt, future::Future, str::FromStr, time::Duration};
-use thiserror::Error;
+use std::{future::Future, time::Duration};
 use tokio::runtime::Runtime;
 
 use super::contract;
-use crate::chain::Trouble;
-
-/// Where a node answers. Its path may hold a key: it is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Endpoint(reqwest::Url);
-
-/// Text that is no address of a node.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
-#[error("it must be https://host/path, or http://127.0.0.1:port for a node on this machine")]
-pub struct BadEndpoint;
-
-impl FromStr for Endpoint {
-    type Err = BadEndpoint;
-
-    /// Without TLS only this machine is spoken to: what a node says decides what is paid.
-    fn from_str(text: &str) -> Result<Self, BadEndpoint> {
-        let url = reqwest::Url::parse(text).map_err(|_| BadEndpoint)?;
-        let host = url.host_str().ok_or(BadEndpoint)?;
-        let here = ["127.0.0.1", "[::1]", "localhost"].contains(&host);
-        match url.scheme() {
-            "https" => Ok(Self(url)),
-            "http" if here => Ok(Self(url)),
-            _ => Err(BadEndpoint),
-        }
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let host = self.0.host_str().unwrap_or_default();
-        write!(f, "{}://{host}", self.0.scheme())?;
-        match self.0.port() {
-            Some(port) => write!(f, ":{port}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl fmt::Debug for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
+use crate::{
+    chain::Trouble,
+    endpoint::{Endpoint, plain},
+};
 
 /// Fees for a unit of gas, wei.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -104,17 +60,7 @@ pub(super) struct Rpc {
 impl Rpc {
     /// A client that waits for each answer for `patience` at most.
     pub(super) fn new(endpoint: &Endpoint, patience: Duration) -> Result<Self, Trouble> {
-        let failed = |_: &dyn std::error::Error| Trouble::Unreachable(endpoint.to_string());
-        let client = reqwest::Client::builder()
-            .timeout(patience)
-            .connect_timeout(patience)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|error| failed(&error))?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| failed(&error))?;
+        let (client, runtime) = endpoint.client(patience)?;
         let http = Http::with_client(client, endpoint.0.clone());
         Ok(Self {
             runtime,
@@ -225,14 +171,13 @@ impl Rpc {
                 match contract::reason(&data) {
                     Some(reason) => Trouble::Refused(reason.to_owned()),
                     None => {
-                        let said: String = payload.message.chars().take(200).collect();
-                        let plain = said.replace(|c: char| c.is_control(), " ");
-                        Trouble::Refused(format!("{plain} ({})", payload.code))
+                        let said = plain(&payload.message);
+                        Trouble::Refused(format!("{said} ({})", payload.code))
                     }
                 }
             }
             // Its own text would name the whole address.
-            _ => Trouble::Unreachable(self.endpoint.to_string()),
+            _ => self.endpoint.unreachable(),
         }
     }
 }
@@ -241,25 +186,6 @@ impl Rpc {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_address_shows_no_key_and_needs_tls_beyond_this_machine() {
-        let secret: Endpoint = "https://mainnet.example.org/v3/s3cr3t?k=t0k3n"
-            .parse()
-            .unwrap();
-        assert_eq!(secret.to_string(), "https://mainnet.example.org");
-        assert_eq!(format!("{secret:?}"), "https://mainnet.example.org");
-        assert!("http://127.0.0.1:8545".parse::<Endpoint>().is_ok());
-        for wrong in [
-            "http://192.0.2.1:8545",
-            "ftp://127.0.0.1",
-            "127.0.0.1:8545",
-            "",
-            "http://127.0.0.1.example.org",
-        ] {
-            assert!(wrong.parse::<Endpoint>().is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn fees_have_room_and_a_cap() {

@@ -11,11 +11,13 @@ use alloy::{
 use alloy_trie::{Nibbles, nodes::TrieNode, proof::verify_proof};
 use base::Digest;
 
-use super::contract::Anchor::Anchored;
+use super::{
+    contract::Anchor::Anchored,
+    evidence::{Contract, EthereumEvidence},
+};
 use crate::{
-    chain::{Chain, Place},
     checkpoint::Checkpoint,
-    proof::{Broken, EthereumEvidence, Link, Stood},
+    proof::{Broken, By, Link, Stood},
 };
 
 /// Where the evidence says that `checkpoint` is anchored. Everything in the evidence but the
@@ -37,16 +39,15 @@ pub fn stood(evidence: &EthereumEvidence, checkpoint: &Checkpoint) -> Result<Sto
         return Err(broken("the event anchors another block"));
     }
     Ok(Stood {
-        chain: Chain::Ethereum,
-        network: evidence.chain_id,
-        place: Place {
-            block: Digest(keccak256(&evidence.header.0).0),
-            number: header.number,
-            transaction: evidence.transaction,
-        },
+        block: Digest(keccak256(&evidence.header.0).0),
+        number: Some(header.number),
+        transaction: evidence.transaction,
         time: header.time,
-        sequence: event.sequence,
-        contract: log.address.into_array(),
+        by: By::Ethereum(Contract {
+            chain_id: evidence.chain_id,
+            address: log.address.into_array(),
+            sequence: event.sequence,
+        }),
     })
 }
 

@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 use std::{
-    io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::TcpStream,
+    io::{BufRead as _, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
 };
+
+use crate::http;
 
 /// Secret keys of the accounts that anvil gives money to: the well-known test phrase's.
 pub(crate) const KEYS: [[u8; 32]; 3] = [
@@ -42,6 +43,7 @@ pub(crate) struct Anvil {
 }
 
 impl Anvil {
+    #[allow(dead_code, reason = "the tests of the binary use it")]
     pub(crate) fn start() -> Self {
         Self::with(&[])
     }
@@ -96,7 +98,7 @@ impl Anvil {
 
     /// A call; panics with the node's error.
     pub(crate) fn call(&self, method: &str, params: Value) -> Value {
-        call(self.port, method, params)
+        http::call(self.port, "", method, &params)
     }
 
     pub(crate) fn mine(&self, blocks: u64) {
@@ -160,25 +162,6 @@ impl Drop for Anvil {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// A call to the node at `port`; panics with its error.
-pub(crate) fn call(port: u16, method: &str, params: Value) -> Value {
-    let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
-    let body = body.to_string();
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    let length = body.len();
-    write!(
-        stream,
-        "POST / HTTP/1.1\r\nhost: anvil\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-    let answer: Value = serde_json::from_str(body).unwrap_or_else(|_| panic!("{body}"));
-    assert!(answer.get("error").is_none(), "{method}: {answer}");
-    answer["result"].clone()
 }
 
 pub(crate) fn number(value: &Value) -> u64 {

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use crate::{
     anvil::Anvil,
-    world::{Anchoring, World, key},
+    rig::{InEthereum, Rig as _, ethereum_key as key},
+    world::World,
 };
 
 /// The gas of a call by an account, or that it was refused.
@@ -62,8 +63,9 @@ fn anchor(size: u64, height: u64) -> Anchor::anchorCall {
 
 #[test]
 fn only_owners_anchor_and_only_forward() {
-    let (world, anvil) = (World::new(), Anvil::start());
-    let contract = Anchoring::deploy(&world, &anvil).settings.contract;
+    let world = World::new();
+    let rig = InEthereum::start(&world);
+    let (anvil, contract) = (rig.anvil(), rig.settings.contract);
     assert_eq!(
         view(&anvil, &contract, &Anchor::ledgerCall {}).0,
         world.chain().0
@@ -100,8 +102,9 @@ fn only_owners_anchor_and_only_forward() {
 
 #[test]
 fn owners_come_and_go_but_never_all() {
-    let (world, anvil) = (World::new(), Anvil::start());
-    let contract = Anchoring::deploy(&world, &anvil).settings.contract;
+    let world = World::new();
+    let rig = InEthereum::start(&world);
+    let (anvil, contract) = (rig.anvil(), rig.settings.contract);
     let [one, two, three] = [0, 1, 2].map(|owner| Address::from(key(owner).address()));
     let add = |by, owner| send(&anvil, by, &contract, &Anchor::addOwnerCall { owner }).is_ok();
     let remove =

@@ -13,19 +13,21 @@ use serde_json::json;
 use crate::{
     anvil::{Anvil, number},
     contract::{receipt, send},
-    world::{Anchoring, World, key},
+    rig::{InEthereum, Rig as _, ethereum_key as key},
+    world::World,
 };
 
 sol! {
     function add(address patient, bytes32 pointer, bytes32 hash) external;
 }
 
-const BATCHES: [u64; 4] = [1, 16, 1_024, 65_536];
+pub(crate) const BATCHES: [u64; 4] = [1, 16, 1_024, 65_536];
 
 #[test]
 fn a_record_in_a_batch_costs_a_five_hundredth_of_a_stored_one() {
-    let (world, anvil) = (World::new(), Anvil::start());
-    let ours = Anchoring::deploy(&world, &anvil).settings.contract;
+    let world = World::new();
+    let rig = InEthereum::start(&world);
+    let (anvil, ours) = (rig.anvil(), rig.settings.contract);
     let theirs = deploy(&anvil, contract::bytecode("PerRecord"));
 
     // Records of two patients, as they come after the first.

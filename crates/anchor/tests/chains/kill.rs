@@ -3,9 +3,7 @@
 use anchor::{
     Attempt, Chain, Checkpoint, Evidence, Next, Order, Place, PublicChain, Seen, Service, Standing,
     State, Trouble,
-    ethereum::{Ethereum, Settings},
 };
-use serde_json::json;
 use std::{
     path::Path,
     process::{Command, Stdio},
@@ -13,42 +11,35 @@ use std::{
 };
 
 use crate::{
-    anvil::{Anvil, NETWORK, call},
-    world::{Anchoring, CONFIRMATIONS, SCHEDULE, T0, World, key},
+    rig::{Rig, step},
+    world::{SCHEDULE, T0, World},
 };
 
 const FOLDER: &str = "MEDSHARE_TEST_KILL_FOLDER";
 const AT: &str = "MEDSHARE_TEST_KILL_AT";
-const PORT: &str = "MEDSHARE_TEST_KILL_PORT";
-const CONTRACT: &str = "MEDSHARE_TEST_KILL_CONTRACT";
+const HANDLE: &str = "MEDSHARE_TEST_KILL_HANDLE";
 
-#[test]
-fn killed_at_every_step() {
+crate::in_each_chain!(killed_at_every_step, anchors_until_final);
+
+fn killed_at_every_step<R: Rig>() {
     let folder = tempfile::tempdir().unwrap();
-    let (contract, anvil) = {
-        let (world, anvil) = (World::at(folder.path()), Anvil::start());
-        (Anchoring::deploy(&world, &anvil).settings.contract, anvil)
-    };
+    let rig = R::start(&World::at(folder.path()));
     let mut killed = 0;
     for at in 0.. {
         World::at(folder.path()).grow(100);
-        let survived = child(folder.path(), &anvil, &contract, at);
+        let survived = child(folder.path(), &rig, at);
         if !survived {
             killed += 1;
-            assert!(child(folder.path(), &anvil, &contract, u64::MAX));
+            assert!(child(folder.path(), &rig, u64::MAX));
         }
         // One anchor for each batch, one transaction for each anchor, and every one proved.
         let batches = at + 1;
-        let expected: Vec<_> = (1..=batches).map(|batch| (batch, 100 * batch)).collect();
-        assert_eq!(anvil.anchors(&contract), expected, "killed at call {at}");
-        assert_eq!(
-            anvil.count(&key(0).address()),
-            1 + batches,
-            "killed at call {at}"
-        );
+        let expected: Vec<_> = (1..=batches).map(|batch| 100 * batch).collect();
+        assert_eq!(rig.anchored(), expected, "killed at call {at}");
+        assert_eq!(rig.paid(0), batches, "killed at call {at}");
         let world = World::at(folder.path());
         let journal = world.journal("anchors.redb");
-        let (number, entry) = journal.newest(Chain::Ethereum).unwrap().unwrap();
+        let (number, entry) = journal.newest(R::CHAIN).unwrap().unwrap();
         assert_eq!(number, at, "killed at call {at}");
         assert!(matches!(entry.state, State::Final { .. }));
         if survived {
@@ -60,13 +51,13 @@ fn killed_at_every_step() {
 }
 
 /// Runs [`anchors_until_final`] in a process of its own; whether it came to its end.
-fn child(folder: &Path, anvil: &Anvil, contract: &[u8; 20], at: u64) -> bool {
+fn child<R: Rig>(folder: &Path, rig: &R, at: u64) -> bool {
+    let name = format!("kill::{}::anchors_until_final", R::CHAIN);
     let status = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "kill::anchors_until_final", "--nocapture"])
+        .args(["--exact", &name, "--nocapture"])
         .env(FOLDER, folder)
         .env(AT, at.to_string())
-        .env(PORT, anvil.port.to_string())
-        .env(CONTRACT, hex::encode(contract))
+        .env(HANDLE, rig.handle())
         .stdout(Stdio::null())
         .status()
         .unwrap();
@@ -78,49 +69,36 @@ fn child(folder: &Path, anvil: &Anvil, contract: &[u8; 20], at: u64) -> bool {
 }
 
 /// The process that is killed; a test only so that this program can start itself.
-#[test]
-fn anchors_until_final() {
+fn anchors_until_final<R: Rig>() {
     let variable = |name| std::env::var(name).ok();
     let Some(folder) = variable(FOLDER) else {
         return;
     };
-    let number = |name| variable(name).unwrap().parse::<u64>().unwrap();
-    let port = u16::try_from(number(PORT)).unwrap();
-    let contract = hex::decode(variable(CONTRACT).unwrap()).unwrap();
+    let handle = variable(HANDLE).unwrap();
     let world = World::at(Path::new(&folder));
-    let settings = Settings {
-        endpoint: format!("http://127.0.0.1:{port}").parse().unwrap(),
-        chain_id: NETWORK,
-        contract: contract.try_into().unwrap(),
-        from_block: 0,
-        fee_cap: 100_000_000_000,
-        store: false,
-        confirmations: CONFIRMATIONS,
-        patience: Duration::from_secs(10),
-    };
     let chain = Mortal {
-        chain: Ethereum::new(settings, world.chain(), key(0)).unwrap(),
-        left: number(AT),
+        chain: R::client_of(&world, &handle),
+        left: variable(AT).unwrap().parse().unwrap(),
     };
     let journal = world.journal("anchors.redb");
     let mut service = Service::new(Box::new(chain), &journal, SCHEDULE, T0);
     for _ in 0..12 {
-        let next = service.step(&|| world.ledger.view(), T0).unwrap();
+        let next = step(&world, &mut service, T0).unwrap();
         let size = journal
-            .newest_final(Chain::Ethereum)
+            .newest_final(R::CHAIN)
             .unwrap()
             .map(|(_, entry)| entry.checkpoint.size);
         if next != Next::Begun && size == Some(world.size()) {
             return;
         }
-        call(port, "anvil_mine", json!(["0x1"]));
+        R::mine_at(&handle);
     }
     panic!("nothing becomes final");
 }
 
 /// A chain whose caller dies before or after one of its calls.
 struct Mortal {
-    chain: Ethereum,
+    chain: Box<dyn PublicChain>,
     left: u64,
 }
 
@@ -138,10 +116,10 @@ impl Mortal {
 
     fn around<T>(
         &mut self,
-        call: impl FnOnce(&mut Ethereum) -> Result<T, Trouble>,
+        call: impl FnOnce(&mut dyn PublicChain) -> Result<T, Trouble>,
     ) -> Result<T, Trouble> {
         self.moment();
-        let done = call(&mut self.chain);
+        let done = call(&mut *self.chain);
         self.moment();
         done
     }
@@ -157,7 +135,7 @@ impl PublicChain for Mortal {
     }
 
     fn newest(&mut self) -> Result<Option<Seen>, Trouble> {
-        self.around(PublicChain::newest)
+        self.around(|chain| chain.newest())
     }
 
     fn prepare(&mut self, order: &Order<'_>) -> Result<Attempt, Trouble> {

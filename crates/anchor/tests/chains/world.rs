@@ -1,10 +1,6 @@
-//! A real ledger that grows, and what anchors it.
+//! A real ledger that grows.
 
-use anchor::{
-    AnchoredProof, Chain, EthereumTrust, Journal, Next, Schedule, Service, State, StepError,
-    TABLES_VERSION, Trust,
-    ethereum::{Ethereum, Key, Settings, deploy},
-};
+use anchor::{AnchoredProof, Chain, Journal, Schedule, State, TABLES_VERSION};
 use base::{
     AccountId, ChainId, Digest, Millis, Operation, Signed, Version, cid, codec,
     genesis::{Genesis, Policy, Validator},
@@ -12,7 +8,7 @@ use base::{
     operation::{Bag, PatientKeys, Register, Role},
 };
 use database::{FileDevice, Tables};
-use ledger::{Ledger, OpenOptions, Validators, check_batch};
+use ledger::{Ledger, OpenOptions, check_batch};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -20,12 +16,9 @@ use std::{
     time::Duration,
 };
 
-use crate::anvil::{Anvil, KEYS, NETWORK};
-
 pub(crate) const T0: Millis = Millis(1_795_305_600_000);
 /// Blocks until an anchor counts.
 pub(crate) const CONFIRMATIONS: u64 = 3;
-const GWEI: u64 = 1_000_000_000;
 
 /// When an anchor is due in tests: at 100 operations, or after an hour.
 pub(crate) const SCHEDULE: Schedule = Schedule {
@@ -154,9 +147,15 @@ impl World {
     }
 
     /// The proof of leaf `index`, from what a journal holds.
-    pub(crate) fn prove(&self, journal: &Journal, index: u64, certified: bool) -> AnchoredProof {
+    pub(crate) fn prove(
+        &self,
+        chain: Chain,
+        journal: &Journal,
+        index: u64,
+        certified: bool,
+    ) -> AnchoredProof {
         let entry = journal
-            .covering(Chain::Ethereum, index)
+            .covering(chain, index)
             .unwrap()
             .expect("it is anchored");
         let State::Final { evidence, .. } = entry.state else {
@@ -171,90 +170,6 @@ impl World {
         let head = view.head_at(entry.checkpoint.height).unwrap().unwrap();
         AnchoredProof::new(&leaf, inclusion, &head, certified, evidence)
     }
-}
-
-/// The contract of a world's ledger on a node, and a service that anchors there.
-pub(crate) struct Anchoring<'a> {
-    pub(crate) world: &'a World,
-    pub(crate) settings: Settings,
-}
-
-impl<'a> Anchoring<'a> {
-    /// Deploys the contract, owned by the first two keys.
-    pub(crate) fn deploy(world: &'a World, anvil: &Anvil) -> Self {
-        let endpoint = anvil.url().parse().unwrap();
-        let deployed = deploy(
-            &endpoint,
-            Some(NETWORK),
-            world.chain(),
-            (&key(0), &[key(1).address()]),
-            100 * GWEI,
-            Duration::from_secs(10),
-            |_, _| {},
-        )
-        .unwrap();
-        let settings = Settings {
-            endpoint,
-            chain_id: NETWORK,
-            contract: deployed.contract,
-            from_block: deployed.block,
-            fee_cap: 100 * GWEI,
-            store: false,
-            confirmations: CONFIRMATIONS,
-            patience: Duration::from_secs(10),
-        };
-        Self { world, settings }
-    }
-
-    pub(crate) fn client(&self, owner: usize) -> Ethereum {
-        Ethereum::new(self.settings.clone(), self.world.chain(), key(owner)).unwrap()
-    }
-
-    pub(crate) fn service<'j>(&self, journal: &'j Journal, owner: usize) -> Service<'j> {
-        Service::new(Box::new(self.client(owner)), journal, SCHEDULE, T0)
-    }
-
-    /// One step.
-    pub(crate) fn step(&self, service: &mut Service<'_>, now: Millis) -> Result<Next, StepError> {
-        service.step(&|| self.world.ledger.view(), now)
-    }
-
-    /// Steps, a block between two, until what is due is final.
-    pub(crate) fn settle(&self, service: &mut Service<'_>, anvil: &Anvil, now: Millis) {
-        for _ in 0..12 {
-            match self.step(service, now).unwrap() {
-                Next::Final | Next::Adopted => return,
-                _ => anvil.mine(1),
-            }
-        }
-        panic!("nothing becomes final");
-    }
-
-    pub(crate) fn trust(&self, proof: &AnchoredProof) -> EthereumTrust {
-        let stood = proof.examine(self.world.chain()).unwrap().stood;
-        EthereumTrust {
-            chain_id: NETWORK,
-            contract: self.settings.contract,
-            blocks: vec![Digest([9; 32]), stood.place.block],
-        }
-    }
-}
-
-/// What a verifier of a world's ledger trusts.
-pub(crate) fn trust<'a>(
-    world: &World,
-    validators: &'a Validators,
-    ethereum: &'a EthereumTrust,
-) -> Trust<'a> {
-    Trust {
-        ledger: world.chain(),
-        validators: Some(validators),
-        ethereum: Some(ethereum),
-    }
-}
-
-pub(crate) fn key(owner: usize) -> Key {
-    Key::new(&KEYS[owner]).unwrap()
 }
 
 fn hpke() -> HpkeKey {

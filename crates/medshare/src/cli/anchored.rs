@@ -1,7 +1,11 @@
 //! `ledger prove --anchor` and `ledger verify` of what it writes: proofs that end in a
 //! public chain.
 
-use ::anchor::{AnchoredProof, Broken, Chain, EthereumTrust, Link, Trust};
+use ::anchor::{
+    AnchoredProof, Broken, By, Chain, Stood, Trust,
+    bitcoin::{BitcoinTrust, Payer},
+    ethereum::EthereumTrust,
+};
 use base::{Digest, OperationId, genesis::Genesis};
 use clap::{Args, ValueEnum};
 use ledger::Validators;
@@ -19,7 +23,7 @@ use crate::{
 /// How a proof that ends in a public chain is written.
 #[derive(Args, Debug)]
 pub struct AnchorArgs {
-    /// Lead to an anchor in this public chain: ethereum
+    /// Lead to an anchor in this public chain: ethereum, bitcoin
     #[arg(long, value_name = "CHAIN")]
     pub anchor: Option<Chain>,
     /// With --anchor: put the validators' signatures into the file, too
@@ -52,9 +56,13 @@ pub struct TrustArgs {
     /// Of an anchored proof: number of the Ethereum network [default: the configuration's]
     #[arg(long, value_name = "NUMBER")]
     pub network: Option<u64>,
-    /// Of an anchored proof: the ledger's contract [default: the configuration's]
+    /// Of an anchored proof: the ledger's contract in Ethereum [default: the configuration's]
     #[arg(long, value_name = "ADDRESS")]
     pub contract: Option<String>,
+    /// Of an anchored proof: whose anchors in Bitcoin count, an address (repeatable) [default:
+    /// the configuration's]
+    #[arg(long, value_name = "ADDRESS")]
+    pub payer: Vec<String>,
 }
 
 /// Whether a file is a proof that ends in a public chain, as far as its first byte says:
@@ -123,29 +131,22 @@ pub fn report_proved(
     context: &Context,
 ) -> Result<()> {
     let stood = &anchored.stood;
-    let value = json!({
+    let mut value = json!({
         "operation": anchored.operation.to_string(),
         "index": anchored.index,
         "tree_size": anchored.header.tree_size,
         "height": anchored.header.height,
-        "chain": stood.chain.name(),
-        "network": stood.network,
-        "contract": hex0x(&stood.contract),
-        "block": hex0x(&stood.place.block.0),
-        "block_number": stood.place.number,
         "file": output.display().to_string(),
         "bytes": length,
     });
+    describe(stood, &mut value);
     context.output.data(
         &value,
         format!(
-            "proof of leaf {} in {} leaves, anchored in {} {} block {} ({}): {length} bytes in {}",
+            "proof of leaf {} in {} leaves, anchored in {}: {length} bytes in {}",
             anchored.index,
             anchored.header.tree_size,
-            stood.chain,
-            stood.network,
-            stood.place.number,
-            hex0x(&stood.place.block.0),
+            block(stood),
             output.display(),
         ),
     )
@@ -157,26 +158,33 @@ pub fn report_proved(
 /// [`Exit::Invalid`] naming the link that does not hold, [`Exit::Usage`], [`Exit::Config`].
 pub fn verify(bytes: &[u8], genesis: &Genesis, args: &TrustArgs, context: &Context) -> Result<()> {
     let broken = |broken: Broken| {
-        let exit = match (broken.link, Chain::Ethereum.is_built()) {
-            (Link::Header, false) => Exit::Config,
-            _ => Exit::Invalid,
-        };
         Fault::new(
-            exit,
+            Exit::Invalid,
             format!("the proof does not hold: broken link: {broken}"),
         )
     };
     let proof = AnchoredProof::read(bytes).map_err(broken)?;
-    let ethereum = ethereum_trust(args, context)?;
+    let chain = proof.anchor.chain();
+    anchor::require(chain)?;
+    let blocks = blocks(args)?;
+    let (mut ethereum, mut bitcoin) = (None, None);
+    match chain {
+        _ if blocks.is_empty() => {}
+        Chain::Ethereum => ethereum = Some(ethereum_trust(args, blocks, context)?),
+        Chain::Bitcoin => bitcoin = Some(bitcoin_trust(args, blocks, context)?),
+    }
     let validators = Validators::of(genesis);
     let trust = Trust {
         ledger: genesis.chain(),
         validators: Some(&validators),
         ethereum: ethereum.as_ref(),
+        bitcoin: bitcoin.as_ref(),
     };
     let anchored = proof.verify(&trust).map_err(broken)?;
     let (stood, header) = (&anchored.stood, &anchored.header);
     let body = &anchored.leaf.operation.body;
+    let mut place = json!({"block_time": stood.time, "transaction": stood.transaction});
+    describe(stood, &mut place);
     let value = json!({
         "verified": true,
         "chain": genesis.chain().to_string(),
@@ -189,16 +197,7 @@ pub fn verify(bytes: &[u8], genesis: &Genesis, args: &TrustArgs, context: &Conte
         "height": header.height,
         "time": header.time.to_string(),
         "certified": anchored.certified,
-        "anchor": {
-            "chain": stood.chain.name(),
-            "network": stood.network,
-            "contract": hex0x(&stood.contract),
-            "sequence": stood.sequence,
-            "block": hex0x(&stood.place.block.0),
-            "block_number": stood.place.number,
-            "block_time": stood.time,
-            "transaction": stood.place.transaction,
-        },
+        "anchor": place,
     });
     let outcome = anchored.leaf.outcome.failure();
     let outcome = outcome.map_or("ok".into(), |failure| format!("failed: {failure}"));
@@ -209,7 +208,7 @@ pub fn verify(bytes: &[u8], genesis: &Genesis, args: &TrustArgs, context: &Conte
     context.output.data(
         &value,
         format!(
-            "the proof holds\noperation        {}\naction           {} by {}\noutcome          {outcome}\nstands at        leaf {} of {}, in or before block {} of {} ({signed})\nledger           {} ({})\nanchored         {} {}, anchor {}, transaction {} of block {} ({}), {}",
+            "the proof holds\noperation        {}\naction           {} by {}\noutcome          {outcome}\nstands at        leaf {} of {}, in or before block {} of {} ({signed})\nledger           {} ({})\nanchored         {}, transaction {}, {}",
             anchored.operation,
             body.action.name(),
             body.account,
@@ -219,18 +218,55 @@ pub fn verify(bytes: &[u8], genesis: &Genesis, args: &TrustArgs, context: &Conte
             header.time,
             genesis.chain(),
             genesis.network,
-            stood.chain,
-            stood.network,
-            stood.sequence,
-            stood.place.transaction,
-            stood.place.number,
-            hex0x(&stood.place.block.0),
+            block(stood),
+            stood.transaction,
             base::Millis(stood.time.saturating_mul(1_000)),
         ),
     )
 }
 
-fn ethereum_trust(args: &TrustArgs, context: &Context) -> Result<Option<EthereumTrust>> {
+/// What a chain shows of whose an anchor is and where it stands.
+fn describe(stood: &Stood, value: &mut serde_json::Value) {
+    value["chain"] = stood.chain().name().into();
+    value["block"] = block_hash(stood).into();
+    match &stood.by {
+        By::Ethereum(contract) => {
+            value["network"] = contract.chain_id.into();
+            value["contract"] = hex0x(&contract.address).into();
+            value["sequence"] = contract.sequence.into();
+            value["block_number"] = stood.number.into();
+        }
+        By::Bitcoin(payer) => value["payer"] = hex::encode(payer.0).into(),
+    }
+}
+
+/// The same in words.
+fn block(stood: &Stood) -> String {
+    let hash = block_hash(stood);
+    match &stood.by {
+        By::Ethereum(contract) => format!(
+            "ethereum {}, anchor {}, block {} ({hash})",
+            contract.chain_id,
+            contract.sequence,
+            stood.number.unwrap_or_default(),
+        ),
+        By::Bitcoin(payer) => {
+            let payer = hex::encode(payer.0);
+            format!("bitcoin by the key of hash {payer}, block {hash}")
+        }
+    }
+}
+
+/// A block's hash as its chain writes it.
+fn block_hash(stood: &Stood) -> String {
+    match stood.chain() {
+        Chain::Ethereum => hex0x(&stood.block.0),
+        Chain::Bitcoin => stood.block.to_string(),
+    }
+}
+
+/// Blocks to trust, as flags and files have them.
+fn blocks(args: &TrustArgs) -> Result<Vec<Digest>> {
     let mut texts = args.block.clone();
     if let Some(path) = &args.blocks {
         let listed = files::read_small(path, 1 << 20)?;
@@ -238,10 +274,22 @@ fn ethereum_trust(args: &TrustArgs, context: &Context) -> Result<Option<Ethereum
         let lines = listed.lines().map(str::trim);
         texts.extend(lines.filter(|line| !line.is_empty()).map(str::to_owned));
     }
-    if texts.is_empty() {
-        return Ok(None);
-    }
-    let usage = |what: String| Fault::new(Exit::Usage, what);
+    let block = |text: &String| {
+        let wrong = || usage(format!("{text:?} is no hash of a block"));
+        digits::<32>(text).map(Digest).ok_or_else(wrong)
+    };
+    texts.iter().map(block).collect()
+}
+
+fn usage(what: String) -> Fault {
+    Fault::new(Exit::Usage, what)
+}
+
+fn ethereum_trust(
+    args: &TrustArgs,
+    blocks: Vec<Digest>,
+    context: &Context,
+) -> Result<EthereumTrust> {
     let configured = context.config.anchor.ethereum.as_ref();
     let network = args.network.or(configured.map(|config| config.chain_id));
     let contract = args
@@ -253,21 +301,41 @@ fn ethereum_trust(args: &TrustArgs, context: &Context) -> Result<Option<Ethereum
             "give --network NUMBER and --contract ADDRESS: whose anchors count".into(),
         ));
     };
-    let blocks = texts
-        .iter()
-        .map(|text| {
-            digits::<32>(text)
-                .map(Digest)
-                .ok_or_else(|| usage(format!("{text:?} is no hash of a block")))
-        })
-        .collect::<Result<_>>()?;
     let contract =
         digits::<20>(&contract).ok_or_else(|| usage(format!("{contract:?} is no address")))?;
-    Ok(Some(EthereumTrust {
+    Ok(EthereumTrust {
         chain_id,
         contract,
         blocks,
-    }))
+    })
+}
+
+fn bitcoin_trust(args: &TrustArgs, blocks: Vec<Digest>, context: &Context) -> Result<BitcoinTrust> {
+    let configured = context.config.anchor.bitcoin.as_ref();
+    let mut texts = args.payer.as_slice();
+    if let ([], Some(config)) = (texts, configured) {
+        texts = &config.payers;
+    }
+    if texts.is_empty() {
+        return Err(usage("give --payer ADDRESS: whose anchors count".into()));
+    }
+    let payer = |text: &String| {
+        let wrong = || usage(format!("{text:?} is no address of a key"));
+        payer(text).ok_or_else(wrong)
+    };
+    Ok(BitcoinTrust {
+        payers: texts.iter().map(payer).collect::<Result<_>>()?,
+        blocks,
+    })
+}
+
+/// An address, or the hash that it is of.
+fn payer(text: &str) -> Option<Payer> {
+    #[cfg(feature = "bitcoin")]
+    if let Ok(payer) = text.trim().parse() {
+        return Some(payer);
+    }
+    digits::<20>(text).map(Payer)
 }
 
 fn digits<const LENGTH: usize>(text: &str) -> Option<[u8; LENGTH]> {

@@ -38,7 +38,7 @@ pub fn run(command: &ConfigCommand, global: &Global, output: &mut Output) -> Res
             // As flags and environment have it.
             let mut config = context.config.clone();
             config.node.address = context.node.clone();
-            config.anchor.ethereum = config.anchor.ethereum.map(|ethereum| ethereum.shown());
+            config.anchor = config.anchor.shown();
             config.output = OutputConfig {
                 json: output.json,
                 quiet: output.quiet,

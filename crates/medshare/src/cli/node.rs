@@ -4,6 +4,7 @@ use anchor::Chain;
 use base::{key::OperationSecret, operation::Role};
 use clap::Subcommand;
 use serde_json::json;
+use std::collections::BTreeMap;
 
 use super::context::Context;
 use crate::{
@@ -233,13 +234,17 @@ fn serve(home: &Home, listen: Option<Address>, context: &Context) -> Result<()> 
     // A second node on this home is refused before anybody types a passphrase.
     let running = home.lock_for_running()?;
     let keys = home.unlock(&context.passphrase.read()?)?;
-    let (secret, next, seed, ethereum) = {
+    let (secret, next, seed, paying) = {
         let session = home.enter(&keys, context.patience)?;
         let seed = Identity::peer_seed(&session.vault)?;
-        let ethereum = Identity::anchor_key(&session.vault, Chain::Ethereum)?;
+        let mut paying = BTreeMap::new();
+        for chain in Chain::ALL {
+            let key = Identity::anchor_key(&session.vault, chain)?;
+            paying.extend(key.map(|key| (chain, ChainKey(key))));
+        }
         let next = Identity::staged(&session.vault, Kind::Operation)?.map(OperationSecret::new);
         let current = session.identity.party.operation.clone();
-        (current, next, seed, ethereum)
+        (current, next, seed, paying)
     };
     drop(keys);
     if !wire::has_ledger(&home.node_folder()) {
@@ -272,7 +277,7 @@ fn serve(home: &Home, listen: Option<Address>, context: &Context) -> Result<()> 
         store: &context.config.store,
         anchors: AnchorParts {
             config: &context.config.anchor,
-            ethereum: ethereum.map(ChainKey),
+            keys: paying,
         },
         peers,
         consensus,

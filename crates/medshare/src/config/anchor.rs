@@ -1,6 +1,7 @@
 //! `[anchor.*]`: public chains that a node anchors its ledger in.
 
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// `[anchor]`
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -9,7 +10,40 @@ pub struct AnchorConfig {
     /// Without this table nothing is anchored there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ethereum: Option<EthereumConfig>,
+    /// Without this table nothing is anchored there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bitcoin: Option<BitcoinConfig>,
 }
+
+impl AnchorConfig {
+    /// Keys with their ranges, as `Config::ranges` has them.
+    pub(super) fn ranges(&self) -> Vec<Range> {
+        let mut ranges = Vec::new();
+        if let Some(ethereum) = &self.ethereum {
+            ranges.extend(ethereum.ranges());
+        }
+        if let Some(bitcoin) = &self.bitcoin {
+            ranges.extend(bitcoin.ranges());
+        }
+        ranges
+    }
+
+    /// What may be shown: without what may be a key in a node's address.
+    #[must_use]
+    pub fn shown(&self) -> Self {
+        let mut shown = self.clone();
+        if let Some(ethereum) = &mut shown.ethereum {
+            ethereum.endpoint = without_key(&ethereum.endpoint);
+        }
+        if let Some(bitcoin) = &mut shown.bitcoin {
+            bitcoin.endpoint = without_key(&bitcoin.endpoint);
+        }
+        shown
+    }
+}
+
+/// Table, key, value, least, most.
+type Range = (&'static str, &'static str, u32, u32, u32);
 
 /// `[anchor.ethereum]`; the key that pays is in the home (`medshare anchor key`).
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -64,45 +98,107 @@ impl Default for EthereumConfig {
     }
 }
 
+/// `[anchor.bitcoin]`; the key that pays is in the home (`medshare anchor key`).
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct BitcoinConfig {
+    /// JSON-RPC of a full node: `https://…`, or `http://127.0.0.1:port` on this machine. A user
+    /// and password in it, and whatever follows the host, are shown nowhere.
+    pub endpoint: String,
+    /// The file with a user and password that the node writes when it starts; else they are in
+    /// the endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cookie: Option<PathBuf>,
+    /// `main`, `testnet4`, `signet` or `regtest`; a node of another network gets nothing.
+    pub network: String,
+    /// Addresses of other nodes' keys: their anchors of this ledger count as well.
+    pub payers: Vec<String>,
+    /// An anchor is due so many seconds after the last, if anything is new, 1..=31536000.
+    pub every_seconds: u32,
+    /// Or when so many operations are new, 1..=1000000000.
+    pub count: u32,
+    /// Blocks, its own included, after which an anchor is final, 1..=1000.
+    pub confirmations: u32,
+    /// A transaction that waits so many seconds is replaced by one that pays more, 1..=604800.
+    pub replace_seconds: u32,
+    /// Most that is paid for a virtual byte, satoshi, 1..=100000.
+    pub fee_cap_sat: u32,
+    /// Most that is spent in 30 days, satoshi; 0 spends nothing.
+    pub budget_sat: u64,
+    /// Longest wait for an answer, seconds, 1..=600; a scan for coins may take 15 minutes.
+    pub timeout_seconds: u32,
+    /// Pause between two looks, milliseconds, 100..=3600000.
+    pub poll_milliseconds: u32,
+}
+
+impl Default for BitcoinConfig {
+    fn default() -> Self {
+        Self {
+            endpoint: String::new(),
+            cookie: None,
+            network: "main".into(),
+            payers: Vec::new(),
+            every_seconds: 86_400,
+            count: 65_536,
+            confirmations: 6,
+            replace_seconds: 7_200,
+            fee_cap_sat: 50,
+            budget_sat: 300_000,
+            timeout_seconds: 60,
+            poll_milliseconds: 30_000,
+        }
+    }
+}
+
 impl EthereumConfig {
-    /// Keys with their ranges, as `Config::ranges` has them.
-    pub(super) fn ranges(&self) -> [(&'static str, &'static str, u32, u32, u32); 7] {
+    fn ranges(&self) -> [Range; 7] {
         let table = "anchor.ethereum";
         [
-            (table, "every-seconds", self.every_seconds, 1, 31_536_000),
+            (table, "every-seconds", self.every_seconds, 1, YEAR),
             (table, "count", self.count, 1, 1_000_000_000),
             (table, "confirmations", self.confirmations, 1, 10_000),
             (table, "replace-seconds", self.replace_seconds, 1, 86_400),
             (table, "fee-cap-gwei", self.fee_cap_gwei, 1, 1_000_000),
             (table, "timeout-seconds", self.timeout_seconds, 1, 600),
-            (
-                table,
-                "poll-milliseconds",
-                self.poll_milliseconds,
-                100,
-                3_600_000,
-            ),
+            (table, POLL, self.poll_milliseconds, 100, 3_600_000),
         ]
     }
+}
 
-    /// What may be shown: without what may be a key in the node's address.
-    #[must_use]
-    pub fn shown(&self) -> Self {
-        let mut shown = self.clone();
-        let host_ends = |at: &usize| self.endpoint[*at..].starts_with(['/', '?', '#']);
-        let start = self.endpoint.find("://").map_or(0, |at| at + 3);
-        let end = (start..self.endpoint.len())
-            .filter(|at| self.endpoint.is_char_boundary(*at))
-            .find(host_ends);
-        if let Some(end) = end {
-            shown.endpoint.truncate(end);
-            shown.endpoint.push_str("/…");
-        }
-        if let Some(at) = shown.endpoint.find('@') {
-            shown.endpoint.replace_range(start..at, "…");
-        }
-        shown
+impl BitcoinConfig {
+    fn ranges(&self) -> [Range; 7] {
+        let table = "anchor.bitcoin";
+        [
+            (table, "every-seconds", self.every_seconds, 1, YEAR),
+            (table, "count", self.count, 1, 1_000_000_000),
+            (table, "confirmations", self.confirmations, 1, 1_000),
+            (table, "replace-seconds", self.replace_seconds, 1, 604_800),
+            (table, "fee-cap-sat", self.fee_cap_sat, 1, 100_000),
+            (table, "timeout-seconds", self.timeout_seconds, 1, 600),
+            (table, POLL, self.poll_milliseconds, 100, 3_600_000),
+        ]
     }
+}
+
+const YEAR: u32 = 31_536_000;
+const POLL: &str = "poll-milliseconds";
+
+/// An address without what may be a key: user, password, path, query.
+fn without_key(endpoint: &str) -> String {
+    let mut shown = endpoint.to_owned();
+    let start = endpoint.find("://").map_or(0, |at| at + 3);
+    let host_ends = |at: &usize| endpoint[*at..].starts_with(['/', '?', '#']);
+    let end = (start..endpoint.len())
+        .filter(|at| endpoint.is_char_boundary(*at))
+        .find(host_ends);
+    if let Some(end) = end {
+        shown.truncate(end);
+        shown.push_str("/…");
+    }
+    if let Some(at) = shown.find('@') {
+        shown.replace_range(start..at, "…");
+    }
+    shown
 }
 
 #[cfg(test)]
@@ -111,13 +207,7 @@ mod tests {
 
     #[test]
     fn a_key_in_the_address_is_not_shown() {
-        let shown = |endpoint: &str| {
-            let config = EthereumConfig {
-                endpoint: endpoint.into(),
-                ..EthereumConfig::default()
-            };
-            config.shown().endpoint
-        };
+        let shown = without_key;
         assert_eq!(
             shown("https://rpc.example.org/v3/s3cr3t"),
             "https://rpc.example.org/…"

@@ -6,6 +6,7 @@
 //! [`relay`], [`defy`] and [`liar`] are the dishonest: they corrupt real bytes.
 
 mod anvil;
+mod bitcoind;
 mod defy;
 mod layout;
 mod liar;
@@ -36,7 +37,7 @@ Examples:
   medshare demo
   medshare demo --records ~/my-files
   medshare demo --keep ./stage
-  medshare demo --anchor ethereum
+  medshare demo --anchor ethereum,bitcoin
   medshare demo --serve
   medshare demo --json | jq -r '.step + \" \" + .outcome'
 
@@ -50,8 +51,8 @@ pub struct DemoArgs {
     /// Keep every party's folder in this new folder
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
-    /// Anchor the ledger in these public chains, too: ethereum, in an anvil that the demo
-    /// starts ($MEDSHARE_ANVIL, or anvil on the PATH)
+    /// Anchor the ledger in these public chains, too: ethereum, bitcoin; in nodes for tests that
+    /// the demo starts ($MEDSHARE_ANVIL, $MEDSHARE_BITCOIND, or anvil and bitcoind on the PATH)
     #[arg(long, value_name = "CHAIN", value_delimiter = ',')]
     anchor: Vec<Chain>,
     /// Stay when the story is told: the patients' pages, in a browser, until Ctrl-C

@@ -404,6 +404,7 @@ fn damaged(name: &[u8]) -> Fault {
 const fn anchor_name(chain: Chain) -> &'static [u8] {
     match chain {
         Chain::Ethereum => b"anchor-ethereum",
+        Chain::Bitcoin => b"anchor-bitcoin",
     }
 }
 

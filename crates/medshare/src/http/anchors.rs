@@ -33,9 +33,9 @@ pub struct AnchorStanding {
     /// Which chain.
     pub chain: Chain,
     /// Which network of it.
-    pub network: u64,
-    /// What anchors there: a contract.
-    pub place: String,
+    pub network: String,
+    /// The contract that anchors there, where there are contracts.
+    pub contract: Option<String>,
     /// Who pays.
     pub payer: String,
     /// Anchors that are final.
@@ -44,9 +44,9 @@ pub struct AnchorStanding {
     pub newest: Option<(u64, Digest, u64)>,
     /// Anchors that are on their way.
     pub open: u64,
-    /// What all cost, gwei.
+    /// What all cost, in [`Chain::unit`]s.
     pub cost: u64,
-    /// What is left of the budget for 30 days, gwei.
+    /// What is left of the budget for 30 days, in [`Chain::unit`]s.
     pub left: u64,
     /// Why it gets no further now.
     pub trouble: Option<String>,

@@ -56,9 +56,29 @@ const SITES: &[(&str, &str, By)] = &[
         Not("compared with the names that there are"),
     ),
     (
-        "anchor/src/ethereum/rpc.rs",
+        "anchor/src/endpoint.rs",
         "from_str",
         Not("an address of the operator's own, read by the crate url"),
+    ),
+    (
+        "anchor/src/bitcoin/key.rs",
+        "from_str",
+        Fuzz(&["files/payer"]),
+    ),
+    (
+        "anchor/src/bitcoin/key.rs",
+        "read",
+        Fuzz(&["files/anchored-proof", "files/bitcoin-transaction"]),
+    ),
+    (
+        "anchor/src/bitcoin/verify.rs",
+        "read",
+        Fuzz(&["files/anchored-proof", "files/bitcoin-transaction"]),
+    ),
+    (
+        "anchor/src/bitcoin/rpc.rs",
+        "call",
+        Not("the operator's own node, JSON by serde; chains/faults.rs answers wrongly"),
     ),
     (
         "anchor/src/ethereum/contract.rs",

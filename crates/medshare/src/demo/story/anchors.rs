@@ -1,6 +1,7 @@
-//! Chapter, if it is asked for: the ledger's roots go into a public chain, here a node of
-//! Ethereum for tests that the demo starts, with coins that are worth nothing.
+//! Chapter, if it is asked for: the ledger's roots go into public chains, here into nodes for
+//! tests that the demo starts, with coins that are worth nothing.
 
+use anchor::Chain;
 use std::{
     fs, thread,
     time::{Duration, Instant},
@@ -9,6 +10,7 @@ use std::{
 use super::{
     super::{
         anvil::Anvil,
+        bitcoind::Bitcoind,
         party::Answer,
         stage::Stage,
         step::{Facts, Refusal, Report, step},
@@ -17,14 +19,32 @@ use super::{
 };
 use crate::exit::{Exit, Fault, Result};
 
-/// Starts the chain, puts the ledger's contract on it, and tells the node.
-pub(super) fn prepare(stage: &Stage, report: &mut Report, cast: &Cast) -> Result<()> {
-    report.chapter("The ledger's roots will stand in a public chain")?;
+/// Starts the chains, and tells the node of them.
+pub(super) fn prepare(
+    stage: &Stage,
+    report: &mut Report,
+    cast: &Cast,
+    chains: &[Chain],
+) -> Result<()> {
+    if !chains.is_empty() {
+        report.chapter("The ledger's roots will stand in public chains")?;
+    }
+    for chain in chains {
+        match chain {
+            Chain::Ethereum => ethereum(stage, report, cast)?,
+            Chain::Bitcoin => bitcoin(stage, report, cast)?,
+        }
+    }
+    Ok(())
+}
+
+/// Puts the ledger's contract on a chain.
+fn ethereum(stage: &Stage, report: &mut Report, cast: &Cast) -> Result<()> {
     let started = Instant::now();
     let anvil = Anvil::start(stage)?;
     report.done(
         step(
-            "chain-run",
+            "ethereum-run",
             "A node of Ethereum, for tests, makes a block a second",
         ),
         &Facts::took(started),
@@ -34,7 +54,7 @@ pub(super) fn prepare(stage: &Stage, report: &mut Report, cast: &Cast) -> Result
     let key = file.to_string_lossy();
     report.passes(
         step(
-            "anchor-key",
+            "ethereum-key",
             "The node's home takes a key that has coins there",
         ),
         cast.node.run(&["anchor", "key", "--import", &key]),
@@ -45,71 +65,94 @@ pub(super) fn prepare(stage: &Stage, report: &mut Report, cast: &Cast) -> Result
     let gas = answer.find("gas").unwrap_or_default();
     report.passes(
         step(
-            "anchor-deploy",
+            "ethereum-deploy",
             format!("It puts the ledger's contract there, for {gas} gas"),
         ),
         answer,
     )?;
-    hurry(cast)
+    // An anchor a second instead of one an hour, final after three blocks.
+    configure(cast, |text| {
+        QUICK
+            .iter()
+            .fold(text, |text, (slow, quick)| text.replace(slow, quick))
+    })
 }
 
-/// An anchor a second instead of one an hour, final after three blocks.
-fn hurry(cast: &Cast) -> Result<()> {
+/// Gives a key coins, and the node the address of the chain.
+fn bitcoin(stage: &Stage, report: &mut Report, cast: &Cast) -> Result<()> {
+    let started = Instant::now();
+    let bitcoind = Bitcoind::start(stage)?;
+    report.done(
+        step(
+            "bitcoin-run",
+            "A node of Bitcoin, for tests, makes a block a second",
+        ),
+        &Facts::took(started),
+    )?;
+    let key = [
+        "anchor",
+        "key",
+        "--chain",
+        "bitcoin",
+        "--network",
+        "regtest",
+    ];
+    let answer = report.passes(
+        step(
+            "bitcoin-key",
+            "The node's home makes a key, which gets coins there",
+        ),
+        cast.node.run(&key),
+    )?;
+    bitcoind.pay(&answer.text("address")?)?;
+    configure(cast, |text| text + &bitcoind.table())
+}
+
+fn configure(cast: &Cast, change: impl FnOnce(String) -> String) -> Result<()> {
     let path = cast.node.home().join("config.toml");
     let fault = |error: &std::io::Error| Fault::io(path.display(), error);
-    let mut text = fs::read_to_string(&path).map_err(|error| fault(&error))?;
-    for (slow, quick) in QUICK {
-        text = text.replace(slow, quick);
-    }
-    fs::write(&path, text).map_err(|error| fault(&error))
+    let text = fs::read_to_string(&path).map_err(|error| fault(&error))?;
+    fs::write(&path, change(text)).map_err(|error| fault(&error))
 }
 
 /// The proof of an operation leads to the public chain, and holds without any node.
-pub(super) fn prove(report: &mut Report, cast: &Cast, operation: &str) -> Result<()> {
-    let file = cast.mara.path("publish.anchored");
+pub(super) fn prove(report: &mut Report, cast: &Cast, operation: &str, chain: Chain) -> Result<()> {
+    let file = cast.mara.path(&format!("publish.{chain}"));
     let shown = file.to_string_lossy();
+    let name = chain.name();
     let prove = [
-        "ledger", "prove", operation, "--anchor", "ethereum", "--output", &shown, "--force",
+        "ledger", "prove", operation, "--anchor", name, "--output", &shown, "--force",
     ];
     let answer = patiently(|| cast.mara.run(&prove));
-    let (number, bytes) = (answer.find("block_number"), answer.find("bytes"));
-    let text = format!(
-        "Mara's proof leads to block {} of the public chain: {} bytes",
-        number.unwrap_or_default(),
-        bytes.unwrap_or_default()
-    );
-    let answer = report.passes(step("prove-anchored", text), answer)?;
-    // Which contract and block count is the verifier's own knowledge.
-    let (contract, block) = (answer.text("contract")?, answer.text("block")?);
-    let network = answer.text("network")?;
+    let bytes = answer.find("bytes").unwrap_or_default();
+    let text = format!("Mara's proof leads to a block of {name}: {bytes} bytes");
+    let [proves, holds, fails] = match chain {
+        Chain::Ethereum => ["ethereum-prove", "ethereum-verify", "ethereum-other-block"],
+        Chain::Bitcoin => ["bitcoin-prove", "bitcoin-verify", "bitcoin-other-block"],
+    };
+    let answer = report.passes(step(proves, text), answer)?;
+    // Whose anchors and which blocks count is the verifier's own knowledge.
+    let block = answer.text("block")?;
+    let whose = match chain {
+        Chain::Ethereum => vec![
+            "--network".into(),
+            answer.text("network")?,
+            "--contract".into(),
+            answer.text("contract")?,
+        ],
+        Chain::Bitcoin => vec!["--payer".into(), answer.text("payer")?],
+    };
     let verify = |block: &str| {
-        cast.tomas.run_at(
-            "unix:/nowhere",
-            &[
-                "ledger",
-                "verify",
-                &shown,
-                "--network",
-                &network,
-                "--contract",
-                &contract,
-                "--block",
-                block,
-            ],
-        )
+        let mut words = vec!["ledger", "verify", &shown, "--block", block];
+        words.extend(whose.iter().map(String::as_str));
+        cast.tomas.run_at("unix:/nowhere", &words)
     };
     report.passes(
-        step(
-            "verify-anchored",
-            "Tomas verifies it offline against that block's hash",
-        ),
+        step(holds, "Tomas verifies it offline against that block's hash"),
         verify(&block),
     )?;
     report.refuses(
-        step(
-            "verify-other-block",
-            "Against another block it does not hold",
-        ),
+        step(fails, "Against another block it does not hold"),
         &verify(&"0".repeat(64)),
         Refusal {
             exit: Exit::Invalid,

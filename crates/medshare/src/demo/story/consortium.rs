@@ -29,9 +29,7 @@ pub(super) fn found(
         cast.node
             .init("node", &["--network", "demo", "--recovery-delay", "1s"]),
     )?;
-    if chains.contains(&Chain::Ethereum) {
-        anchors::prepare(stage, report, cast)?;
-    }
+    anchors::prepare(stage, report, cast, chains)?;
     let started = std::time::Instant::now();
     let node = stage.run_node(&cast.node)?;
     report.done(

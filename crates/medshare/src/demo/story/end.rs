@@ -42,8 +42,8 @@ pub(super) fn settle(
     balances(report, cast)?;
     ranking(report, cast)?;
     let operation = proof(report, cast, published)?;
-    if chains.contains(&Chain::Ethereum) {
-        anchors::prove(report, cast, &operation)?;
+    for chain in chains {
+        anchors::prove(report, cast, &operation, *chain)?;
     }
     replay(report, cast)?;
     sharing::compare_all(report, cast, &published.journeys)
