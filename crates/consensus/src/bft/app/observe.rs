@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::App;
+use super::{App, Watch};
 use crate::{
     bft::{
         context::{BlockId, Part, Tip, TipWord},
@@ -129,18 +129,25 @@ impl App {
         watch.tips.entry(account).or_insert(height);
         if watch.target.is_none() && ledger.validators().newest().decides(watch.tips.keys()) {
             watch.target = watch.tips.values().max().map(|highest| highest + 2);
+            self.show_watch();
         }
     }
 
-    /// Whether the time to vote again has come; takes effect at the next start.
+    /// What people see of it.
+    pub(crate) fn show_watch(&self) {
+        let until = |watch: &Watch| Watching {
+            lost: watch.lost.clone(),
+            until: watch.target,
+        };
+        self.shared.standing().watching = self.watch.as_ref().map(until);
+    }
+
+    /// Whether the time to vote again has come.
     pub(super) fn end_watch(&mut self, height: u64) {
         let Some(watch) = &self.watch else { return };
         if watch.target.is_some_and(|target| height >= target) {
             match self.journal.mark(true) {
-                Ok(()) => {
-                    self.watch = None;
-                    self.shared.standing().watching = Some(Watching::Over);
-                }
+                Ok(()) => self.watch = None,
                 Err(error) => self.trouble(error.to_string()),
             }
         }
