@@ -24,5 +24,5 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
 }
 
 /// 10,000 of them: TRIAL_RUNS and TRIAL_SEED change that.
-const SCHEDULES: &[&str] = &["--lib", "--", "bft::app::trials::"];
-const PROCESSES: &[&str] = &["--test", "network", "--"];
+const SCHEDULES: &[&str] = &["--lib", "--", "bft::app::trials::long"];
+const PROCESSES: &[&str] = &["--test", "network", "--", "long"];

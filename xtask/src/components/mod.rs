@@ -5,6 +5,7 @@
 //! package registries' own clients are used.
 
 mod chains;
+mod comet;
 mod go;
 mod helia;
 mod kubo;
@@ -51,8 +52,10 @@ const ALL: &[(&str, &str, Install)] = &[
 ];
 
 /// What single chores need, which install it themselves.
-const OF_CHORES: &[(&str, &str, Install)] =
-    &[("cargo-mutants", "the chore mutants", mutants::install)];
+const OF_CHORES: &[(&str, &str, Install)] = &[
+    ("cargo-mutants", "the chore mutants", mutants::install),
+    ("CometBFT", "bench network", comet::install),
+];
 
 /// The name of every component that set-up installs and what it is needed for.
 pub(crate) fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -85,6 +88,7 @@ struct Pins {
     helia: helia::Pin,
     cargo_mutants: mutants::Pin,
     chains: chains::Pin,
+    cometbft: comet::Pin,
 }
 
 fn cache() -> Result<PathBuf> {

@@ -125,38 +125,44 @@ impl Client {
     }
 
     fn operation(&self) -> SignedOperation {
-        let key = self.secret.public();
-        let account = AccountId::of(&key);
         let sequence = self.acknowledged.len() as u64 + 1;
-        let action: Action = match sequence {
-            1 => Register {
-                role: Role::Patient,
-                operation_key: key,
-                hpke_key: HpkeKey::new(vec![2; HpkeKey::LENGTH]).unwrap(),
-                record_key: None,
-                peer: None,
-                patient: Some(PatientKeys {
-                    pkh: Digest::of(&account.0),
-                    h: cid::of_block(cid::RAW, &account.0),
-                }),
-            }
-            .into(),
-            version => Bag {
-                version,
-                commitment: Digest([3; 32]),
-            }
-            .into(),
-        };
-        let chain = self.chain;
-        Signed::new(
-            Operation {
-                chain,
-                account,
-                delegation: None,
-                sequence,
-                action,
-            },
-            &self.secret,
-        )
+        operation(&self.secret, self.chain, sequence)
     }
+}
+
+/// A patient's operation of this number: the first opens her account.
+pub(crate) fn operation(
+    secret: &OperationSecret,
+    chain: ChainId,
+    sequence: u64,
+) -> SignedOperation {
+    let key = secret.public();
+    let account = AccountId::of(&key);
+    let action: Action = match sequence {
+        1 => Register {
+            role: Role::Patient,
+            operation_key: key,
+            hpke_key: HpkeKey::new(vec![2; HpkeKey::LENGTH]).unwrap(),
+            record_key: None,
+            peer: None,
+            patient: Some(PatientKeys {
+                pkh: Digest::of(&account.0),
+                h: cid::of_block(cid::RAW, &account.0),
+            }),
+        }
+        .into(),
+        version => Bag {
+            version,
+            commitment: Digest([3; 32]),
+        }
+        .into(),
+    };
+    let operation = Operation {
+        chain,
+        account,
+        delegation: None,
+        sequence,
+        action,
+    };
+    Signed::new(operation, secret)
 }

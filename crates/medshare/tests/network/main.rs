@@ -5,6 +5,7 @@
 
 mod clocks;
 mod courier;
+mod figures;
 #[path = "../nodes/fleet.rs"]
 #[allow(dead_code)]
 mod fleet;

@@ -1,14 +1,16 @@
 //! Patients who grant and revoke again and again, and agents who query all the while, each at
 //! another validator than before. What they see is a history of grants.
 
+use aws_lc_rs::signature::{KeyPair as _, ML_DSA_65_SIGNING, PqdsaKeyPair};
 use base::{
     AccountId, CapsuleId, ChainId, Cid, Digest, Millis, Nonce, Operation, OperationId, RecordId,
     ScopeId, Signed, SignedOperation, Statement as _, cid,
     genesis::Institution,
-    key::{HpkeKey, OperationSecret},
+    key::{HpkeKey, OperationSecret, RecordKey, RecordSignature},
     operation::{
         Accept, Action, Ask, Authorize, Commitment, ConsentToJoin, GrantUse, Join, PartKey,
-        PatientKeys, Publish, Query, Register, Request, Revoke, Role, SignedAsk, Terms,
+        PatientKeys, ProvenRecordKey, Publish, Query, RecordKeyClaim, Register, Request, Revoke,
+        Role, SignedAsk, Terms,
     },
 };
 use ledger::{Failure, Outcome};
@@ -76,7 +78,7 @@ impl Ward {
         };
         let mut clinic = party("clinic", 0);
         let mut laboratory = party("laboratory", 1);
-        clinic.register(Role::Requester);
+        clinic.register(Role::Hospital);
         laboratory.register(Role::Requester);
         let beds = (0..beds).map(|at| {
             let name = |what: &str| format!("{what} {at}");
@@ -329,7 +331,7 @@ impl Party {
             role,
             operation_key: self.secret.public(),
             hpke_key: HpkeKey::new(vec![2; HpkeKey::LENGTH]).unwrap(),
-            record_key: None,
+            record_key: (role == Role::Hospital).then(|| record_key(self.chain, account)),
             peer: None,
             patient: (role == Role::Patient).then(|| PatientKeys {
                 pkh: Digest::of(&account.0),
@@ -394,6 +396,23 @@ fn secret(name: &str) -> OperationSecret {
 
 fn account(name: &str) -> AccountId {
     AccountId::of(&secret(name).public())
+}
+
+/// A hospital's ML-DSA key, with its proof.
+fn record_key(chain: ChainId, account: AccountId) -> ProvenRecordKey {
+    let pair = PqdsaKeyPair::from_seed(&ML_DSA_65_SIGNING, &account.0).unwrap();
+    let key = RecordKey::new(pair.public_key().as_ref().to_vec()).unwrap();
+    let claim = RecordKeyClaim {
+        chain,
+        account,
+        key: key.clone(),
+    };
+    let mut proof = vec![0; RecordSignature::LENGTH];
+    pair.sign(&claim.preimage(), &mut proof).unwrap();
+    ProvenRecordKey {
+        key,
+        proof: RecordSignature::new(proof).unwrap(),
+    }
 }
 
 /// A one-time key that nobody used before.

@@ -18,7 +18,7 @@ use std::{panic, time::Instant};
 
 #[test]
 fn hostile_orders() {
-    many(random::wanted("TRIAL_RUNS", 200));
+    many(random::wanted("TRIAL_RUNS", 150));
 }
 
 #[test]
