@@ -435,6 +435,9 @@ fn it_stays_for_a_browser_until_it_is_told_to_end() {
             std::net::TcpStream::connect(host).is_err(),
             "{host} still listens"
         );
+    }
+}
+
 /// The same story on a network of validators, one of which dies in the middle of it.
 #[cfg(feature = "bft")]
 #[test]

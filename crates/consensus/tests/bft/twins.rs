@@ -36,9 +36,10 @@ fn a_validator_that_votes_twice_is_caught() {
     let until = Instant::now() + Duration::from_secs(20);
     loop {
         let heads: Vec<_> = honest().map(|node| node.head().unwrap().header).collect();
+        // A proof against the twins may be ordered as well.
         if heads
             .iter()
-            .all(|head| head.tree_size == number && *head == heads[0])
+            .all(|head| head.tree_size >= number && *head == heads[0])
         {
             break;
         }

@@ -127,8 +127,13 @@ impl App {
         let ledger = &self.shared.ledger;
         let Some(watch) = &mut self.watch else { return };
         watch.tips.entry(account).or_insert(height);
-        if watch.target.is_none() && ledger.validators().newest().decides(watch.tips.keys()) {
-            watch.target = watch.tips.values().max().map(|highest| highest + 2);
+        let highest = watch.tips.values().max().copied().unwrap_or_default();
+        // Who they are is known as far as this ledger goes: first it comes as far as they.
+        let reached = ledger.view().and_then(|view| view.head());
+        let reached = reached.is_ok_and(|head| head.header.height >= highest);
+        let newest = ledger.validators();
+        if watch.target.is_none() && reached && newest.newest().decides(watch.tips.keys()) {
+            watch.target = Some(highest + 2);
             self.show_watch();
         }
     }

@@ -48,7 +48,10 @@ impl App {
             wire,
             running,
         } = session;
-        self.memory = Memory::default();
+        self.memory = Memory {
+            accusations: std::mem::take(&mut self.memory.accusations),
+            ..Memory::default()
+        };
         self.shared.attach(wire, Some(running.actor.clone()));
         let here = tokio::runtime::Builder::new_current_thread()
             .enable_time()

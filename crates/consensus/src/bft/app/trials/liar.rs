@@ -2,7 +2,7 @@
 //! application that proposes what does not hold, keeps parts of blocks to itself, puts other
 //! leaves under honest headers, and floods the others.
 
-use base::{Digest, Signed, codec, operation::SignedOperation};
+use base::{Digest, Signed, codec, key::OperationSecret, operation::SignedOperation};
 use malachite::{
     AppMsg, Reply,
     app::{
@@ -36,6 +36,7 @@ use crate::{
         journal::Journal,
         pool::{Pool, PoolLimits},
         proposed::Proposed,
+        ring::Ring,
         shared::Shared,
         stream::Numbers,
         validators::Validators,
@@ -46,6 +47,7 @@ use ledger::{Ledger, OpenOptions};
 
 struct Liar {
     app: App,
+    secret: OperationSecret,
     /// What it has done so far.
     tricks: u64,
     garbage: Numbers,
@@ -81,7 +83,8 @@ impl Liar {
         reply: Reply<LocallyProposedValue<Chain>>,
     ) {
         self.tricks += 1;
-        let Ok(Some((good, _))) = self.app.build() else {
+        let number = round.as_u32().unwrap();
+        let Ok(Some((good, _))) = self.app.build(number) else {
             return;
         };
         let mut header = good.header.clone();
@@ -108,7 +111,6 @@ impl Liar {
         let block = Proposed::of(header, leaves);
         let value = LocallyProposedValue::new(height, round, block.id());
         let _ = reply.send(value);
-        let number = round.as_u32().unwrap();
         let mut parts = self.cut(&block, number, None);
         if self.tricks.is_multiple_of(8) || block == good {
             parts.truncate(1);
@@ -125,7 +127,7 @@ impl Liar {
         let bytes = block.to_bytes();
         let start = Start {
             chain: block.header.chain,
-            account: self.app.account,
+            account: self.app.ring.account,
             block: block.id().0,
             height: block.header.height,
             round,
@@ -134,7 +136,7 @@ impl Liar {
         };
         self.app
             .numbers
-            .cut(Signed::new(start, &self.app.secret), &bytes)
+            .cut(Signed::new(start, &self.secret), &bytes)
     }
 
     /// Honest validators' blocks of this height, with other leaves under their headers.
@@ -142,7 +144,7 @@ impl Liar {
         let known = self.app.memory.blocks.values();
         let honest: Vec<_> = known
             .map(|known| known.block.clone())
-            .filter(|block| block.header.proposer != self.app.account)
+            .filter(|block| block.header.proposer != self.app.ring.account)
             .collect();
         for block in honest {
             let mut leaves = block.leaves().to_vec();
@@ -175,14 +177,14 @@ impl Liar {
             parts.push(endless);
             let far = Start {
                 chain,
-                account: self.app.account,
+                account: self.app.ring.account,
                 block: Digest([at as u8; 32]),
                 height: head.header.height + at,
                 round: u32::MAX - at as u32,
                 valid_round: Some(at as u32),
                 length: u64::MAX,
             };
-            let start = Part::Block(Signed::new(far, &self.app.secret));
+            let start = Part::Block(Signed::new(far, &self.secret));
             parts.push(self.garbage.single(start));
         }
         let end = self.garbage.single(Part::Piece(ByteBuf::new()));
@@ -198,7 +200,7 @@ impl Liar {
                 height: head.header.height + 1_000,
                 header: head.header.cid(),
             };
-            let word = Signed::new(word, &self.app.secret);
+            let word = Signed::new(word, &self.secret);
             let mut head = head.clone();
             head.header.height += 1_000;
             let tip = Tip { head, word };
@@ -239,9 +241,11 @@ fn liar(folder: &Path, genesis: &base::genesis::Genesis, network: Network) -> (L
     let ledger = ledger(folder, genesis);
     let journal = Journal::open(&folder.join(JOURNAL)).unwrap();
     let secret = validator(3);
+    let ring = Ring::new(account(&secret), Arc::clone(&ledger), vec![secret.clone()]);
     let seat = Seat {
         chain: genesis.chain(),
-        secret: secret.clone(),
+        ring: ring.clone(),
+        key: secret.public(),
         network,
         log: folder.join(WAL),
     };
@@ -251,13 +255,12 @@ fn liar(folder: &Path, genesis: &base::genesis::Genesis, network: Network) -> (L
         bytes: POOL_BYTES,
         account: 1_000,
     });
-    let validators = Validators::of(ledger.validators()).unwrap();
+    let validators = Validators::of(ledger.validators().newest()).unwrap();
     let (intake, _) = mpsc::sync_channel(1);
     let app = App {
         shared: Arc::new(Shared::new(ledger, pool)),
         journal,
-        account: account(&secret),
-        secret,
+        ring,
         validators,
         timeouts: TIMEOUTS,
         limits: Limits::default(),
@@ -270,6 +273,7 @@ fn liar(folder: &Path, genesis: &base::genesis::Genesis, network: Network) -> (L
     };
     let liar = Liar {
         app,
+        secret,
         tricks: 0,
         garbage: Numbers::new(2),
     };
@@ -295,7 +299,8 @@ fn three_go_on_beside_one_that_lies() {
     let honest = [0, 1, 2].map(|at| {
         let parts = Parts {
             ledger: ledger(&homes[at], &genesis),
-            secret: validator(at),
+            account: account(&validator(at)),
+            secrets: vec![validator(at)],
             clock: Box::new(SystemClock),
             network: network(at, &ports),
             folder: homes[at].clone(),

@@ -1,7 +1,7 @@
 //! One schedule.
 
 use base::{Digest, Millis, OperationId, Signed, SignedOperation, Statement as _};
-use ledger::{Commit, Receipt};
+use ledger::{Commit, Receipt, Slot};
 use malachite::{
     AppMsg,
     app::{
@@ -16,6 +16,7 @@ use malachite::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
+    num::NonZeroU32,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -332,23 +333,25 @@ impl Play {
         let before = view.head().unwrap().header;
         let time = Millis(self.time.load(Ordering::Relaxed)).max(before.time.plus(1));
         let secret = validator(who);
-        let pending = app
-            .shared
-            .ledger
-            .propose(picked, time, account(&secret))
-            .unwrap();
+        let slot = Slot {
+            proposer: account(&secret),
+            round: NonZeroU32::new(round),
+        };
+        let pending = app.shared.ledger.propose(picked, time, slot).unwrap();
         let blank = pending.header().certify(&secret);
         let mut header = pending.header().clone();
         let leaves = pending.to_block(blank).leaves;
         let lies = self.random.once_in(3);
         if lies {
-            match self.random.below(7) {
+            match self.random.below(9) {
                 0 => header.state_hash = Digest([9; 32]),
                 1 => header.tree_root = Digest([9; 32]),
                 2 => header.time = header.time.plus(people::DRIFT * 10),
                 3 => header.first_leaf += 1,
                 4 => header.tree_size += 1,
                 5 => header.previous = None,
+                6 => header.round = NonZeroU32::new(round + 1),
+                7 => header.proposer = account(&validator(5 - who)),
                 _ => header.time = before.time,
             }
         }
@@ -551,7 +554,7 @@ impl Play {
             .retain(|(id, receipt)| match receipt.try_recv() {
                 Ok(Ok(receipt)) => {
                     let operation = sent.iter().find(|sent| sent.to_bytes().1 == *id).unwrap();
-                    receipt.verify(validators, operation).unwrap();
+                    receipt.verify(&validators, operation).unwrap();
                     acknowledged.insert(*id);
                     false
                 }

@@ -24,6 +24,7 @@ use crate::bft::{
     intake::{Incoming, Intake},
     journal::Journal,
     pool::{Pool, PoolLimits},
+    ring::Ring,
     shared::Shared,
     stream::Numbers,
     validators::Validators,
@@ -83,18 +84,19 @@ impl Rig {
             bytes: 1 << 20,
             account: 16,
         });
-        let validators = Validators::of(ledger.validators()).unwrap();
+        let validators = Validators::of(ledger.validators().newest()).unwrap();
+        let at = self.at;
+        let secret = validator(at);
+        let ring = Ring::new(account(&secret), Arc::clone(&ledger), vec![secret]);
         let shared = Arc::new(Shared::new(ledger, pool));
         let (sender, wire) = tokio::sync::mpsc::channel(4_096);
         shared.attach(sender, None);
         let (intake, queue) = mpsc::sync_channel(limits.waiting);
         let time = Arc::clone(&self.time);
-        let at = self.at;
         let app = App {
             shared: Arc::clone(&shared),
             journal,
-            secret: validator(at),
-            account: account(&validator(at)),
+            ring,
             validators,
             timeouts: TIMEOUTS,
             limits,
