@@ -231,38 +231,44 @@ fn configure(home: &Path, talk: u16, rpc: u16, peers: &str) -> Result<()> {
     let mut config: toml::Table = toml::from_str(&fs::read_to_string(&path)?)?;
     config.insert("proxy_app".into(), "persistent_kvstore".into());
     config.insert("log_level".into(), "error".into());
-    let mut set = |section: &str, values: Value| -> Result<()> {
+    let mut set = |section: &str, values: &[(&str, toml::Value)]| -> Result<()> {
         let table = config.get_mut(section).and_then(toml::Value::as_table_mut);
         let table = table.with_context(|| format!("no [{section}]"))?;
-        for (key, value) in values.as_object().into_iter().flatten() {
-            ensure!(table.contains_key(key), "no {section}.{key}");
-            table.insert(key.clone(), toml::Value::try_from(value)?);
+        for (key, value) in values {
+            let before = table.insert((*key).to_owned(), value.clone());
+            ensure!(before.is_some(), "no {section}.{key}");
         }
         Ok(())
     };
     set(
         "rpc",
-        json!({
-            "laddr": format!("tcp://127.0.0.1:{rpc}"),
-            "max_open_connections": 2_000,
-            "max_subscription_clients": 2_000,
-            "timeout_broadcast_tx_commit": "50s",
-        }),
+        &[
+            ("laddr", format!("tcp://127.0.0.1:{rpc}").into()),
+            ("max_open_connections", 2_000.into()),
+            ("max_subscription_clients", 2_000.into()),
+            ("timeout_broadcast_tx_commit", "50s".into()),
+        ],
     )?;
     set(
         "p2p",
-        json!({
-            "laddr": format!("tcp://127.0.0.1:{talk}"),
-            "persistent_peers": peers,
-            "addr_book_strict": false,
-            "allow_duplicate_ip": true,
-        }),
+        &[
+            ("laddr", format!("tcp://127.0.0.1:{talk}").into()),
+            ("persistent_peers", peers.into()),
+            ("addr_book_strict", false.into()),
+            ("allow_duplicate_ip", true.into()),
+        ],
     )?;
-    set("mempool", json!({ "size": 50_000, "cache_size": 100_000 }))?;
+    set(
+        "mempool",
+        &[("size", 50_000.into()), ("cache_size", 100_000.into())],
+    )?;
     // Empty blocks would only cost it.
     set(
         "consensus",
-        json!({ "timeout_commit": "0s", "create_empty_blocks": false }),
+        &[
+            ("timeout_commit", "0s".into()),
+            ("create_empty_blocks", false.into()),
+        ],
     )?;
     fs::write(&path, toml::to_string(&config)?)?;
     Ok(())

@@ -1,3 +1,5 @@
+//! Logs that are whole, and what is missing from others.
+
 #![allow(clippy::unwrap_used)]
 
 use super::*;
