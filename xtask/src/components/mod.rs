@@ -84,11 +84,11 @@ pub(crate) fn component(name: &str) -> Result<Component> {
 #[serde(deny_unknown_fields)]
 struct Pins {
     go: go::Pin,
-    kubo: kubo::Pin,
+    kubo: go::Program,
     helia: helia::Pin,
     cargo_mutants: mutants::Pin,
     chains: chains::Pin,
-    cometbft: comet::Pin,
+    cometbft: go::Program,
 }
 
 fn cache() -> Result<PathBuf> {
