@@ -4,6 +4,7 @@
 mod chains;
 mod growth;
 mod ipfs;
+mod network;
 // The drawing of the attacks' charts.
 #[allow(dead_code)]
 #[path = "../../crates/ibpre/examples/attacks/plot.rs"]
@@ -177,6 +178,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         ["ipfs", rest @ ..] => return ipfs::run(rest),
         ["growth", rest @ ..] => return growth::run(rest),
         ["chains"] => return chains::run(),
+        ["network", rest @ ..] => return network::run(rest),
         _ => {}
     }
     let json = arguments.contains(&"--json");

@@ -41,7 +41,7 @@ cargo xtask <chore>
   licences     every dependency against the lists in deny.toml
   advisories   known vulnerabilities (needs the advisory database)
   attacks      every number and plot of docs/attacks.md anew (minutes)
-  chaos [--rounds N]   validators killed under load: long form
+  chaos [--rounds N]   validators killed, cut off and skewed under load, and 10,000 drawn schedules: long forms
   crash [--kills N] [--runs N] [--seed N]   kill -9, lost power, failing disks: long forms
   crash --mutants [PATH]   of every sync call: which test fails without it
   mutants [--again] [PATH]...   the ledger's and the protocol's rules changed one spot at a time:
@@ -56,6 +56,7 @@ cargo xtask <chore>
   bench growth [OPERATIONS]  the ledger up to a million operations, into docs/performance.md
   bench ipfs [--rounds N]   our store and nodes beside a real Kubo, into docs/performance.md
   bench chains   what a record costs on public chains, into docs/performance.md
+  bench network [--seconds N]  validators beside CometBFT, into docs/performance.md
   peers [--rounds N] [--core N] [PEER]   our scheme beside its peers, on one core, into
                docs/performance.md
   constant-time   every verb that claims it, on secrets that valgrind holds for undefined

@@ -9,6 +9,7 @@
 //! - `context`, `validators`, `signing`, `codec`: the engine's types in terms of ours.
 //! - `pool`, `intake`: operations that wait, verified once, told to the others.
 //! - `proposed`, `stream`, `journal`: blocks before they are decided.
+//! - `recall`: whether this node knows what it has voted for.
 //! - `app`: answers the engine. `engine`: starts it. Here: the running validator.
 
 mod app;
@@ -19,6 +20,7 @@ mod intake;
 mod journal;
 mod pool;
 mod proposed;
+mod recall;
 mod ring;
 mod shared;
 mod signing;
@@ -27,7 +29,7 @@ mod validators;
 
 use base::{AccountId, key::OperationSecret};
 use ledger::{Fault, Head, Ledger, MAX_OPERATION, Receipt, Refusal};
-use malachite::{EngineHandle, app::types::core::LinearTimeouts};
+use malachite::app::types::core::LinearTimeouts;
 use std::{
     path::{Path, PathBuf},
     sync::{
@@ -38,8 +40,8 @@ use std::{
     time::Duration,
 };
 use thiserror::Error;
-use tokio::runtime::Runtime;
 
+pub use recall::Lost;
 pub use shared::{Counters, Standing, Watching};
 
 use crate::{
@@ -48,6 +50,7 @@ use crate::{
     sequencer::{Sequencer, SubmitError},
 };
 use app::{App, Memory, Watch};
+use engine::Seat;
 use intake::{Incoming, Intake};
 use journal::Journal;
 use pool::{Pool, PoolLimits};
@@ -130,8 +133,6 @@ pub struct Bft {
     ring: Ring,
     intake: SyncSender<Incoming>,
     patience: Duration,
-    runtime: Option<Runtime>,
-    engine: EngineHandle,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -165,28 +166,23 @@ impl Bft {
         let key = key.ok_or(StartError::NoKey)?;
         let journal = Journal::open(&folder.join(JOURNAL))
             .map_err(|error| StartError::Journal(error.to_string()))?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("validator")
-            .enable_all()
-            .build()
-            .map_err(|error| StartError::Thread(error.to_string()))?;
         let log = folder.join(WAL);
-        let logged = log.symlink_metadata().is_ok();
         let height = ledger.view().and_then(|view| view.head());
         let height = height.map_err(|fault| StartError::Ledger(fault.to_string()))?;
-        let votes = journal
-            .may_vote(logged, height.header.height)
+        let past = journal
+            .past()
             .map_err(|error| StartError::Journal(error.to_string()))?;
-        let plan = engine::Plan {
+        let lost = recall::lost(past, &log, height.header.height)
+            .map_err(|error| StartError::Journal(error.to_string()))?;
+        let votes = lost.is_none();
+        let seat = Seat {
             chain: ledger.genesis().chain(),
-            ring: &ring,
+            ring: ring.clone(),
             key,
-            network: &network,
+            network,
             log,
-            votes,
         };
-        let (channels, engine) = runtime.block_on(engine::start(plan))?;
+        let session = seat.start(votes)?;
         journal
             .mark(votes)
             .map_err(|error| StartError::Journal(error.to_string()))?;
@@ -197,7 +193,6 @@ impl Bft {
         });
         let shared = Arc::new(Shared::new(ledger, pool));
         shared.standing().accusations = journal.accusations().unwrap_or_default();
-        shared.standing().watching = (!votes).then_some(Watching::Following);
         let (intake, incoming) = mpsc::sync_channel(limits.waiting.max(1));
         let run = clock.now().0;
         let app = App {
@@ -208,21 +203,16 @@ impl Bft {
             timeouts: TIMEOUTS,
             limits,
             clock,
-            network: channels.network.clone(),
             intake: intake.clone(),
             keep,
             numbers: Numbers::new(run),
             memory: Memory::default(),
-            watch: (!votes).then(Watch::default),
+            watch: lost.map(Watch::of),
         };
-        let numbers = Numbers::new(!run);
-        let taker = Intake::new(Arc::clone(&shared), channels.network, numbers);
-        let handle = runtime.handle().clone();
-        let events = channels.events.subscribe();
+        app.show_watch();
+        let taker = Intake::new(Arc::clone(&shared), Numbers::new(!run));
         let threads = vec![
-            spawn("application", move || {
-                handle.block_on(app.run(channels.consensus, events))
-            })?,
+            spawn("application", move || app.serve(&seat, session))?,
             spawn("intake", move || taker.run(&incoming))?,
         ];
         Ok(Self {
@@ -230,8 +220,6 @@ impl Bft {
             ring,
             intake,
             patience: limits.patience,
-            runtime: Some(runtime),
-            engine,
             threads,
         })
     }
@@ -239,7 +227,7 @@ impl Bft {
     /// Makes `folder` that of a validator that has never voted anywhere; a memory that is there
     /// stays. A validator that is
     /// started in a folder without this has lost its memory: it follows the others, and votes
-    /// again once everything that it can have voted for is decided, and it is started anew.
+    /// again once everything that it can have voted for is decided.
     ///
     /// # Errors
     /// [`StartError::Journal`].
@@ -271,13 +259,9 @@ impl Bft {
 
     fn join(&mut self) {
         self.shared.stop();
-        self.engine.actor.kill();
-        if let Some(runtime) = self.runtime.take() {
-            for thread in self.threads.drain(..) {
-                // A thread that panicked has nothing to hand over.
-                let _ = thread.join();
-            }
-            runtime.shutdown_timeout(Duration::from_secs(5));
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has nothing to hand over.
+            let _ = thread.join();
         }
     }
 }

@@ -437,3 +437,43 @@ fn it_stays_for_a_browser_until_it_is_told_to_end() {
         );
     }
 }
+
+/// The same story on a network of validators, one of which dies in the middle of it.
+#[cfg(feature = "bft")]
+#[test]
+fn four_validators_have_one_ledger_in_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = demo(&["--json", "--validators", "4"], dir.path());
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let steps = objects(&output);
+    every_step_is_an_object(&steps);
+    let place = |name: &str| steps.iter().position(|step| step["step"] == name).unwrap();
+    let story = [
+        "network-init",
+        "vote",
+        "validator-killed",
+        "open",
+        "validator-started",
+    ];
+    assert!(story.is_sorted_by_key(|name| place(name)));
+    let refused = steps.iter().filter(|step| step["outcome"] == "refused");
+    let refused: BTreeSet<&str> = refused.map(|step| step["step"].as_str().unwrap()).collect();
+    let expected: BTreeSet<&str> = REFUSED.iter().map(|(step, _)| *step).collect();
+    assert_eq!(refused, expected);
+    let same = steps.iter().filter(|step| step["step"] == "same-ledger");
+    assert_eq!(same.count(), 4);
+}
+
+#[test]
+fn a_network_that_bears_no_death_is_not_played() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = demo(&["--validators", "3"], dir.path());
+    assert_eq!(output.status.code(), Some(2));
+    #[cfg(not(feature = "bft"))]
+    {
+        let output = demo(&["--validators", "4"], dir.path());
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(errors.contains("build with --features full"), "{errors}");
+    }
+}

@@ -1,13 +1,14 @@
-//! Go, which compiles what comes from the Go module proxy: the machine's own, or one from PyPI.
+//! Go, which compiles what comes from the Go module proxy: the machine's own, or one from PyPI;
+//! and how it does.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use std::{
     path::{Path, PathBuf},
     process::Command,
 };
 
-use super::{client, says, whole};
+use super::{Component, client, says, whole};
 
 /// Which Go will do.
 #[derive(Deserialize)]
@@ -47,6 +48,59 @@ impl Pin {
             .context("the machine has no Go that will do, and PyPI's cannot be had")?;
         }
         Ok(program)
+    }
+}
+
+/// A program that the Go module proxy has.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Program {
+    module: String,
+    version: String,
+}
+
+/// What a program is called, and where.
+pub(super) struct Names {
+    pub(super) name: &'static str,
+    /// Its folder in the cache.
+    pub(super) folder: &'static str,
+    /// Its file.
+    pub(super) file: &'static str,
+    /// How it is asked for its version.
+    pub(super) version: &'static [&'static str],
+    /// The variable that tests find it by.
+    pub(super) variable: &'static str,
+}
+
+impl Program {
+    /// The program, compiled if it is not there in this version.
+    pub(super) fn install(&self, go: &Pin, cache: &Path, names: &Names) -> Result<Component> {
+        let Self { module, version } = self;
+        let folder = cache.join(names.folder).join(version);
+        let program = folder.join(names.file);
+        let says_version = || says(&program, names.version);
+        let what = format!("{} {version}", names.name);
+        if says_version().as_ref() != Some(version) {
+            let go = go.go(cache)?;
+            let work = format!("{what} (minutes: it is compiled)");
+            whole(&folder, &work, |draft| {
+                let mut install = Command::new(&go);
+                install
+                    .arg("install")
+                    .arg(format!("{module}@v{version}"))
+                    .env("GOBIN", draft)
+                    .env("GOTOOLCHAIN", "local") // none is downloaded
+                    .env_remove("GOROOT");
+                client(&mut install)
+            })?;
+        }
+        match says_version() {
+            Some(told) if told == *version => Ok(Component {
+                version: what,
+                variables: vec![(names.variable, program)],
+            }),
+            told => bail!("{} says that it is {told:?}", program.display()),
+        }
     }
 }
 

@@ -1,46 +1,17 @@
 //! Kubo, compiled from the Go module proxy.
 
-use anyhow::{Result, bail};
-use serde::Deserialize;
-use std::{path::Path, process::Command};
+use anyhow::Result;
+use std::path::Path;
 
-use super::{Component, Pins, client, says, whole};
-
-/// Which Kubo.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Pin {
-    module: String,
-    version: String,
-}
+use super::{Component, Pins, go::Names};
 
 pub(super) fn install(pins: &Pins, cache: &Path) -> Result<Component> {
-    let Pin { module, version } = &pins.kubo;
-    let folder = cache.join("kubo").join(version);
-    let program = folder.join("ipfs");
-    let says_version = || says(&program, &["version", "--number"]);
-    if says_version().as_ref() != Some(version) {
-        let go = pins.go.go(cache)?;
-        whole(
-            &folder,
-            &format!("Kubo {version} (minutes: it is compiled)"),
-            |draft| {
-                let mut install = Command::new(&go);
-                install
-                    .arg("install")
-                    .arg(format!("{module}@v{version}"))
-                    .env("GOBIN", draft)
-                    .env("GOTOOLCHAIN", "local") // none is downloaded
-                    .env_remove("GOROOT");
-                client(&mut install)
-            },
-        )?;
-    }
-    match says_version() {
-        Some(told) if told == *version => Ok(Component {
-            version: format!("Kubo {version}"),
-            variables: vec![("MEDSHARE_KUBO", program)],
-        }),
-        told => bail!("{} says that it is {told:?}", program.display()),
-    }
+    let names = Names {
+        name: "Kubo",
+        folder: "kubo",
+        file: "ipfs",
+        version: &["version", "--number"],
+        variable: "MEDSHARE_KUBO",
+    };
+    pins.kubo.install(&pins.go, cache, &names)
 }

@@ -6,6 +6,7 @@
 
 mod bitcoind;
 mod chains;
+mod comet;
 mod go;
 mod helia;
 mod kubo;
@@ -53,8 +54,10 @@ const ALL: &[(&str, &str, Install)] = &[
 ];
 
 /// What single chores need, which install it themselves.
-const OF_CHORES: &[(&str, &str, Install)] =
-    &[("cargo-mutants", "the chore mutants", mutants::install)];
+const OF_CHORES: &[(&str, &str, Install)] = &[
+    ("cargo-mutants", "the chore mutants", mutants::install),
+    ("CometBFT", "bench network", comet::install),
+];
 
 /// The name of every component that set-up installs and what it is needed for.
 pub(crate) fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -83,11 +86,12 @@ pub(crate) fn component(name: &str) -> Result<Component> {
 #[serde(deny_unknown_fields)]
 struct Pins {
     go: go::Pin,
-    kubo: kubo::Pin,
+    kubo: go::Program,
     helia: helia::Pin,
     cargo_mutants: mutants::Pin,
     chains: chains::Pin,
     bitcoind: bitcoind::Pin,
+    cometbft: go::Program,
 }
 
 fn cache() -> Result<PathBuf> {

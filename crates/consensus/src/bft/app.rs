@@ -11,6 +11,9 @@ mod build;
 mod commit;
 mod judge;
 mod observe;
+mod serve;
+#[cfg(test)]
+mod trials;
 
 use base::{AccountId, Millis, Signed};
 use ledger::{BlockFault, Fault};
@@ -20,7 +23,7 @@ use malachite::{
         consensus::VoteExtensionError,
         engine::{
             host::{HeightParams, Next},
-            util::events::{Event, RxEvent},
+            util::events::Event,
         },
         types::core::{LinearTimeouts, Round},
     },
@@ -28,12 +31,8 @@ use malachite::{
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, mpsc::SyncSender},
-    time::Duration,
 };
-use tokio::sync::{
-    broadcast::error::RecvError,
-    mpsc::{Receiver, Sender},
-};
+use tokio::sync::broadcast::error::RecvError;
 
 use super::{
     Keep, Limits,
@@ -41,6 +40,7 @@ use super::{
     intake::Incoming,
     journal::Journal,
     proposed::{Executed, Proposed},
+    recall::Lost,
     ring::Ring,
     shared::Shared,
     stream::{Numbers, Streams},
@@ -57,7 +57,6 @@ pub(super) struct App {
     pub(super) timeouts: LinearTimeouts,
     pub(super) limits: Limits,
     pub(super) clock: Box<dyn Clock>,
-    pub(super) network: Sender<NetworkMsg<Chain>>,
     pub(super) intake: SyncSender<Incoming>,
     pub(super) keep: Keep,
     pub(super) numbers: Numbers,
@@ -67,12 +66,22 @@ pub(super) struct App {
 }
 
 /// A validator that lost its memory of votes, and waits until they do not matter.
-#[derive(Default)]
 pub(super) struct Watch {
+    lost: Lost,
     /// How high each other validator was, when it was first seen.
     tips: BTreeMap<AccountId, u64>,
     /// From this height of the ledger on it may vote.
     target: Option<u64>,
+}
+
+impl Watch {
+    pub(super) fn of(lost: Lost) -> Self {
+        Self {
+            lost,
+            tips: BTreeMap::new(),
+            target: None,
+        }
+    }
 }
 
 /// What the application knows for the height in hand, all of which it can find again.
@@ -107,40 +116,6 @@ struct Early {
 }
 
 impl App {
-    /// Until the node stops or the engine ends.
-    pub(super) async fn run(
-        mut self,
-        mut messages: Receiver<AppMsg<Chain>>,
-        mut events: RxEvent<Chain>,
-    ) {
-        let mut tick = tokio::time::interval(TICK);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let shared = Arc::clone(&self.shared);
-        loop {
-            tokio::select! {
-                message = messages.recv() => match message {
-                    Some(message) => self.answer(message).await,
-                    None => {
-                        self.trouble("the consensus engine ended: start this node again".into());
-                        break;
-                    }
-                },
-                event = events.recv() => self.heed(event),
-                () = shared.wake.notified() => {}
-                _ = tick.tick() => self.look_around().await,
-            }
-            if self.shared.is_stopped() {
-                break;
-            }
-            if let Err(fault) = self.begin_next() {
-                self.trouble(fault.to_string());
-            }
-        }
-        for waiter in self.shared.pool().drain() {
-            let _ = waiter.send(Err(crate::SubmitError::Stopped));
-        }
-    }
-
     /// What the engine says of its own memory; it waits for a person then.
     fn heed(&self, event: Result<Event<Chain>, RecvError>) {
         let what = match event {
@@ -310,12 +285,8 @@ impl App {
         message: malachite::app::streaming::StreamMessage<super::context::Part>,
     ) {
         // An engine that ended sends nothing; the node is on its way out.
-        let _ = self
-            .network
-            .send(NetworkMsg::PublishProposalPart(message))
-            .await;
+        if let Some(wire) = self.shared.wire() {
+            let _ = wire.send(NetworkMsg::PublishProposalPart(message)).await;
+        }
     }
 }
-
-/// Pause between two looks at what waits, and between two words on how far this node is.
-const TICK: Duration = Duration::from_millis(500);

@@ -1,11 +1,12 @@
 //! Starts the engine: its settings, and who this node is on the validators' network.
 
-use base::{ChainId, key::OperationKey};
+use base::{AccountId, ChainId, key::OperationKey};
 use malachite::{
-    Channels, ConsensusContext, EngineHandle, NetworkContext, NetworkIdentity, RequestContext,
+    AppMsg, ConsensusContext, NetworkContext, NetworkIdentity, NetworkMsg, RequestContext,
     SyncContext, WalContext,
     app::{
         config::{ConsensusConfig, NodeConfig, ProtocolNames, ValueSyncConfig},
+        engine::{node::NodeRef, util::events::RxEvent},
         net::Multiaddr,
         types::{Keypair, codec::Codec as _},
     },
@@ -13,6 +14,10 @@ use malachite::{
 };
 use malachite_signing::Signer as _;
 use std::{path::PathBuf, time::Duration};
+use tokio::{
+    runtime::Runtime,
+    sync::mpsc::{Receiver, Sender},
+};
 use zeroize::Zeroizing;
 
 use super::{
@@ -23,17 +28,42 @@ use super::{
     signing::{Checker, Seal},
 };
 
-/// Everything the engine is given.
-pub(super) struct Plan<'a> {
+/// What an engine is made of, each time one is started.
+pub(super) struct Seat {
     pub(super) chain: ChainId,
-    pub(super) ring: &'a Ring,
+    pub(super) ring: Ring,
     /// The key that the node's peer id is signed with.
     pub(super) key: OperationKey,
-    pub(super) network: &'a Network,
+    pub(super) network: Network,
     /// Its write-ahead log.
     pub(super) log: PathBuf,
-    /// Whether it votes; else it only follows the decisions.
-    pub(super) votes: bool,
+}
+
+/// A running engine, seen from the application.
+pub(super) struct Session {
+    /// What it asks.
+    pub(super) messages: Receiver<AppMsg<Chain>>,
+    /// What it says of itself.
+    pub(super) events: RxEvent<Chain>,
+    /// What it is to tell others.
+    pub(super) wire: Sender<NetworkMsg<Chain>>,
+    pub(super) running: Running,
+}
+
+/// An engine's threads. When this is dropped nothing of it is left: not its address, not its
+/// hold on the write-ahead log. Not to be dropped on a thread that runs futures.
+pub(super) struct Running {
+    pub(super) actor: NodeRef,
+    runtime: Option<Runtime>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.actor.kill();
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(LAST_WORDS);
+        }
+    }
 }
 
 struct Config {
@@ -64,48 +94,84 @@ impl NodeConfig for Config {
     }
 }
 
-pub(super) async fn start(plan: Plan<'_>) -> Result<(Channels<Chain>, EngineHandle), StartError> {
-    let seal = Seal {
-        chain: plan.chain,
-        ring: plan.ring.clone(),
-    };
-    let address = Address(plan.ring.account);
-    let pair = pair(&plan.network.seed)?;
-    let peer = pair.public().to_peer_id().to_bytes();
-    let key = plan.key.0.to_vec();
-    let proof = seal.sign_validator_proof(key, peer).await.map_err(engine)?;
-    let proof = Spelling.encode(&proof).map_err(engine)?;
-    let name = address.to_string();
-    let identity = NetworkIdentity::new_validator(name.clone(), pair, name.clone(), proof);
-    let config = Config {
-        name,
-        consensus: ConsensusConfig {
-            enabled: plan.votes,
-            ..consensus(plan.chain, plan.network)?
-        },
-        sync: ValueSyncConfig {
-            status_update_interval: Duration::from_secs(1),
-            request_timeout: Duration::from_secs(5),
-            batch_size: 64,
-            ..ValueSyncConfig::default()
-        },
-    };
-    let checker = Checker { chain: plan.chain };
-    start_engine(
-        Chain,
-        config,
-        WalContext::new(plan.log, Spelling),
-        NetworkContext::new(identity, Spelling),
-        match plan.votes {
-            true => ConsensusContext::new_validator(address, Box::new(checker), Box::new(seal)),
-            false => ConsensusContext::new_full_node(address, Box::new(checker)),
-        },
-        SyncContext::new(Spelling),
-        RequestContext::new(16),
-    )
-    .await
-    .map_err(engine)
+impl Seat {
+    /// Starts an engine: one that votes, or one that follows the others' votes.
+    pub(super) fn start(&self, votes: bool) -> Result<Session, StartError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("validator")
+            .enable_all()
+            .build()
+            .map_err(|error| StartError::Thread(error.to_string()))?;
+        let (channels, handle) = match runtime.block_on(self.engine(votes)) {
+            Ok(started) => started,
+            Err(error) => {
+                runtime.shutdown_timeout(LAST_WORDS);
+                return Err(error);
+            }
+        };
+        Ok(Session {
+            messages: channels.consensus,
+            events: channels.events.subscribe(),
+            wire: channels.network,
+            running: Running {
+                actor: handle.actor,
+                runtime: Some(runtime),
+            },
+        })
+    }
+
+    async fn engine(
+        &self,
+        votes: bool,
+    ) -> Result<(malachite::Channels<Chain>, malachite::EngineHandle), StartError> {
+        let seal = Seal {
+            chain: self.chain,
+            ring: self.ring.clone(),
+        };
+        let address = Address(self.ring.account);
+        let pair = pair(&self.network.seed)?;
+        let peer = pair.public().to_peer_id().to_bytes();
+        let key = self.key.0.to_vec();
+        let proof = seal.sign_validator_proof(key, peer).await.map_err(engine)?;
+        let proof = Spelling.encode(&proof).map_err(engine)?;
+        let name = address.to_string();
+        let identity = NetworkIdentity::new_validator(name.clone(), pair, name.clone(), proof);
+        let config = Config {
+            name,
+            consensus: consensus(self.chain, &self.network)?,
+            sync: ValueSyncConfig {
+                status_update_interval: Duration::from_secs(1),
+                request_timeout: Duration::from_secs(5),
+                batch_size: 64,
+                ..ValueSyncConfig::default()
+            },
+        };
+        let checker = Box::new(Checker { chain: self.chain });
+        start_engine(
+            Chain,
+            config,
+            WalContext::new(self.log.clone(), Spelling),
+            NetworkContext::new(identity, Spelling),
+            match votes {
+                true => ConsensusContext::new_validator(address, checker, Box::new(seal)),
+                // The engine can also be told that it takes no part at all. Then it is not
+                // subscribed to votes, blocks and tips, of which it needs the last to go on. As
+                // an account that is no validator it hears everything and has nothing to sign.
+                false => ConsensusContext::new_full_node(NOBODY, checker),
+            },
+            SyncContext::new(Spelling),
+            RequestContext::new(16),
+        )
+        .await
+        .map_err(engine)
+    }
 }
+
+/// An account of which nobody can have the key: it is no key's hash that anybody can find.
+const NOBODY: Address = Address(AccountId([0; 32]));
+/// How long an engine's threads are waited for.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// The peer id, as others write it, of a node with this seed.
 pub(super) fn peer_id(seed: &[u8; 32]) -> Result<String, StartError> {

@@ -13,14 +13,8 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tokio::sync::mpsc::Sender;
 
-use super::{
-    context::{Chain, Part},
-    pool::Waiter,
-    shared::Shared,
-    stream::Numbers,
-};
+use super::{context::Part, pool::Waiter, shared::Shared, stream::Numbers};
 use crate::sequencer::SubmitError;
 
 /// An operation that comes in: with who waits for it, if it is of a party of this node.
@@ -52,20 +46,14 @@ struct Held {
 
 pub(super) struct Intake {
     pub(super) shared: Arc<Shared>,
-    pub(super) network: Sender<NetworkMsg<Chain>>,
     pub(super) numbers: Numbers,
     held: Vec<Held>,
 }
 
 impl Intake {
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        network: Sender<NetworkMsg<Chain>>,
-        numbers: Numbers,
-    ) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, numbers: Numbers) -> Self {
         Self {
             shared,
-            network,
             numbers,
             held: Vec::new(),
         }
@@ -126,7 +114,8 @@ impl Intake {
         Ok(view.account(signed.body.account)?.is_some())
     }
 
-    fn take(&mut self, group: Vec<Incoming>) {
+    /// A group of what came in.
+    pub(super) fn take(&mut self, group: Vec<Incoming>) {
         let refused = self.take_in(group);
         let until = Instant::now() + PATIENCE;
         for (waiter, problem, bytes) in refused {
@@ -261,10 +250,11 @@ impl Intake {
 
     fn publish(&mut self, batch: Vec<ByteBuf>) {
         let message = self.numbers.single(Part::Operations(batch));
-        // An engine that ended sends nothing; the node is on its way out.
-        let _ = self
-            .network
-            .blocking_send(NetworkMsg::PublishProposalPart(message));
+        // Without an engine nothing is sent: it ended, or is being started anew; what waits is
+        // told again.
+        if let Some(wire) = self.shared.wire() {
+            let _ = wire.blocking_send(NetworkMsg::PublishProposalPart(message));
+        }
     }
 }
 

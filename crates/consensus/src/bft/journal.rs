@@ -7,7 +7,7 @@ use database::{Device, FileDevice, OpenError, Tables};
 use redb::{ReadableDatabase as _, ReadableTable as _, TableDefinition};
 use std::{path::Path, sync::Arc};
 
-use super::{context::BlockId, proposed::Proposed};
+use super::{context::BlockId, proposed::Proposed, recall::Past};
 
 /// The open journal.
 pub(super) struct Journal(Tables);
@@ -33,14 +33,15 @@ const SEEN: &str = "seen";
 const CACHE: usize = 4 << 20;
 
 impl Journal {
-    /// Makes the journal of a validator that has never voted.
+    /// Makes the journal of a validator that has never voted; one that is there stays.
     pub(super) fn prepare(path: &Path) -> Result<(), OpenError> {
-        let device = Arc::new(FileDevice::new(path));
-        if device
-            .exists()
-            .map_err(redb::Error::from)
-            .map_err(OpenError::Database)?
-        {
+        Self::prepare_on(Arc::new(FileDevice::new(path)))
+    }
+
+    /// [`Journal::prepare`] on another device.
+    pub(super) fn prepare_on(device: Arc<dyn Device>) -> Result<(), OpenError> {
+        let there = device.exists().map_err(redb::Error::from);
+        if there.map_err(OpenError::Database)? {
             return Ok(());
         }
         let made = Tables::create(device, CACHE, TABLES_VERSION, |database| {
@@ -52,7 +53,11 @@ impl Journal {
     /// Opens the journal at `path`. Where nothing is, the validator's memory of its votes is
     /// gone: one is made under which it does not vote.
     pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
-        let device: Arc<dyn Device> = Arc::new(FileDevice::new(path));
+        Self::open_on(Arc::new(FileDevice::new(path)))
+    }
+
+    /// [`Journal::open`] on another device.
+    pub(super) fn open_on(device: Arc<dyn Device>) -> Result<Self, OpenError> {
         let there = device.exists().map_err(redb::Error::from);
         let tables = match there.map_err(OpenError::Database)? {
             true => Tables::open(device, CACHE, TABLES_VERSION)?,
@@ -64,20 +69,16 @@ impl Journal {
         Ok(Self(tables))
     }
 
-    /// Whether this node remembers what it voted for, or never did. `log` says whether the
-    /// engine's own memory is there, `height` is the ledger's: one that was put back from an
-    /// older copy lacks blocks that this node has voted after.
-    pub(super) fn may_vote(&self, log: bool, height: u64) -> Result<bool, redb::Error> {
-        let handle = self.0.handle()?;
-        let (votes, began, seen) = {
-            let read = handle.begin_read()?;
-            let meta = read.open_table(META)?;
-            let flag =
-                |name| Ok::<_, redb::Error>(meta.get(name)?.is_some_and(|flag| flag.value() == 1));
-            let seen = meta.get(SEEN)?.map_or(0, |guard| guard.value());
-            (flag(VOTES)?, flag(BEGAN)?, seen)
-        };
-        Ok(votes && (log || !began) && height + 1 >= seen)
+    /// What it says of the validator's past.
+    pub(super) fn past(&self) -> Result<Past, redb::Error> {
+        let read = self.0.handle()?.begin_read()?;
+        let meta = read.open_table(META)?;
+        let number = |name| Ok::<_, redb::Error>(meta.get(name)?.map_or(0, |guard| guard.value()));
+        Ok(Past {
+            votes: number(VOTES)? == 1,
+            began: number(BEGAN)? == 1,
+            seen: number(SEEN)?,
+        })
     }
 
     /// From now on it may, or may not. Written when the engine's own memory is there.

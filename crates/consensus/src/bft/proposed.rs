@@ -42,6 +42,11 @@ impl Proposed {
         codec::decode_within(bytes, MAX_BLOCK)
     }
 
+    #[cfg(test)]
+    pub(super) fn leaves(&self) -> &[ByteBuf] {
+        &self.leaves
+    }
+
     /// Its leaves, to show them to people with another certificate.
     pub(super) fn to_block(&self, head: ledger::Head) -> Block {
         Block {
@@ -57,9 +62,13 @@ impl Proposed {
         ledger: &Ledger,
         known: impl Fn(OperationId) -> Option<Checked>,
     ) -> Result<Executed, Unfit> {
-        let before = ledger.view()?.head()?.header;
-        self.follows(ledger, &before)?;
+        let view = ledger.view()?;
+        self.follows(ledger, &view.head()?.header)?;
         let header = &self.header;
+        if !view.are_leaves_of(header, &self.leaves)? {
+            return Err(Unfit::Torn);
+        }
+        drop(view);
         let leaves = self.read_leaves()?;
         let operations = self.check(ledger, &leaves, known)?;
         let accounts = leaves
@@ -189,6 +198,10 @@ pub(super) enum Unfit {
     /// It is of another height than the next.
     #[error("it is not of the next height")]
     NotNext,
+    /// Its leaves are not those that its header names: somebody put them there, and the
+    /// block of this header may hold.
+    #[error("its leaves are not those of its header")]
+    Torn,
     /// It breaks a rule, or this node breaks one: if more than two thirds say it holds, this
     /// node's ledger is not theirs.
     #[error(transparent)]

@@ -2,6 +2,7 @@
 
 use base::AccountId;
 use ledger::Ledger;
+use malachite::{NetworkMsg, app::engine::node::NodeRef};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -10,9 +11,9 @@ use std::{
     },
     time::Instant,
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc::Sender};
 
-use super::pool::Pool;
+use super::{context::Chain, pool::Pool, recall::Lost};
 use crate::follow::Conflict;
 
 pub(super) struct Shared {
@@ -22,6 +23,13 @@ pub(super) struct Shared {
     /// Something came in, or the node stops.
     pub(super) wake: Notify,
     stopped: AtomicBool,
+    engine: Mutex<Option<Engine>>,
+}
+
+/// What others than the application need of the running engine.
+struct Engine {
+    wire: Sender<NetworkMsg<Chain>>,
+    actor: Option<NodeRef>,
 }
 
 /// How a validator stands.
@@ -49,13 +57,15 @@ pub struct Standing {
     pub counters: Counters,
 }
 
-/// A validator that lost its memory of votes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Watching {
-    /// It follows until everything that it can have voted for is decided.
-    Following,
-    /// It votes again once it is started anew.
-    Over,
+/// A validator that lost its memory of votes: it follows until everything that it can have
+/// voted for is decided.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Watching {
+    /// What is gone.
+    pub lost: Lost,
+    /// The height of its ledger from which on it votes again; none before more than two thirds
+    /// of the validators have said how far they are.
+    pub until: Option<u64>,
 }
 
 /// Counts since the start.
@@ -83,7 +93,30 @@ impl Shared {
             standing: Mutex::default(),
             wake: Notify::new(),
             stopped: AtomicBool::new(false),
+            engine: Mutex::default(),
         }
+    }
+
+    fn engine(&self) -> MutexGuard<'_, Option<Engine>> {
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Another engine runs from now on.
+    pub(super) fn attach(&self, wire: Sender<NetworkMsg<Chain>>, actor: Option<NodeRef>) {
+        *self.engine() = Some(Engine { wire, actor });
+        if self.is_stopped() {
+            self.stop(); // it came while this node stopped
+        }
+    }
+
+    /// None runs for a while.
+    pub(super) fn detach(&self) {
+        *self.engine() = None;
+    }
+
+    /// The way to the other nodes, while there is one.
+    pub(super) fn wire(&self) -> Option<Sender<NetworkMsg<Chain>>> {
+        self.engine().as_ref().map(|engine| engine.wire.clone())
     }
 
     pub(super) fn pool(&self) -> MutexGuard<'_, Pool> {
@@ -100,6 +133,14 @@ impl Shared {
 
     pub(super) fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
+        // Whoever waits for the engine hears that it ended.
+        if let Some(actor) = self
+            .engine()
+            .as_ref()
+            .and_then(|engine| engine.actor.as_ref())
+        {
+            actor.kill();
+        }
         self.wake.notify_one();
     }
 }

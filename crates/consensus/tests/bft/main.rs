@@ -4,6 +4,8 @@
 
 mod members;
 mod net;
+mod twins;
+mod wiped;
 #[allow(unused_imports)]
 #[path = "../../../ledger/tests/it/world.rs"]
 mod world;

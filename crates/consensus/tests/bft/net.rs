@@ -36,6 +36,12 @@ impl Net {
         Self::on(genesis(count), secrets, None)
     }
 
+    /// The last validator runs twice: with one key, and two memories.
+    pub(crate) fn start_with_twins(count: usize) -> Self {
+        let secrets = (0..=count).map(|at| secret(&validator(at.min(count - 1))));
+        Self::on(genesis(count), secrets.collect(), None)
+    }
+
     /// Nodes with these keys; each begins with a copy of the ledger at `from`, if there is one.
     pub(crate) fn on(genesis: Genesis, secrets: Vec<OperationSecret>, from: Option<&Path>) -> Self {
         let count = secrets.len();
@@ -115,7 +121,11 @@ impl Net {
         self.nodes[at] = Some(Bft::start(parts, None, Box::new(keep)).unwrap());
     }
 
-    fn folder(&self, at: usize) -> PathBuf {
+    pub(crate) fn account(&self, at: usize) -> AccountId {
+        AccountId::of(&secret(&validator(at)).public())
+    }
+
+    pub(crate) fn folder(&self, at: usize) -> PathBuf {
         self.dir.path().join(at.to_string())
     }
 

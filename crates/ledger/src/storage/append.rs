@@ -5,6 +5,7 @@
 //! itself, and what it finds must be what the validators signed, to the last bit.
 
 use base::codec;
+use serde_bytes::ByteBuf;
 
 use super::{
     error::{AppendError, BlockFault, ProposeError},
@@ -16,6 +17,7 @@ use crate::{
     leaf::Leaf,
     log::{self, Appender},
     receipt::Receipt,
+    state::Fault,
     verify::{Checked, check_batch},
 };
 
@@ -43,7 +45,7 @@ impl Ledger {
             fault,
         };
         follows(&before, header).map_err(certified)?;
-        if !is_of_root(&view, &before, block)? {
+        if !view.are_leaves_of(header, &block.leaves)? {
             return Err(AppendError::Root(header.height));
         }
         let leaves = leaves(block).map_err(certified)?;
@@ -89,14 +91,21 @@ fn follows(before: &Header, header: &Header) -> Result<(), BlockFault> {
     Ok(())
 }
 
-/// Whether the leaves are the very ones that the signed root is of.
-fn is_of_root(view: &View, before: &Header, block: &Block) -> Result<bool, AppendError> {
-    let header = &block.head.header;
-    let mut tree = Appender::resume(view.snapshot(), before.tree_size)?;
-    for bytes in &block.leaves {
-        tree.append(log::leaf_hash(bytes));
+impl View {
+    /// Whether these leaves, put after those of this snapshot, are the very ones that a
+    /// header's root is of. Anybody can put other leaves under a header; what they break is
+    /// not to be held against who made it.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub fn are_leaves_of(&self, header: &Header, leaves: &[ByteBuf]) -> Result<bool, Fault> {
+        let before = self.head()?.header.tree_size;
+        let mut tree = Appender::resume(self.snapshot(), before)?;
+        for bytes in leaves {
+            tree.append(log::leaf_hash(bytes));
+        }
+        Ok(tree.size() == header.tree_size && tree.root() == header.tree_root)
     }
-    Ok(tree.size() == header.tree_size && tree.root() == header.tree_root)
 }
 
 fn leaves(block: &Block) -> Result<Vec<Leaf>, BlockFault> {

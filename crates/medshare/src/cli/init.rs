@@ -50,7 +50,7 @@ pub struct InitArgs {
     institution: Vec<Institution>,
     /// Shortest time in which a patient can object to a recovery (role node)
     /// [default: 3d]
-    #[arg(long, value_name = "SPAN", value_parser = parse_span)]
+    #[arg(long, value_name = "SPAN", value_parser = recovery_delay)]
     recovery_delay: Option<u64>,
     /// The ledger's id, as the consortium gave it; another one is refused
     #[arg(long, value_name = "ID")]
@@ -175,13 +175,6 @@ fn check(args: &InitArgs, role: Role) -> Result<()> {
         if args.recover.is_some() {
             return Err(usage("--recover is for homes that join a ledger"));
         }
-        let year = 365 * Millis::DAY;
-        if args
-            .recovery_delay
-            .is_some_and(|delay| !(1..=year).contains(&delay))
-        {
-            return Err(usage("--recovery-delay takes 1s to 365d"));
-        }
     } else if args.join.is_some() || !args.peer_listen.is_empty() || args.swarm_key.is_some() {
         return Err(usage(
             "--join, --peer-listen and --swarm-key are for --role node",
@@ -196,6 +189,15 @@ fn check(args: &InitArgs, role: Role) -> Result<()> {
         return Err(usage("--institution is for --role node"));
     }
     Ok(())
+}
+
+/// A span that a recovery may be delayed by, milliseconds.
+pub(super) fn recovery_delay(text: &str) -> std::result::Result<u64, String> {
+    let delay = parse_span(text)?;
+    match (1..=365 * Millis::DAY).contains(&delay) {
+        true => Ok(delay),
+        false => Err("--recovery-delay takes 1s to 365d".into()),
+    }
 }
 
 /// The phrase gives the account's first operation key: of no use once that was replaced.

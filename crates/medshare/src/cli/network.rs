@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use super::{
     context::Context,
     doctor,
-    init::{DRIFT, config_text, institution, write_phrase},
+    init::{DRIFT, config_text, institution, recovery_delay, write_phrase},
     output::usage,
     validator,
 };
@@ -75,6 +75,10 @@ pub struct NetworkArgs {
     /// An institution from the start: ACCOUNT or ACCOUNT:GROUP (repeatable)
     #[arg(long, value_name = "ACCOUNT", value_parser = institution)]
     institution: Vec<Institution>,
+    /// Shortest time in which a patient can object to a recovery
+    /// [default: 3d]
+    #[arg(long, value_name = "SPAN", value_parser = recovery_delay)]
+    recovery_delay: Option<u64>,
     /// scrypt work factor of each keys.age: 2 to this power
     #[arg(long, value_name = "1..22", value_parser = clap::value_parser!(u8).range(1..=22))]
     work_factor: Option<u8>,
@@ -207,7 +211,10 @@ fn genesis(args: &NetworkArgs, members: &[Member]) -> Genesis {
         drift: DRIFT,
         validators: validators.collect(),
         institutions: args.institution.clone(),
-        policy: Policy::default(),
+        policy: Policy {
+            recovery_delay: args.recovery_delay,
+            ..Policy::default()
+        },
     }
 }
 

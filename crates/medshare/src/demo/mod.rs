@@ -39,6 +39,7 @@ Examples:
   medshare demo --keep ./stage
   medshare demo --anchor ethereum,bitcoin
   medshare demo --serve
+  medshare demo --validators 4
   medshare demo --json | jq -r '.step + \" \" + .outcome'
 
 Everything happens in a folder that only you can enter; it is removed at the end, or kept
@@ -58,6 +59,9 @@ pub struct DemoArgs {
     /// Stay when the story is told: the patients' pages, in a browser, until Ctrl-C
     #[arg(long)]
     serve: bool,
+    /// How many nodes order the ledger: 1, or 4 to 7, of which one is killed meanwhile
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    validators: u8,
     #[command(subcommand)]
     dishonest: Option<Dishonest>,
 }
@@ -93,6 +97,10 @@ pub fn run(args: &DemoArgs, context: &Context) -> Result<()> {
             for chain in &args.anchor {
                 require(*chain)?;
             }
+            story::check_validators(args.validators.into())?;
+            if args.validators > 1 {
+                crate::wire::require_bft()?;
+            }
             let sources = args
                 .records
                 .as_deref()
@@ -100,7 +108,15 @@ pub fn run(args: &DemoArgs, context: &Context) -> Result<()> {
                 .transpose()?;
             let stage = Stage::new(args.keep.as_deref())?;
             let mut report = Report::new(context.output.json);
-            match story::tell(&stage, &mut report, sources, &args.anchor, args.serve) {
+            let told = story::tell(
+                &stage,
+                &mut report,
+                sources,
+                &args.anchor,
+                args.validators.into(),
+                args.serve,
+            );
+            match told {
                 // Its reader has what it wanted; the stage is tidied up all the same.
                 Err(_) if report.is_unread() => Ok(()),
                 told => told,

@@ -93,6 +93,23 @@ impl Party {
         self.path(HOME)
     }
 
+    /// Where its node listens.
+    pub(super) fn node(&self) -> &str {
+        &self.node
+    }
+
+    /// Its home was made by another, under the other's passphrase.
+    ///
+    /// # Errors
+    /// [`Exit::Storage`].
+    pub(super) fn takes_passphrase_of(&self, other: &Self) -> Result<()> {
+        let (from, to) = (other.path(PASSPHRASE), self.path(PASSPHRASE));
+        let copied = fs::copy(&from, &to);
+        copied
+            .map(drop)
+            .map_err(|error| Fault::io(to.display(), &error))
+    }
+
     /// Runs one verb to its end.
     pub(super) fn run(&self, arguments: &[&str]) -> Answer {
         self.run_at(&self.node, arguments)

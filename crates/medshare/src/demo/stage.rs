@@ -98,7 +98,15 @@ impl Stage {
     /// # Errors
     /// [`Exit::Storage`].
     pub(super) fn party(&self, slug: &str, name: &'static str) -> Result<Party> {
-        Party::new(&self.folder, slug, name, &self.address())
+        self.party_at(slug, name, &self.address())
+    }
+
+    /// A party whose node is another one.
+    ///
+    /// # Errors
+    /// [`Exit::Storage`].
+    pub(super) fn party_at(&self, slug: &str, name: &'static str, node: &str) -> Result<Party> {
+        Party::new(&self.folder, slug, name, node)
     }
 
     /// Starts the node's process and waits until it listens.
@@ -106,8 +114,15 @@ impl Stage {
     /// # Errors
     /// [`Exit::Unreachable`] with its last line when it ends or stays silent.
     pub(super) fn run_node(&self, node: &Party) -> Result<Running> {
-        let listen = self.address();
-        let running = self.run(node, &["node", "run", "--listen", &listen])?;
+        self.run_node_at(node, &self.address())
+    }
+
+    /// [`Stage::run_node`] at another address.
+    ///
+    /// # Errors
+    /// As there.
+    pub(super) fn run_node_at(&self, node: &Party, listen: &str) -> Result<Running> {
+        let running = self.run(node, &["node", "run", "--listen", listen])?;
         self.hear(node, &running, "listening")?;
         Ok(running)
     }

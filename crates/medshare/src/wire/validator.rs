@@ -106,7 +106,7 @@ fn told(standing: &Standing, validators: &ValidatorSet) -> ValidatorStanding {
         validators: others.collect(),
         waiting: standing.waiting as u64,
         accusations: standing.accusations,
-        watching: standing.watching.map(in_words),
+        watching: standing.watching.as_ref().map(in_words),
         trouble: standing.trouble.clone(),
         halted: standing
             .conflict
@@ -123,12 +123,12 @@ fn told(standing: &Standing, validators: &ValidatorSet) -> ValidatorStanding {
     }
 }
 
-fn in_words(watching: Watching) -> String {
-    match watching {
-        Watching::Following => "no: its memory of votes is gone, so it follows the others first",
-        Watching::Over => "not yet: start it again",
-    }
-    .to_owned()
+fn in_words(watching: &Watching) -> String {
+    let until = match watching.until {
+        Some(height) => format!("it follows the others until block {height}"),
+        None => "it waits to hear how far more than two thirds of the others are".to_owned(),
+    };
+    format!("no: {}; {until}", watching.lost)
 }
 
 const FOLDER: &str = "consensus";

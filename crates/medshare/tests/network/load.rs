@@ -6,37 +6,43 @@ use base::{
     key::{HpkeKey, OperationSecret},
     operation::{Action, Bag, PatientKeys, Register, Role},
 };
-use ledger::Refusal;
-use medshare::http::HttpNode;
-use share::node::{Node as _, NodeError};
 use std::{
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
-use super::validators::Validators;
+use super::{
+    courier::{Courier, PAUSE, Sent},
+    validators::Validators,
+};
 
 pub(crate) struct Load {
     clients: Vec<Client>,
 }
 
 struct Client {
-    nodes: Vec<HttpNode>,
-    at: usize,
+    courier: Courier,
     secret: OperationSecret,
     chain: ChainId,
-    acknowledged: Vec<SignedOperation>,
+    acknowledged: Vec<Sent>,
     slowest: Duration,
 }
 
 impl Load {
     pub(crate) fn new(net: &Validators, clients: usize) -> Self {
+        let all: Vec<_> = (0..net.count()).collect();
+        Self::at(net, clients, &all)
+    }
+
+    /// Clients of these validators only.
+    pub(crate) fn at(net: &Validators, clients: usize, nodes: &[usize]) -> Self {
         let chain = net.genesis().chain();
         let client = |at: usize| Client {
-            nodes: (0..net.count()).map(|node| net.client(node)).collect(),
-            at,
-            secret: OperationSecret::new(Digest::of(format!("client {at}").as_bytes()).0),
+            courier: Courier::new(nodes.iter().map(|node| net.client(*node)).collect(), at),
+            secret: OperationSecret::new(
+                Digest::of(format!("client {at} of {nodes:?}").as_bytes()).0,
+            ),
             chain,
             acknowledged: Vec::new(),
             slowest: Duration::ZERO,
@@ -73,7 +79,7 @@ impl Load {
     }
 
     /// Everything that was acknowledged, the last of each client included.
-    pub(crate) fn finish(mut self) -> Vec<SignedOperation> {
+    pub(crate) fn finish(mut self) -> Vec<Sent> {
         for client in &mut self.clients {
             let limit = Instant::now() + Duration::from_secs(30);
             while !client.step() {
@@ -95,7 +101,7 @@ impl Load {
     }
 }
 
-struct Stop<'a>(&'a AtomicBool);
+pub(crate) struct Stop<'a>(pub(crate) &'a AtomicBool);
 
 impl Drop for Stop<'_> {
     fn drop(&mut self) {
@@ -106,72 +112,57 @@ impl Drop for Stop<'_> {
 impl Client {
     /// Sends the next operation once; says whether it was acknowledged.
     fn step(&mut self) -> bool {
-        self.at += 1;
-        let node = &self.nodes[self.at % self.nodes.len()];
         let operation = self.operation();
         let begun = Instant::now();
-        let done = match node.submit(&operation) {
-            Ok(receipt) => {
-                assert!(receipt.outcome.is_ok(), "{:?}", receipt.outcome);
-                true
-            }
-            // An earlier try went through; nobody lived to say so.
-            Err(NodeError::Refused(Refusal::Duplicate { .. })) => true,
-            Err(NodeError::Refused(refusal)) => {
-                // A node that is behind may not know the number or the account yet.
-                let behind = matches!(
-                    refusal,
-                    Refusal::WrongSequence { expected, found } if found > expected
-                ) || refusal == Refusal::UnknownAccount;
-                assert!(behind, "{refusal:?} to number {}", operation.body.sequence);
-                false
-            }
-            Err(NodeError::Unreachable(_) | NodeError::Busy(_) | NodeError::Storage(_)) => false,
-            Err(NodeError::BadAnswer(_)) => false, // it died while it answered
-            Err(other) => panic!("{other:?}"),
+        let Some(outcome) = self.courier.offer(&operation) else {
+            thread::sleep(PAUSE);
+            return false;
         };
-        if done {
-            self.slowest = self.slowest.max(begun.elapsed());
-            self.acknowledged.push(operation);
-        } else {
-            thread::sleep(Duration::from_millis(20));
-        }
-        done
+        assert!(outcome.is_ok(), "{outcome:?}");
+        self.slowest = self.slowest.max(begun.elapsed());
+        self.acknowledged.push((operation, outcome));
+        true
     }
 
     fn operation(&self) -> SignedOperation {
-        let key = self.secret.public();
-        let account = AccountId::of(&key);
         let sequence = self.acknowledged.len() as u64 + 1;
-        let action: Action = match sequence {
-            1 => Register {
-                role: Role::Patient,
-                operation_key: key,
-                hpke_key: HpkeKey::new(vec![2; HpkeKey::LENGTH]).unwrap(),
-                record_key: None,
-                peer: None,
-                patient: Some(PatientKeys {
-                    pkh: Digest::of(&account.0),
-                    h: cid::of_block(cid::RAW, &account.0),
-                }),
-            }
-            .into(),
-            version => Bag {
-                version,
-                commitment: Digest([3; 32]),
-            }
-            .into(),
-        };
-        let chain = self.chain;
-        Signed::new(
-            Operation {
-                chain,
-                account,
-                delegation: None,
-                sequence,
-                action,
-            },
-            &self.secret,
-        )
+        operation(&self.secret, self.chain, sequence)
     }
+}
+
+/// A patient's operation of this number: the first opens her account.
+pub(crate) fn operation(
+    secret: &OperationSecret,
+    chain: ChainId,
+    sequence: u64,
+) -> SignedOperation {
+    let key = secret.public();
+    let account = AccountId::of(&key);
+    let action: Action = match sequence {
+        1 => Register {
+            role: Role::Patient,
+            operation_key: key,
+            hpke_key: HpkeKey::new(vec![2; HpkeKey::LENGTH]).unwrap(),
+            record_key: None,
+            peer: None,
+            patient: Some(PatientKeys {
+                pkh: Digest::of(&account.0),
+                h: cid::of_block(cid::RAW, &account.0),
+            }),
+        }
+        .into(),
+        version => Bag {
+            version,
+            commitment: Digest([3; 32]),
+        }
+        .into(),
+    };
+    let operation = Operation {
+        chain,
+        account,
+        delegation: None,
+        sequence,
+        action,
+    };
+    Signed::new(operation, secret)
 }

@@ -1,75 +1,33 @@
-//! Validators as real processes on this machine's loopback, under load, killed and started
-//! again: one ledger at all of them, and every acknowledged operation in it once.
+//! Validators as real processes on this machine's loopback, under load: killed, cut off, with
+//! wrong clocks and lost memories. One ledger at all of them, every acknowledged operation in
+//! it once, and no query under a grant after its end.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod clocks;
+mod courier;
+mod figures;
 #[path = "../nodes/fleet.rs"]
 #[allow(dead_code)]
 mod fleet;
+mod history;
+mod killed;
+mod links;
 mod load;
 mod members;
+mod memory;
+mod parted;
 mod validators;
+mod ward;
 
 use load::Load;
 use serde_json::Value;
 use share::node::Node as _;
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
+use std::{thread, time::Duration};
 use validators::Validators;
 
-/// Kills one of four, then all, while operations flow; `rounds` times.
-fn kill_and_start(rounds: usize, pause: Duration) {
-    let mut net = Validators::start(4);
-    let mut load = Load::new(&net, 6);
-    load.run(|| thread::sleep(pause));
-    let calm = load.acknowledged();
-    assert!(calm > 0, "nothing was acknowledged");
-    println!("four validators: {calm} operations in {pause:?}");
-    for round in 0..rounds {
-        let one = round % 4;
-        load.run(|| {
-            net.kill(one);
-            thread::sleep(pause);
-        });
-        let gone = load.acknowledged();
-        assert!(gone > calm, "three of four order nothing");
-        load.run(|| {
-            let begun = Instant::now();
-            net.run(one);
-            net.wait("it takes part again", |net| net.has_caught_up(one));
-            println!(
-                "validator {one} was killed and takes part again after {:?}",
-                begun.elapsed()
-            );
-            thread::sleep(pause);
-        });
-        load.run(|| {
-            (0..4).for_each(|at| net.kill(at));
-            (0..4).for_each(|at| net.run(at));
-            thread::sleep(pause);
-        });
-    }
-    let operations = load.finish();
-    net.agree(operations.len() as u64);
-    net.prove(&operations);
-    net.replay();
-    println!(
-        "{} operations acknowledged, each in the log once",
-        operations.len()
-    );
-}
-
-#[test]
-fn killed_under_load() {
-    kill_and_start(1, Duration::from_secs(3));
-}
-
-#[test]
-#[ignore = "the long form: cargo xtask chaos"]
-fn long() {
-    let rounds = std::env::var("CHAOS_ROUNDS").map_or(10, |text| text.parse().unwrap());
-    kill_and_start(rounds, Duration::from_secs(10));
+/// How long the long forms are.
+fn rounds() -> usize {
+    std::env::var("CHAOS_ROUNDS").map_or(10, |text| text.parse().unwrap())
 }
 
 #[test]
@@ -127,7 +85,7 @@ fn a_node_that_is_no_validator_follows_and_proves() {
         follower.head().unwrap().header == head.header
     });
     let validators = ledger::Validators::of(&net.genesis());
-    for operation in &operations {
+    for (operation, _) in &operations {
         let receipt = follower.receipt(operation.to_bytes().1).unwrap().unwrap();
         receipt.verify(&validators, operation).unwrap();
     }

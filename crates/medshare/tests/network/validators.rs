@@ -1,6 +1,6 @@
 //! A network of validators, each a process.
 
-use base::{SignedOperation, genesis::Genesis};
+use base::genesis::Genesis;
 use ledger::Head;
 use medshare::http::{Address, HttpNode};
 use serde_json::Value;
@@ -9,14 +9,21 @@ use std::{
     io::{Read as _, Write as _},
     net::TcpListener,
     os::unix::net::UnixStream,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-use super::fleet::{Fleet, until};
+use super::{
+    courier::Sent,
+    fleet::{Fleet, until},
+    links::Links,
+    ward,
+};
 
 pub(crate) struct Validators {
     fleet: Fleet,
     count: usize,
+    ports: Vec<u16>,
 }
 
 impl Validators {
@@ -27,10 +34,12 @@ impl Validators {
         let held: Vec<_> = (0..count)
             .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
             .collect();
-        let places: Vec<_> = held
+        let ports: Vec<_> = held
             .iter()
-            .map(|held| format!("/ip4/127.0.0.1/tcp/{}", held.local_addr().unwrap().port()))
+            .map(|held| held.local_addr().unwrap().port())
             .collect();
+        let places: Vec<_> = ports.iter().copied().map(place).collect();
+        let institutions = ward::institutions();
         let number = count.to_string();
         let mut arguments = vec![
             "network",
@@ -44,9 +53,16 @@ impl Validators {
         for place in &places {
             arguments.extend(["--at", place]);
         }
+        for institution in &institutions {
+            arguments.extend(["--institution", institution]);
+        }
         fleet.json("", &arguments);
         drop(held);
-        let net = Self { fleet, count };
+        let net = Self {
+            fleet,
+            count,
+            ports,
+        };
         net.let_followers_in();
         net
     }
@@ -55,6 +71,25 @@ impl Validators {
         let mut net = Self::make(count);
         (0..count).for_each(|at| net.run(at));
         net
+    }
+
+    /// Validators that reach each other through wires which can be cut.
+    pub(crate) fn start_wired(count: usize) -> (Self, Links) {
+        let mut net = Self::make(count);
+        let links = Links::between(&net.ports);
+        for at in 0..count {
+            let config = format!("{}/config.toml", home(at));
+            let mut text = String::from_utf8(net.fleet.read(&config)).unwrap();
+            for to in (0..count).filter(|to| *to != at) {
+                // Where it listens itself has no peer id behind it, and stays.
+                let direct = format!("{}/p2p/", place(net.ports[to]));
+                assert!(text.contains(&direct), "{text}");
+                text = text.replace(&direct, &format!("{}/p2p/", place(links.port(at, to))));
+            }
+            net.fleet.write(&config, text);
+        }
+        (0..count).for_each(|at| net.run(at));
+        (net, links)
     }
 
     /// The first also listens for nodes that are no validators.
@@ -91,6 +126,28 @@ impl Validators {
         self.fleet.run_node(&home(at));
     }
 
+    /// Runs one whose every program loads this library first.
+    pub(crate) fn run_with(&mut self, at: usize, library: &Path, skew: i64) {
+        let skew = PathBuf::from(skew.to_string());
+        let environment = [("LD_PRELOAD", library), ("CLOCK_SKEW_MS", &*skew)];
+        self.fleet.run_node_in(&home(at), &environment);
+    }
+
+    /// Where a validator keeps its votes.
+    pub(crate) fn memory(&self, at: usize) -> PathBuf {
+        self.fleet.path(&home(at)).join("node/consensus")
+    }
+
+    /// A validator's home.
+    pub(crate) fn home(&self, at: usize) -> PathBuf {
+        self.fleet.path(&home(at))
+    }
+
+    /// How a validator stands, as `node status` has it.
+    pub(crate) fn standing(&self, at: usize) -> Value {
+        self.status(at)["validator"].clone()
+    }
+
     pub(crate) fn kill(&mut self, at: usize) {
         self.fleet.kill(&home(at));
     }
@@ -125,8 +182,12 @@ impl Validators {
         answer
     }
 
+    pub(crate) fn head(&self, at: usize) -> Head {
+        self.client(at).head().unwrap()
+    }
+
     pub(crate) fn height(&self, at: usize) -> u64 {
-        self.client(at).head().unwrap().header.height
+        self.head(at).header.height
     }
 
     /// Whether it is as high as any other was a moment ago.
@@ -169,17 +230,24 @@ impl Validators {
         }
     }
 
-    /// Each node proves each operation, at one place of the log.
-    pub(crate) fn prove(&self, operations: &[SignedOperation]) {
+    /// Each operation is in the log, at one place, with the outcome that was acknowledged.
+    pub(crate) fn prove(&self, operations: &[Sent]) {
         let validators = ledger::Validators::of(&self.genesis());
         let clients: Vec<_> = (0..self.count).map(|at| self.client(at)).collect();
-        for (number, operation) in operations.iter().enumerate() {
+        for (number, (operation, outcome)) in operations.iter().enumerate() {
             let (_, id) = operation.to_bytes();
             let node = &clients[number % self.count];
             let receipt = node.receipt(id).unwrap().expect("an operation is lost");
             let receipt = receipt.verify(&validators, operation).unwrap();
-            assert!(receipt.outcome.is_ok(), "{:?}", receipt.outcome);
+            assert_eq!(receipt.outcome, *outcome);
         }
+    }
+
+    /// All have one ledger, in which each of these operations is once, and nothing else.
+    pub(crate) fn settle(&self, operations: &[Sent]) {
+        self.agree(operations.len() as u64);
+        self.prove(operations);
+        self.replay();
     }
 
     /// Each node's log gives its state again.
@@ -189,6 +257,10 @@ impl Validators {
             assert_eq!(replay["equal"], true, "{replay}");
         }
     }
+}
+
+fn place(port: u16) -> String {
+    format!("/ip4/127.0.0.1/tcp/{port}")
 }
 
 fn home(at: usize) -> String {

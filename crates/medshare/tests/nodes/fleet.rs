@@ -91,7 +91,14 @@ impl Fleet {
     }
 
     pub(crate) fn run_node(&mut self, name: &str) {
-        let mut running = self.spawn(&["node", "run", "--home", name, "--json"]);
+        self.run_node_in(name, &[]);
+    }
+
+    /// Runs a node with these variables in its environment.
+    pub(crate) fn run_node_in(&mut self, name: &str, environment: &[(&str, &Path)]) {
+        let mut command = self.command("", &["node", "run", "--home", name, "--json"]);
+        command.envs(environment.iter().copied());
+        let mut running = Running::spawn(command);
         let line = running.line();
         assert!(line.contains("listening"), "{line}: {}", running.talk());
         running.told = serde_json::from_str(&line).unwrap();
@@ -188,30 +195,7 @@ impl Fleet {
     }
 
     pub(crate) fn spawn(&self, arguments: &[&str]) -> Running {
-        let mut child = self
-            .command("", arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        let talk = Arc::<Mutex<String>>::default();
-        let (heard, mut stderr) = (Arc::clone(&talk), child.stderr.take().unwrap());
-        thread::spawn(move || {
-            let mut bytes = [0; 4096];
-            while let Ok(length @ 1..) = stderr.read(&mut bytes) {
-                heard
-                    .lock()
-                    .unwrap()
-                    .push_str(&String::from_utf8_lossy(&bytes[..length]));
-            }
-        });
-        Running {
-            child,
-            stdout,
-            talk,
-            told: Value::Null,
-        }
+        Running::spawn(self.command("", arguments))
     }
 
     /// Makes a home at `node` and registers its account; gives the account.
@@ -317,6 +301,32 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    fn spawn(mut command: Command) -> Self {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let talk = Arc::<Mutex<String>>::default();
+        let (heard, mut stderr) = (Arc::clone(&talk), child.stderr.take().unwrap());
+        thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(length @ 1..) = stderr.read(&mut bytes) {
+                heard
+                    .lock()
+                    .unwrap()
+                    .push_str(&String::from_utf8_lossy(&bytes[..length]));
+            }
+        });
+        Self {
+            child,
+            stdout,
+            talk,
+            told: Value::Null,
+        }
+    }
+
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         self.stdout.read_line(&mut line).unwrap();

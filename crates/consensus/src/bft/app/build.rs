@@ -60,7 +60,7 @@ impl App {
 
     /// The next block of what waits. None when this node's clock is so far behind that the
     /// others would refuse the time.
-    fn build(&self, round: u32) -> Result<Option<(Proposed, Executed)>, Fault> {
+    pub(super) fn build(&self, round: u32) -> Result<Option<(Proposed, Executed)>, Fault> {
         let view = self.shared.ledger.view()?;
         let last = view.head()?.header.time;
         let now = self.now();

@@ -103,7 +103,12 @@ impl App {
             Some(valid_round) => block.header.round() <= valid_round,
         };
         let far = distance(block.header.time, self.now()) > self.shared.ledger.genesis().drift;
-        let valid = in_turn && !far && self.may_bring(id, start.account) && self.execute(block)?;
+        let fits = in_turn && !far && self.may_bring(id, start.account);
+        let valid = match fits.then(|| self.execute(block)) {
+            None | Some(Verdict::Fails) => false,
+            Some(Verdict::Holds) => true,
+            Some(Verdict::Torn | Verdict::Unknown) => return None,
+        };
         if !valid {
             self.shared.standing().counters.refused += 1;
         }
@@ -128,34 +133,43 @@ impl App {
         *brought <= rounds.saturating_mul(2).saturating_add(MAX_BROUGHT)
     }
 
-    /// Whether the block holds; none when that cannot be told now.
-    fn execute(&mut self, block: Proposed) -> Option<bool> {
+    fn execute(&mut self, block: Proposed) -> Verdict {
         let id = block.id();
         if let Some(known) = self.memory.blocks.get(&id) {
-            return Some(known.found.is_ok());
+            return match &known.found {
+                _ if known.block != block => Verdict::Torn, // two cannot be of one header
+                Ok(_) => Verdict::Holds,
+                Err(_) => Verdict::Fails,
+            };
         }
         let shared = &self.shared;
         let found = match block.execute(&shared.ledger, |id| shared.pool().checked(id)) {
             Ok(executed) => Ok(executed),
             Err(Unfit::Invalid(fault)) => Err(fault),
-            Err(Unfit::NotNext) => return None,
+            Err(Unfit::Torn) => return Verdict::Torn,
+            Err(Unfit::NotNext) => return Verdict::Unknown,
             Err(Unfit::Unread(fault)) => {
                 self.trouble(fault.to_string());
-                return None;
+                return Verdict::Unknown;
             }
         };
-        let valid = found.is_ok();
-        if let Err(fault) = &found {
-            self.trouble(refused(&block, fault));
-        }
-        if valid && let Err(error) = self.journal.keep(&block, None, block.header.height - 1) {
+        let verdict = match &found {
+            Ok(_) => Verdict::Holds,
+            Err(fault) => {
+                self.trouble(refused(&block, fault));
+                Verdict::Fails
+            }
+        };
+        if found.is_ok()
+            && let Err(error) = self.journal.keep(&block, None, block.header.height - 1)
+        {
             self.trouble(format!(
                 "a block cannot be kept, so it gets no vote: {error}"
             ));
-            return None;
+            return Verdict::Unknown;
         }
         self.memory.blocks.insert(id, Known { block, found });
-        Some(valid)
+        verdict
     }
 
     /// Blocks that came early and are in turn now.
@@ -188,18 +202,31 @@ impl App {
             return SyncedValueOutcome::PeerFault;
         }
         let value = block.id();
-        match self.execute(block) {
-            Some(valid) => SyncedValueOutcome::Verdict(ProposedValue {
-                height,
-                round,
-                valid_round: Round::Nil,
-                proposer,
-                value,
-                validity: Validity::from_bool(valid),
-            }),
-            None => SyncedValueOutcome::LocalTransientError,
-        }
+        let validity = match self.execute(block) {
+            Verdict::Holds => Validity::Valid,
+            Verdict::Fails => Validity::Invalid,
+            Verdict::Torn => return SyncedValueOutcome::PeerFault,
+            Verdict::Unknown => return SyncedValueOutcome::LocalTransientError,
+        };
+        SyncedValueOutcome::Verdict(ProposedValue {
+            height,
+            round,
+            valid_round: Round::Nil,
+            proposer,
+            value,
+            validity,
+        })
     }
+}
+
+/// What is found of a block.
+enum Verdict {
+    Holds,
+    Fails,
+    /// These are not the bytes of the block that has this header.
+    Torn,
+    /// Nothing can be told now.
+    Unknown,
 }
 
 fn refused(block: &Proposed, fault: &BlockFault) -> String {

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::App;
+use super::{App, Watch};
 use crate::{
     bft::{
         context::{BlockId, Part, Tip, TipWord},
@@ -127,20 +127,32 @@ impl App {
         let ledger = &self.shared.ledger;
         let Some(watch) = &mut self.watch else { return };
         watch.tips.entry(account).or_insert(height);
-        if watch.target.is_none() && ledger.validators().newest().decides(watch.tips.keys()) {
-            watch.target = watch.tips.values().max().map(|highest| highest + 2);
+        let highest = watch.tips.values().max().copied().unwrap_or_default();
+        // Who they are is known as far as this ledger goes: first it comes as far as they.
+        let reached = ledger.view().and_then(|view| view.head());
+        let reached = reached.is_ok_and(|head| head.header.height >= highest);
+        let newest = ledger.validators();
+        if watch.target.is_none() && reached && newest.newest().decides(watch.tips.keys()) {
+            watch.target = Some(highest + 2);
+            self.show_watch();
         }
     }
 
-    /// Whether the time to vote again has come; takes effect at the next start.
+    /// What people see of it.
+    pub(crate) fn show_watch(&self) {
+        let until = |watch: &Watch| Watching {
+            lost: watch.lost.clone(),
+            until: watch.target,
+        };
+        self.shared.standing().watching = self.watch.as_ref().map(until);
+    }
+
+    /// Whether the time to vote again has come.
     pub(super) fn end_watch(&mut self, height: u64) {
         let Some(watch) = &self.watch else { return };
         if watch.target.is_some_and(|target| height >= target) {
             match self.journal.mark(true) {
-                Ok(()) => {
-                    self.watch = None;
-                    self.shared.standing().watching = Some(Watching::Over);
-                }
+                Ok(()) => self.watch = None,
                 Err(error) => self.trouble(error.to_string()),
             }
         }

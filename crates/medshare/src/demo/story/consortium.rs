@@ -4,12 +4,13 @@ use anchor::Chain;
 
 use super::{
     super::{
-        party::{Answer, Party, Running, at_once},
+        party::{Answer, Party, at_once},
         stage::Stage,
         step::{Report, step},
     },
     anchors,
     cast::Cast,
+    validators::{self, Nodes},
 };
 use crate::exit::Result;
 
@@ -19,19 +20,21 @@ pub(super) fn found(
     report: &mut Report,
     cast: &Cast,
     chains: &[Chain],
-) -> Result<Running> {
+    count: usize,
+) -> Result<Nodes> {
     report.chapter("A consortium is founded")?;
-    report.passes(
-        step(
-            "node-init",
-            "The node makes its home and the ledger's genesis object",
-        ),
-        cast.node
-            .init("node", &["--network", "demo", "--recovery-delay", "1s"]),
-    )?;
+    let others = match count {
+        1 => {
+            let settings = ["--network", "demo", "--recovery-delay", "1s"];
+            let text = "The node makes its home and the ledger's genesis object";
+            report.passes(step("node-init", text), cast.node.init("node", &settings))?;
+            Vec::new()
+        }
+        _ => validators::found(stage, report, cast, count)?,
+    };
     anchors::prepare(stage, report, cast, chains)?;
     let started = std::time::Instant::now();
-    let node = stage.run_node(&cast.node)?;
+    let first = stage.run_node(&cast.node)?;
     report.done(
         step(
             "node-run",
@@ -39,6 +42,7 @@ pub(super) fn found(
         ),
         &super::super::step::Facts::took(started),
     )?;
+    let nodes = validators::start(stage, report, first, others)?;
 
     let newcomers: Vec<(&Party, &'static str)> = cast
         .institutions()
@@ -47,13 +51,19 @@ pub(super) fn found(
         .collect();
     join_ledger(report, &newcomers)?;
 
-    // One validator decides alone; its operations follow each other.
+    // The node's operations follow each other.
     for (institution, _) in cast.institutions() {
-        let text = format!("The consortium admits {}", institution.name);
+        let text = match nodes.are_several() {
+            false => format!("The consortium admits {}", institution.name),
+            true => format!("A validator proposes to admit {}", institution.name),
+        };
         let answer = cast
             .node
             .run(&["institution", "admit", institution.account()]);
-        report.passes(step("admit", text), answer)?;
+        let answer = report.passes(step("admit", text), answer)?;
+        if nodes.are_several() {
+            nodes.vote(report, &answer.text("operation")?)?;
+        }
     }
     let joined = at_once(
         cast.agents()
@@ -67,7 +77,7 @@ pub(super) fn found(
         );
         report.passes(step("join", text), answer)?;
     }
-    Ok(node)
+    Ok(nodes)
 }
 
 /// Homes and accounts; each party's keys are made in its own process.
