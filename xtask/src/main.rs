@@ -10,6 +10,7 @@ mod chaos;
 mod components;
 mod constant_time;
 mod contracts;
+mod copy;
 mod crash;
 mod document;
 mod fuzz;

@@ -1,0 +1,136 @@
+//! Checks and builds a copy of the workspace, and reads what the compiler says.
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    ops::Range,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use super::Package;
+use crate::{copy, run};
+
+/// A copy of the workspace.
+pub(super) struct Tree {
+    root: PathBuf,
+    package: &'static Package,
+}
+
+/// Something that does not compile: the message, and the places shown, by file.
+pub(super) struct Fault {
+    pub(super) message: String,
+    pub(super) shown: Vec<(String, Range<usize>)>,
+}
+
+/// A program that runs tests.
+pub(super) struct Binary {
+    pub(super) path: PathBuf,
+}
+
+impl Tree {
+    /// The copy with this name; nothing is written yet.
+    pub(super) fn new(package: &'static Package, name: &str) -> Self {
+        let folder = copy::target().join("mutants-trees");
+        Self {
+            root: folder.join(format!("{}-{name}", package.name)),
+            package,
+        }
+    }
+
+    /// The package's folder in it.
+    pub(super) fn folder(&self) -> PathBuf {
+        self.root.join(self.package.folder)
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Makes it the workspace with these files instead.
+    pub(super) fn fill(&self, instead: &BTreeMap<String, String>) -> Result<()> {
+        copy::workspace(&self.root, instead)
+    }
+
+    /// What in the library does not compile.
+    pub(super) fn check(&self) -> Result<Vec<Fault>> {
+        let (messages, is_done) = self.cargo(&["check", "--lib"])?;
+        let faults: Vec<Fault> = messages.iter().filter_map(fault).collect();
+        if faults.is_empty() != is_done {
+            bail!("cargo check fails without an error of the compiler");
+        }
+        Ok(faults)
+    }
+
+    /// The programs with the package's tests; none if it does not compile.
+    pub(super) fn build(&self) -> Result<Option<Vec<Binary>>> {
+        let (messages, is_done) = self.cargo(&["test", "--no-run", "--tests"])?;
+        Ok(is_done.then(|| messages.iter().filter_map(binary).collect()))
+    }
+
+    fn cargo(&self, words: &[&str]) -> Result<(Vec<Value>, bool)> {
+        let cargo = run::cargo();
+        let done = self
+            .command(Path::new(cargo.get_program()))
+            .args(words)
+            .args(["--quiet", "--locked", "--message-format=json"])
+            .args(["--package", self.package.name])
+            .stderr(Stdio::inherit())
+            .output()?;
+        let messages = String::from_utf8(done.stdout).context("cargo prints no UTF-8")?;
+        let messages = messages.lines().map(serde_json::from_str);
+        Ok((messages.collect::<Result<_, _>>()?, done.status.success()))
+    }
+
+    /// A program that is to run cargo in the copy.
+    pub(super) fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        // What others have compiled is not compiled for each copy anew.
+        command
+            .current_dir(&self.root)
+            .env("CARGO_TARGET_DIR", copy::target().join("mutants-build"));
+        command
+    }
+}
+
+fn fault(message: &Value) -> Option<Fault> {
+    let told = message
+        .get("message")
+        .filter(|told| told["level"] == "error")?;
+    let mut shown: Vec<(bool, String, Range<usize>)> = Vec::new();
+    let children = told["children"].as_array().into_iter().flatten();
+    for part in children.chain([told]) {
+        for span in part["spans"].as_array().into_iter().flatten() {
+            spans(span, span["is_primary"] == true, &mut shown);
+        }
+    }
+    // "aborting due to 3 errors" shows nothing.
+    let shown: Vec<_> = shown
+        .into_iter()
+        .map(|(_, file, range)| (file, range))
+        .collect();
+    let message = told["message"].as_str().unwrap_or_default().to_owned();
+    (!shown.is_empty()).then_some(Fault { message, shown })
+}
+
+/// A place, and where the macro stands that made it.
+fn spans(span: &Value, is_primary: bool, shown: &mut Vec<(bool, String, Range<usize>)>) {
+    let byte = |name: &str| usize::try_from(span[name].as_u64()?).ok();
+    if let (Some(file), Some(start), Some(end)) = (
+        span["file_name"].as_str(),
+        byte("byte_start"),
+        byte("byte_end"),
+    ) {
+        shown.push((is_primary, file.to_owned(), start..end));
+    }
+    if let Some(outer) = span["expansion"].get("span") {
+        spans(outer, is_primary, shown);
+    }
+}
+
+fn binary(message: &Value) -> Option<Binary> {
+    let is_test = message["profile"]["test"] == true;
+    let path = message["executable"].as_str().filter(|_| is_test)?;
+    Some(Binary { path: path.into() })
+}
