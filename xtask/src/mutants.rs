@@ -29,7 +29,7 @@ use build::Tree;
 use list::Mutant;
 use page::Row;
 use suite::{Suite, Verdict};
-use together::Sources;
+use together::{Sorted, Sources};
 
 const USAGE: run::Usage =
     run::Usage("mutants [--again | --survivors | --slow] [--jobs N] [PATH]...");
@@ -155,10 +155,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
 /// All that is needed to run mutants of a package.
 struct Run<'a> {
     sources: Sources<'a>,
-    /// Those that could not be switched.
-    alone: BTreeSet<usize>,
-    /// Those of them that do not compile.
-    refused: BTreeSet<usize>,
+    sorted: Sorted,
     suite: Suite,
     /// For those that run alone.
     plain: Tree,
@@ -180,17 +177,13 @@ impl<'a> Run<'a> {
         );
         let sources = Sources::read(package, mutants)?;
         let (tree, plain) = (Tree::new(package, "switched"), Tree::new(package, "plain"));
-        let alone = sources.switch(&tree)?;
-        let asked = wanted.iter().map(|mutant| mutant.number);
-        let asked: BTreeSet<usize> = asked.filter(|number| alone.contains(number)).collect();
-        let refused = sources.refused(&plain, &asked)?;
-        println!(
-            "{} together, {} not; of those to run {} alone, {} do not compile",
-            mutants.len() - alone.len(),
-            alone.len(),
-            asked.len() - refused.len(),
-            refused.len()
-        );
+        let sorted = sources.sort(&tree, &plain)?;
+        let asked = |numbers: &BTreeSet<usize>| {
+            let asked = wanted.iter().map(|mutant| mutant.number);
+            asked.filter(|number| numbers.contains(number)).count()
+        };
+        let (alone, refused) = (asked(&sorted.alone), asked(&sorted.refused));
+        println!("{} alone, {refused} do not compile", alone - refused);
         let binaries = tree
             .build()?
             .context("with switches the tests do not compile")?;
@@ -199,8 +192,7 @@ impl<'a> Run<'a> {
         println!("{}", suite.told());
         Ok(Self {
             sources,
-            alone,
-            refused,
+            sorted,
             suite,
             plain,
             jobs,
@@ -221,13 +213,13 @@ impl<'a> Run<'a> {
             found.insert(number, verdict);
         };
         let together = mutants.iter().map(|mutant| mutant.number);
-        let together = together.filter(|number| !self.alone.contains(number));
+        let together = together.filter(|number| !self.sorted.alone.contains(number));
         self.suite.verdicts(&together.collect::<Vec<_>>(), done)?;
         for mutant in mutants
             .iter()
-            .filter(|mutant| self.alone.contains(&mutant.number))
+            .filter(|mutant| self.sorted.alone.contains(&mutant.number))
         {
-            let verdict = match self.refused.contains(&mutant.number) {
+            let verdict = match self.sorted.refused.contains(&mutant.number) {
                 true => Verdict::Unviable,
                 false => self.alone(mutant)?,
             };

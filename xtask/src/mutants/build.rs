@@ -20,8 +20,16 @@ pub(super) struct Tree {
 
 /// Something that does not compile: the message, and the places shown, by file.
 pub(super) struct Fault {
-    pub(super) message: String,
+    message: String,
     pub(super) shown: Vec<(String, Range<usize>)>,
+}
+
+impl Fault {
+    /// The message and the files.
+    pub(super) fn told(&self) -> String {
+        let files: Vec<&str> = self.shown.iter().map(|(file, _)| file.as_str()).collect();
+        format!("{} in {}", self.message, files.join(", "))
+    }
 }
 
 /// A program that runs tests.
@@ -98,34 +106,27 @@ fn fault(message: &Value) -> Option<Fault> {
     let told = message
         .get("message")
         .filter(|told| told["level"] == "error")?;
-    let mut shown: Vec<(bool, String, Range<usize>)> = Vec::new();
-    let children = told["children"].as_array().into_iter().flatten();
-    for part in children.chain([told]) {
-        for span in part["spans"].as_array().into_iter().flatten() {
-            spans(span, span["is_primary"] == true, &mut shown);
-        }
+    let mut shown = Vec::new();
+    for span in told["spans"].as_array().into_iter().flatten() {
+        spans(span, &mut shown);
     }
     // "aborting due to 3 errors" shows nothing.
-    let shown: Vec<_> = shown
-        .into_iter()
-        .map(|(_, file, range)| (file, range))
-        .collect();
     let message = told["message"].as_str().unwrap_or_default().to_owned();
     (!shown.is_empty()).then_some(Fault { message, shown })
 }
 
 /// A place, and where the macro stands that made it.
-fn spans(span: &Value, is_primary: bool, shown: &mut Vec<(bool, String, Range<usize>)>) {
+fn spans(span: &Value, shown: &mut Vec<(String, Range<usize>)>) {
     let byte = |name: &str| usize::try_from(span[name].as_u64()?).ok();
     if let (Some(file), Some(start), Some(end)) = (
         span["file_name"].as_str(),
         byte("byte_start"),
         byte("byte_end"),
     ) {
-        shown.push((is_primary, file.to_owned(), start..end));
+        shown.push((file.to_owned(), start..end));
     }
     if let Some(outer) = span["expansion"].get("span") {
-        spans(outer, is_primary, shown);
+        spans(outer, shown);
     }
 }
 
@@ -133,4 +134,27 @@ fn binary(message: &Value) -> Option<Binary> {
     let is_test = message["profile"]["test"] == true;
     let path = message["executable"].as_str().filter(|_| is_test)?;
     Some(Binary { path: path.into() })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_found_where_the_compiler_shows_them() {
+        let span = |from: u64, to: u64| serde_json::json!({"file_name": "a.rs", "byte_start": from, "byte_end": to});
+        let mut shown = span(3, 5);
+        shown["expansion"] = serde_json::json!({"span": span(1, 9)});
+        let mut message = serde_json::json!({
+            "reason": "compiler-message",
+            "message": {"level": "error", "message": "no", "spans": [shown]},
+        });
+        let found = fault(&message).unwrap();
+        assert_eq!(found.shown, [("a.rs".into(), 3..5), ("a.rs".into(), 1..9)]);
+        assert_eq!(found.told(), "no in a.rs, a.rs");
+        message["message"]["level"] = "warning".into();
+        assert!(fault(&message).is_none());
+        assert!(fault(&serde_json::json!({"reason": "build-finished"})).is_none());
+    }
 }

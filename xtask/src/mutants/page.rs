@@ -135,18 +135,20 @@ fn parse(page: &str) -> Result<Rows> {
     Ok(rows)
 }
 
-/// Survivors that "Answers" does not name, with their files.
+/// Survivors, with their files, that "Answers" does not name under their file's heading.
 fn unanswered<'a>(rows: &'a Rows, page: &str) -> Vec<(&'a str, &'a str)> {
-    let answers = page
-        .split_once("## Answers")
-        .map_or("", |(_, answers)| answers);
-    let all = rows.iter().flat_map(|(path, row)| {
-        row.survivors
-            .iter()
-            .map(|name| (path.as_str(), name.as_str()))
-    });
-    all.filter(|(_, name)| !answers.contains(&format!("`{name}`")))
-        .collect()
+    let of_file = |path: &str| {
+        let (_, answers) = page.split_once(&format!("\n### {path}\n"))?;
+        answers.split("\n#").next()
+    };
+    let mut open = Vec::new();
+    for (path, row) in rows {
+        let answers = of_file(path).unwrap_or_default();
+        let without = |name: &&String| !answers.contains(&format!("`{name}`"));
+        let names = row.survivors.iter().filter(without);
+        open.extend(names.map(|name| (path.as_str(), name.as_str())));
+    }
+    open
 }
 
 #[cfg(test)]
@@ -170,8 +172,9 @@ mod tests {
         let page = table(&rows);
         assert_eq!(parse(&page).unwrap(), rows);
         assert_eq!(unanswered(&rows, &page), [(PATH, NAME)]);
-        let answered = format!("{page}\n## Answers\n- `{NAME}`: the same.\n");
-        assert!(unanswered(&rows, &answered).is_empty());
+        let answered = |path| format!("{page}\n### {path}\n- `{NAME}`: the same.\n\n### b\n");
+        assert!(unanswered(&rows, &answered(PATH)).is_empty());
+        assert_eq!(unanswered(&rows, &answered("b")).len(), 1);
         assert!(parse("| crates/a.rs | 1 |").is_err());
     }
 }

@@ -138,23 +138,27 @@ impl Switched {
         });
     }
 
-    /// Who is to blame for a fault that the compiler shows at these ranges, the first of
-    /// which is the main one: the mutants of the smallest place that contains one.
-    pub(super) fn blamed(&self, shown: &[Range<usize>]) -> &[usize] {
-        let contains = |place: &Place, range: &Range<usize>| {
-            place.range.start <= range.start && range.end <= place.range.end
+    /// Who is to blame for a fault that the compiler shows at these ranges: the mutants of
+    /// the smallest place around one of them, else all that are inside of one.
+    pub(super) fn blamed(&self, shown: &[Range<usize>]) -> Vec<usize> {
+        let is_in = |inner: &Range<usize>, outer: &Range<usize>| {
+            outer.start <= inner.start && inner.end <= outer.end
         };
-        let places = |range| {
-            let all = self
+        let around = |range| {
+            let places = self
                 .places
                 .iter()
-                .filter(move |place| contains(place, range));
-            all.min_by_key(|place| place.range.len())
+                .filter(move |place| is_in(range, &place.range));
+            places.min_by_key(|place| place.range.len())
         };
-        let found = shown.iter().filter_map(places);
         // A place of one mutant alone says more than that of all variants of an expression.
-        let found = found.min_by_key(|place| place.numbers.len());
-        found.map_or(&[], |place| &place.numbers)
+        let found = shown.iter().filter_map(around);
+        if let Some(place) = found.min_by_key(|place| place.numbers.len()) {
+            return place.numbers.clone();
+        }
+        let inside = |place: &&Place| shown.iter().any(|range| is_in(&place.range, range));
+        let inside = self.places.iter().filter(inside);
+        inside.flat_map(|place| place.numbers.clone()).collect()
     }
 }
 
@@ -188,6 +192,8 @@ pub(super) fn applied(source: &str, mutants: &[&Mutant]) -> Switched {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::{
         super::{
             list::{Genre::*, tests::mutants},
@@ -299,6 +305,11 @@ mod tests {
         assert_eq!(blamed("a - 1"), [2]);
         assert_eq!(blamed("a + 1"), [2, 3]);
         assert!(blamed("fn f").is_empty());
+        let whole = std::slice::from_ref(&(0..out.text.len()));
+        assert_eq!(
+            BTreeSet::from_iter(out.blamed(whole)),
+            BTreeSet::from([1, 2, 3])
+        );
         assert_eq!(
             applied(source, &mutants[..1]).text,
             "fn f(a: u8) -> u8 { x }"

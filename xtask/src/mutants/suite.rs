@@ -277,24 +277,18 @@ mod tests {
         assert_eq!(failed.unwrap_err().to_string(), "four");
     }
 
-    /// This very program has a test that passes, one that does not exist, and one that ends
-    /// when it is killed.
+    /// The tests of this very program.
     #[test]
     fn tests_end_or_are_ended() {
-        let binary = Binary {
-            path: std::env::current_exe().unwrap(),
-        };
-        let suite = Suite::of(&[binary], std::env::temp_dir(), 1).unwrap();
-        let named = |name: &str| suite.tests.iter().find(|test| test.name == name);
-        let test = named("mutants::suite::tests::each_is_done_once_and_an_error_is_told").unwrap();
-        assert!(suite.end(test, &[]).unwrap().unwrap().success());
-        let slow = Test {
-            binary: "sleep".into(),
-            name: "60".into(),
-            time: Duration::ZERO,
-            reaches: BTreeSet::new(),
-        };
-        let failed = suite.end(&slow, &[]).unwrap();
-        assert_eq!(verdict(failed), Some(Verdict::Caught)); // it knows no --exact
+        let path = std::env::current_exe().unwrap();
+        let mut suite = Suite::of(&[Binary { path }], std::env::temp_dir(), 1).unwrap();
+        suite
+            .tests
+            .retain(|test| test.name.ends_with("an_error_is_told"));
+        assert_eq!(suite.verdict().unwrap(), Verdict::Survives);
+        // Asked for a test, `false` fails.
+        suite.tests[0].binary = "false".into();
+        assert_eq!(suite.verdict().unwrap(), Verdict::Caught);
+        assert_eq!(verdict(None), Some(Verdict::Endless));
     }
 }

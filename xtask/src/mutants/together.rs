@@ -1,10 +1,12 @@
 //! All mutants of a package compiled at once; see ADR 22.
 
 use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     ops::Range,
+    process::Command,
 };
 
 use super::{
@@ -20,6 +22,17 @@ use crate::run;
 pub(super) struct Sources<'a> {
     package: &'static Package,
     files: BTreeMap<&'a str, File<'a>>,
+}
+
+/// How the mutants of a package compile.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Sorted {
+    /// The sources that it was found with.
+    key: String,
+    /// Those that could not be switched.
+    pub(super) alone: BTreeSet<usize>,
+    /// Those of them that do not compile.
+    pub(super) refused: BTreeSet<usize>,
 }
 
 struct File<'a> {
@@ -47,20 +60,55 @@ impl<'a> Sources<'a> {
         Ok(Self { package, files })
     }
 
+    /// Which mutants compile how; kept in a file as long as no source changes, since it takes
+    /// minutes. The switched tree is written, the plain one is spoilt.
+    pub(super) fn sort(&self, switched: &Tree, plain: &Tree) -> Result<Sorted> {
+        let mut command = Command::new("git");
+        let sources = run::tracked(".rs")?;
+        let product = sources.iter().filter(|path| path.contains("/src/"));
+        command
+            .arg("hash-object")
+            .args(product)
+            .current_dir(run::root());
+        let key = run::output(&mut command)?;
+        let path = switched.root().with_extension("json");
+        let known = fs::read_to_string(&path).ok();
+        let known: Option<Sorted> = known.and_then(|text| serde_json::from_str(&text).ok());
+        if let Some(sorted) = known.filter(|sorted| sorted.key == key) {
+            let files = self.switched(&sorted.alone);
+            switched.fill(&self.with_switch(&files)?)?;
+            return Ok(sorted);
+        }
+        let alone = self.switch(switched)?;
+        let refused = self.refused(plain, &alone)?;
+        let sorted = Sorted {
+            key,
+            alone,
+            refused,
+        };
+        fs::write(path, serde_json::to_string(&sorted)?)?;
+        Ok(sorted)
+    }
+
+    /// Every file with its mutants, without some.
+    fn switched(&self, without: &BTreeSet<usize>) -> BTreeMap<String, Switched> {
+        let files = self.files.iter().map(|(path, file)| {
+            let with = file.mutants.iter().map(|(mutant, spot)| (*mutant, spot));
+            let with = with.filter(|(mutant, _)| !without.contains(&mutant.number));
+            let with: Vec<_> = with.collect();
+            ((*path).to_owned(), rewrite::switched(&file.text, &with))
+        });
+        files.collect()
+    }
+
     /// Writes the copy with as many mutants behind switches as compile so; the numbers of
     /// the others.
-    pub(super) fn switch(&self, tree: &Tree) -> Result<BTreeSet<usize>> {
+    fn switch(&self, tree: &Tree) -> Result<BTreeSet<usize>> {
         let all = self.files.values().flat_map(|file| &file.mutants);
         let fixed = all.filter(|(_, spot)| *spot == Spot::Fixed);
         let mut without: BTreeSet<usize> = fixed.map(|(mutant, _)| mutant.number).collect();
         loop {
-            let files = self.files.iter().map(|(path, file)| {
-                let with = file.mutants.iter().map(|(mutant, spot)| (*mutant, spot));
-                let with = with.filter(|(mutant, _)| !without.contains(&mutant.number));
-                let with: Vec<_> = with.collect();
-                ((*path).to_owned(), rewrite::switched(&file.text, &with))
-            });
-            let files: BTreeMap<String, Switched> = files.collect();
+            let files = self.switched(&without);
             tree.fill(&self.with_switch(&files)?)?;
             let faults = tree.check()?;
             if faults.is_empty() {
@@ -72,7 +120,7 @@ impl<'a> Sources<'a> {
             }
             println!("{} faults, {} not switched", faults.len(), without.len());
             if without.len() == before {
-                let messages: Vec<&str> = faults.iter().map(|fault| &*fault.message).collect();
+                let messages: Vec<String> = faults.iter().map(Fault::told).collect();
                 bail!("with switches it does not compile: {}", messages.join("; "));
             }
         }
@@ -98,11 +146,7 @@ impl<'a> Sources<'a> {
     /// Which of these mutants the compiler refuses as they are, at their own place. Many are
     /// checked at once, but only one of each function: what is inside of another does not
     /// matter to it.
-    pub(super) fn refused(
-        &self,
-        tree: &Tree,
-        numbers: &BTreeSet<usize>,
-    ) -> Result<BTreeSet<usize>> {
+    fn refused(&self, tree: &Tree, numbers: &BTreeSet<usize>) -> Result<BTreeSet<usize>> {
         let mut refused = BTreeSet::new();
         let mut rounds: Vec<BTreeMap<&str, Vec<&Mutant>>> = Vec::new();
         for (path, file) in &self.files {
@@ -158,8 +202,5 @@ fn blamed(files: &BTreeMap<String, Switched>, fault: &Fault) -> Vec<usize> {
         file.blamed(&shown)
     });
     let found = of_file.filter(|numbers| !numbers.is_empty());
-    found
-        .min_by_key(|numbers| numbers.len())
-        .map(<[usize]>::to_vec)
-        .unwrap_or_default()
+    found.min_by_key(Vec::len).unwrap_or_default()
 }
