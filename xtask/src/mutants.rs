@@ -87,69 +87,72 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         bail!(USAGE); // days
     }
     let tool = list::tool()?;
-    let mut rows = page::read()?;
     for package in &PACKAGES {
         let start = Instant::now();
+        let minutes = || start.elapsed().as_secs_f64() / 60.0;
         let mutants = list::of(&tool, package.name)?;
-        let mut wanted = BTreeMap::new();
-        for of_file in mutants.chunk_by(|a, b| a.path == b.path) {
-            let path = of_file[0].path.as_str();
-            if words.is_empty() || words.iter().any(|word| path.contains(word)) {
-                let digest = digest(path)?;
-                let row = rows.get(path).filter(|row| row.digest == digest);
-                let of_file = of_file.iter().filter(|mutant| match (which, row) {
-                    (Which::New, Some(_)) => false,
-                    (Which::Survivors, Some(row)) => row.survivors.contains(&mutant.name),
-                    _ => true,
-                });
-                let of_file: Vec<&Mutant> = of_file.collect();
-                if !of_file.is_empty() {
-                    wanted.insert(path, (digest, of_file));
-                }
-            }
-        }
+        let wanted = wanted(&mutants, &words, which)?;
         if wanted.is_empty() {
             continue;
         }
-        let all = wanted
-            .values()
-            .flat_map(|(_, of_file)| of_file.iter().copied());
-        let run = Run::new(package, &mutants, all.collect(), jobs)?;
-        println!(
-            "{:.1} minutes until here",
-            start.elapsed().as_secs_f64() / 60.0
-        );
-        for (path, (digest, of_file)) in &wanted {
-            let verdicts = run.verdicts(of_file)?;
-            let row = rows.entry((*path).to_owned()).or_default();
-            if row.digest != *digest || which != Which::Survivors {
-                *row = Row::default();
-                row.digest.clone_from(digest);
-            }
-            for mutant in of_file {
+        let run = Run::new(package, &mutants, &wanted, jobs)?;
+        println!("{:.1} minutes until here", minutes());
+        for (path, file) in &wanted {
+            let verdicts = run.verdicts(&file.mutants)?;
+            let mut row = file.row.clone();
+            for mutant in &file.mutants {
                 let verdict = verdicts[&mutant.number];
                 match row.survivors.contains(&mutant.name) {
                     true => row.again(&mutant.name, verdict),
                     false => row.add(&mutant.name, verdict),
                 }
             }
-            println!(
-                "{path}: {} mutants, {} survive",
-                row.mutants,
-                row.survivors.len()
-            );
-            page::write(&rows)?;
+            let survive = row.survivors.len();
+            println!("{path}: {} mutants, {survive} survive", row.mutants);
+            page::put(path, row)?;
             if which == Which::Slow {
-                compare(&tool, package, path, of_file, &verdicts)?;
+                compare(&tool, package, path, &file.mutants, &verdicts)?;
             }
         }
-        println!(
-            "{}: {:.1} minutes",
-            package.name,
-            start.elapsed().as_secs_f64() / 60.0
-        );
+        println!("{}: {:.1} minutes", package.name, minutes());
     }
-    page::check(&rows)
+    page::check()
+}
+
+/// What is to be run of one file.
+struct Wanted<'a> {
+    /// What is known and stays.
+    row: Row,
+    mutants: Vec<&'a Mutant>,
+}
+
+fn wanted<'a>(
+    mutants: &'a [Mutant],
+    words: &[&str],
+    which: Which,
+) -> Result<BTreeMap<&'a str, Wanted<'a>>> {
+    let rows = page::read()?;
+    let mut wanted = BTreeMap::new();
+    for of_file in mutants.chunk_by(|a, b| a.path == b.path) {
+        let path = of_file[0].path.as_str();
+        if !words.is_empty() && !words.iter().any(|word| path.contains(word)) {
+            continue;
+        }
+        let digest = digest(path)?;
+        let known = rows.get(path).filter(|row| row.digest() == digest);
+        let (row, mutants) = match (which, known) {
+            (Which::New, Some(_)) => continue,
+            (Which::Survivors, Some(row)) => {
+                let survive = |mutant: &&Mutant| row.survivors.contains(&mutant.name);
+                (row.clone(), of_file.iter().filter(survive).collect())
+            }
+            _ => (Row::new(digest), of_file.iter().collect::<Vec<_>>()),
+        };
+        if !mutants.is_empty() {
+            wanted.insert(path, Wanted { row, mutants });
+        }
+    }
+    Ok(wanted)
 }
 
 /// All that is needed to run mutants of a package.
@@ -166,23 +169,20 @@ impl<'a> Run<'a> {
     fn new(
         package: &'static Package,
         mutants: &'a [Mutant],
-        wanted: Vec<&Mutant>,
+        wanted: &BTreeMap<&str, Wanted<'_>>,
         jobs: usize,
     ) -> Result<Self> {
-        println!(
-            "{}: {} mutants, {} to run",
-            package.name,
-            mutants.len(),
-            wanted.len()
-        );
+        let asked = |numbers: Option<&BTreeSet<usize>>| {
+            let asked = wanted.values().flat_map(|file| &file.mutants);
+            let is_in = |mutant: &&&Mutant| numbers.is_none_or(|all| all.contains(&mutant.number));
+            asked.filter(is_in).count()
+        };
+        let all = mutants.len();
+        println!("{}: {all} mutants, {} to run", package.name, asked(None));
         let sources = Sources::read(package, mutants)?;
         let (tree, plain) = (Tree::new(package, "switched"), Tree::new(package, "plain"));
         let sorted = sources.sort(&tree, &plain)?;
-        let asked = |numbers: &BTreeSet<usize>| {
-            let asked = wanted.iter().map(|mutant| mutant.number);
-            asked.filter(|number| numbers.contains(number)).count()
-        };
-        let (alone, refused) = (asked(&sorted.alone), asked(&sorted.refused));
+        let (alone, refused) = (asked(Some(&sorted.alone)), asked(Some(&sorted.refused)));
         println!("{} alone, {refused} do not compile", alone - refused);
         let binaries = tree
             .build()?

@@ -14,7 +14,7 @@ pub(super) type Rows = BTreeMap<String, Row>;
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(super) struct Row {
     /// Beginning of git's name of its text.
-    pub(super) digest: String,
+    digest: String,
     pub(super) mutants: usize,
     /// A test failed.
     caught: usize,
@@ -26,6 +26,19 @@ pub(super) struct Row {
 }
 
 impl Row {
+    /// Nothing is known of the text with this name.
+    pub(super) fn new(digest: String) -> Self {
+        Self {
+            digest,
+            ..Self::default()
+        }
+    }
+
+    /// The text's name.
+    pub(super) fn digest(&self) -> &str {
+        &self.digest
+    }
+
     /// Adds one mutant.
     pub(super) fn add(&mut self, name: &str, verdict: Verdict) {
         self.mutants += 1;
@@ -53,14 +66,17 @@ pub(super) fn read() -> Result<Rows> {
     Ok(rows)
 }
 
-pub(super) fn write(rows: &Rows) -> Result<()> {
-    document::write(PAGE, "mutants", &table(rows))
+/// Adds a row, or takes the place of the one before.
+pub(super) fn put(path: &str, row: Row) -> Result<()> {
+    let mut rows = read()?; // another run may have written since
+    rows.insert(path.to_owned(), row);
+    document::write(PAGE, "mutants", &table(&rows))
 }
 
 /// An error if a survivor is not answered; all are printed.
-pub(super) fn check(rows: &Rows) -> Result<()> {
-    let page = text()?;
-    let open = unanswered(rows, &page);
+pub(super) fn check() -> Result<()> {
+    let (rows, page) = (read()?, text()?);
+    let open = unanswered(&rows, &page);
     for (path, name) in &open {
         println!("{path}: SURVIVES: {name}");
     }

@@ -12,6 +12,7 @@ mod farming;
 mod grants;
 mod hostile;
 mod inspect;
+mod limits;
 mod log;
 mod properties;
 mod queries;
