@@ -97,21 +97,26 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         }
         let run = Run::new(package, &mutants, &wanted, jobs)?;
         println!("{:.1} minutes until here", minutes());
-        for (path, file) in &wanted {
-            let verdicts = run.verdicts(&file.mutants)?;
-            let mut row = file.row.clone();
-            for mutant in &file.mutants {
-                let verdict = verdicts[&mutant.number];
-                match row.survivors.contains(&mutant.name) {
-                    true => row.again(&mutant.name, verdict),
-                    false => row.add(&mutant.name, verdict),
+        let mut found = BTreeMap::new();
+        for is_last in [false, true] {
+            for (path, file) in &wanted {
+                // One build each comes last: what survives elsewhere is known before.
+                match is_last {
+                    false => run.together(&file.mutants, &mut found)?,
+                    true if file.is_done(&found) => continue,
+                    true => run.alone(&file.mutants, &mut found)?,
+                }
+                if file.is_done(&found) {
+                    let row = file.row(&found);
+                    let survive = row.survivors.len();
+                    println!("{path}: {} mutants, {survive} survive", row.mutants);
+                    page::put(path, row)?;
                 }
             }
-            let survive = row.survivors.len();
-            println!("{path}: {} mutants, {survive} survive", row.mutants);
-            page::put(path, row)?;
-            if which == Which::Slow {
-                compare(&tool, package, path, &file.mutants, &verdicts)?;
+        }
+        if which == Which::Slow {
+            for (path, file) in &wanted {
+                compare(&tool, package, path, &file.mutants, &found)?;
             }
         }
         println!("{}: {:.1} minutes", package.name, minutes());
@@ -124,6 +129,27 @@ struct Wanted<'a> {
     /// What is known and stays.
     row: Row,
     mutants: Vec<&'a Mutant>,
+}
+
+impl Wanted<'_> {
+    fn is_done(&self, found: &BTreeMap<usize, Verdict>) -> bool {
+        self.mutants
+            .iter()
+            .all(|mutant| found.contains_key(&mutant.number))
+    }
+
+    /// The row with what became of the mutants.
+    fn row(&self, found: &BTreeMap<usize, Verdict>) -> Row {
+        let mut row = self.row.clone();
+        for mutant in &self.mutants {
+            let verdict = found[&mutant.number];
+            match row.survivors.contains(&mutant.name) {
+                true => row.again(&mutant.name, verdict),
+                false => row.add(&mutant.name, verdict),
+            }
+        }
+        row
+    }
 }
 
 fn wanted<'a>(
@@ -199,44 +225,54 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// What becomes of these.
-    fn verdicts(&self, mutants: &[&Mutant]) -> Result<BTreeMap<usize, Verdict>> {
-        let found = Mutex::new(BTreeMap::new());
-        let named = |number| mutants.iter().find(|mutant| mutant.number == number);
-        let done = |number, verdict| {
-            if let Some(mutant) = named(number)
-                && matches!(verdict, Verdict::Survives | Verdict::Endless)
-            {
-                println!("{verdict:?}: {}", mutant.told);
-            }
-            let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-            found.insert(number, verdict);
-        };
-        let together = mutants.iter().map(|mutant| mutant.number);
-        let together = together.filter(|number| !self.sorted.alone.contains(number));
-        self.suite.verdicts(&together.collect::<Vec<_>>(), done)?;
-        for mutant in mutants
-            .iter()
-            .filter(|mutant| self.sorted.alone.contains(&mutant.number))
+    /// What becomes of those of a file that are switched, or do not compile.
+    fn together(&self, mutants: &[&Mutant], found: &mut BTreeMap<usize, Verdict>) -> Result<()> {
+        let of_file = mutants.iter().map(|mutant| mutant.number);
+        for number in of_file
+            .clone()
+            .filter(|number| self.sorted.refused.contains(number))
         {
-            let verdict = match self.sorted.refused.contains(&mutant.number) {
-                true => Verdict::Unviable,
-                false => self.alone(mutant)?,
-            };
-            done(mutant.number, verdict);
+            found.insert(number, Verdict::Unviable);
         }
-        Ok(found.into_inner().unwrap_or_else(PoisonError::into_inner))
+        let switched = of_file.filter(|number| !self.sorted.alone.contains(number));
+        let results = Mutex::new(found);
+        self.suite
+            .verdicts(&switched.collect::<Vec<_>>(), |number, verdict| {
+                tell(mutants, number, verdict);
+                let mut found = results.lock().unwrap_or_else(PoisonError::into_inner);
+                found.insert(number, verdict);
+            })
     }
 
-    /// One mutant compiled for itself.
-    fn alone(&self, mutant: &Mutant) -> Result<Verdict> {
-        self.sources.apply(&self.plain, mutant)?;
-        let Some(binaries) = self.plain.build()? else {
-            return Ok(Verdict::Unviable);
-        };
-        let mut suite = Suite::of(&binaries, self.plain.folder(), self.jobs)?;
-        suite.time_as(&self.suite);
-        suite.verdict()
+    /// What becomes of those that are compiled for themselves.
+    fn alone(&self, mutants: &[&Mutant], found: &mut BTreeMap<usize, Verdict>) -> Result<()> {
+        for mutant in mutants {
+            if found.contains_key(&mutant.number) {
+                continue;
+            }
+            self.sources.apply(&self.plain, mutant)?;
+            let verdict = match self.plain.build()? {
+                None => Verdict::Unviable,
+                Some(binaries) => {
+                    let mut suite = Suite::of(&binaries, self.plain.folder(), self.jobs)?;
+                    suite.time_as(&self.suite);
+                    suite.verdict()?
+                }
+            };
+            tell(mutants, mutant.number, verdict);
+            found.insert(mutant.number, verdict);
+        }
+        Ok(())
+    }
+}
+
+/// Prints what was not caught by a failing test.
+fn tell(mutants: &[&Mutant], number: usize, verdict: Verdict) {
+    let told = mutants.iter().find(|mutant| mutant.number == number);
+    if let Some(mutant) = told
+        && matches!(verdict, Verdict::Survives | Verdict::Endless)
+    {
+        println!("{verdict:?}: {}", mutant.told);
     }
 }
 
