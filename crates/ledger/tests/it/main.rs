@@ -10,6 +10,7 @@ mod credit;
 mod durability;
 mod farming;
 mod grants;
+mod heads;
 mod hostile;
 mod inspect;
 mod limits;
