@@ -100,7 +100,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         let mut found = BTreeMap::new();
         for is_last in [false, true] {
             for (path, file) in &wanted {
-                // One build each comes last: what survives elsewhere is known before.
+                // One build each comes last: it takes the place of the build with all.
                 match is_last {
                     false => run.together(&file.mutants, &mut found)?,
                     true if file.is_done(&found) => continue,
@@ -186,8 +186,7 @@ struct Run<'a> {
     sources: Sources<'a>,
     sorted: Sorted,
     suite: Suite,
-    /// For those that run alone.
-    plain: Tree,
+    tree: Tree,
     jobs: usize,
 }
 
@@ -206,8 +205,8 @@ impl<'a> Run<'a> {
         let all = mutants.len();
         println!("{}: {all} mutants, {} to run", package.name, asked(None));
         let sources = Sources::read(package, mutants)?;
-        let (tree, plain) = (Tree::new(package, "switched"), Tree::new(package, "plain"));
-        let sorted = sources.sort(&tree, &plain)?;
+        let tree = Tree::new(package);
+        let sorted = sources.sort(&tree)?;
         let (alone, refused) = (asked(Some(&sorted.alone)), asked(Some(&sorted.refused)));
         println!("{} alone, {refused} do not compile", alone - refused);
         let binaries = tree
@@ -220,7 +219,7 @@ impl<'a> Run<'a> {
             sources,
             sorted,
             suite,
-            plain,
+            tree,
             jobs,
         })
     }
@@ -250,11 +249,11 @@ impl<'a> Run<'a> {
             if found.contains_key(&mutant.number) {
                 continue;
             }
-            self.sources.apply(&self.plain, mutant)?;
-            let verdict = match self.plain.build()? {
+            self.sources.apply(&self.tree, mutant)?;
+            let verdict = match self.tree.build()? {
                 None => Verdict::Unviable,
                 Some(binaries) => {
-                    let mut suite = Suite::of(&binaries, self.plain.folder(), self.jobs)?;
+                    let mut suite = Suite::of(&binaries, self.tree.folder(), self.jobs)?;
                     suite.time_as(&self.suite);
                     suite.verdict()?
                 }

@@ -12,7 +12,7 @@ use std::{
 use super::Package;
 use crate::{copy, run};
 
-/// A copy of the workspace.
+/// A copy of the workspace, for the sake of one package.
 pub(super) struct Tree {
     root: PathBuf,
     package: &'static Package,
@@ -38,22 +38,24 @@ pub(super) struct Binary {
 }
 
 impl Tree {
-    /// The copy with this name; nothing is written yet.
-    pub(super) fn new(package: &'static Package, name: &str) -> Self {
-        let folder = copy::target().join("mutants-trees");
+    /// The one copy. There are not several: cargo names what it builds after a package's
+    /// path inside its workspace, so two of them would overwrite each other's.
+    pub(super) fn new(package: &'static Package) -> Self {
         Self {
-            root: folder.join(format!("{}-{name}", package.name)),
+            root: copy::target().join("mutants-tree"),
             package,
         }
+    }
+
+    /// A path beside it for something about the package.
+    pub(super) fn beside(&self, extension: &str) -> PathBuf {
+        let name = format!("{}.{extension}", self.package.name);
+        copy::target().join("mutants-build").join(name)
     }
 
     /// The package's folder in it.
     pub(super) fn folder(&self) -> PathBuf {
         self.root.join(self.package.folder)
-    }
-
-    pub(super) fn root(&self) -> &Path {
-        &self.root
     }
 
     /// Makes it the workspace with these files instead.

@@ -13,9 +13,9 @@ pub(super) fn verdicts(
     path: &str,
 ) -> Result<BTreeMap<String, Verdict>> {
     // A copy, changed in place: cargo-mutants' own copies would each be compiled whole.
-    let tree = Tree::new(package, "slow");
+    let tree = Tree::new(package);
     tree.fill(&BTreeMap::new())?;
-    let output = tree.root().with_extension("out");
+    let output = tree.beside("out");
     if output.exists() {
         fs::remove_dir_all(&output)?;
     }

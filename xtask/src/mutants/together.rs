@@ -61,8 +61,8 @@ impl<'a> Sources<'a> {
     }
 
     /// Which mutants compile how; kept in a file as long as no source changes, since it takes
-    /// minutes. The switched tree is written, the plain one is spoilt.
-    pub(super) fn sort(&self, switched: &Tree, plain: &Tree) -> Result<Sorted> {
+    /// minutes. Leaves the tree with all mutants in it that can be switched.
+    pub(super) fn sort(&self, tree: &Tree) -> Result<Sorted> {
         let mut command = Command::new("git");
         let sources = run::tracked(".rs")?;
         let product = sources.iter().filter(|path| path.contains("/src/"));
@@ -71,22 +71,24 @@ impl<'a> Sources<'a> {
             .args(product)
             .current_dir(run::root());
         let key = run::output(&mut command)?;
-        let path = switched.root().with_extension("json");
+        let path = tree.beside("json");
         let known = fs::read_to_string(&path).ok();
         let known: Option<Sorted> = known.and_then(|text| serde_json::from_str(&text).ok());
-        if let Some(sorted) = known.filter(|sorted| sorted.key == key) {
-            let files = self.switched(&sorted.alone);
-            switched.fill(&self.with_switch(&files)?)?;
-            return Ok(sorted);
-        }
-        let alone = self.switch(switched)?;
-        let refused = self.refused(plain, &alone)?;
-        let sorted = Sorted {
-            key,
-            alone,
-            refused,
+        let sorted = match known.filter(|sorted| sorted.key == key) {
+            Some(sorted) => sorted,
+            None => {
+                let alone = self.switch(tree)?;
+                let refused = self.refused(tree, &alone)?;
+                let sorted = Sorted {
+                    key,
+                    alone,
+                    refused,
+                };
+                fs::write(path, serde_json::to_string(&sorted)?)?;
+                sorted
+            }
         };
-        fs::write(path, serde_json::to_string(&sorted)?)?;
+        tree.fill(&self.with_switch(&self.switched(&sorted.alone))?)?;
         Ok(sorted)
     }
 

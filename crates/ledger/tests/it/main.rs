@@ -9,6 +9,7 @@ mod consortium;
 mod credit;
 mod durability;
 mod farming;
+mod founding;
 mod grants;
 mod heads;
 mod hostile;
