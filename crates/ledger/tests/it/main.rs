@@ -22,4 +22,5 @@ mod records;
 mod recovery;
 mod replay;
 mod signatures;
+mod successors;
 mod world;
