@@ -51,7 +51,7 @@ fn peer_ids() {
 fn keys_of_an_account() {
     let mut world = World::cast();
     let secret_of = |number: usize| secret(&format!("pat{number}"));
-    let mut batch = Vec::new();
+    let (mut batch, mut outcomes) = (Vec::new(), Vec::new());
     for number in 1..=256 {
         let consent = KeyConsent {
             chain: world.chain(),
@@ -66,12 +66,15 @@ fn keys_of_an_account() {
         };
         batch.push(world.sign("pat", rotate).to_bytes().0);
         world.keys.insert(id("pat"), next);
+        // Of more than eight keys in one block nobody could say which will count.
+        if number % 8 == 0 {
+            let results = world.block(std::mem::take(&mut batch));
+            outcomes.extend(results.into_iter().map(|result| result.unwrap().outcome));
+        }
     }
-    let results = world.block(batch);
-    let outcome = |at: usize| results[at].as_ref().unwrap().outcome;
     // The first of 256 is the one that it was opened with.
-    assert!((0..255).all(|at| outcome(at).is_ok()));
-    assert_eq!(outcome(255), Outcome::Failed(Failure::BadShape));
+    assert!(outcomes[..255].iter().all(|outcome| outcome.is_ok()));
+    assert_eq!(outcomes[255], Outcome::Failed(Failure::BadShape));
     let account = world.view().account(id("pat")).unwrap().unwrap();
     assert_eq!(account.operation_keys.len(), 256);
     assert_eq!(account.operation_key(), Some(secret_of(255).public()));

@@ -23,4 +23,5 @@ mod recovery;
 mod replay;
 mod signatures;
 mod successors;
+mod views;
 mod world;
