@@ -65,7 +65,9 @@ impl<'a> Sources<'a> {
     pub(super) fn sort(&self, tree: &Tree) -> Result<Sorted> {
         let mut command = Command::new("git");
         let sources = run::tracked(".rs")?;
-        let product = sources.iter().filter(|path| path.starts_with("crates/") && path.contains("/src/"));
+        let product = sources
+            .iter()
+            .filter(|path| path.starts_with("crates/") && path.contains("/src/"));
         command
             .arg("hash-object")
             .args(product)
