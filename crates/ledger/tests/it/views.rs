@@ -231,3 +231,32 @@ fn states_delegations_proposals_disputes_and_vouchers_are_listed() {
         assert_eq!(records[0].id, record, "{name}");
     }
 }
+
+/// An agent that lied is marked, and has no place among hospitals.
+#[test]
+fn only_hospitals_are_ranked() {
+    let mut world = World::cast();
+    let list = [("s", "c")];
+    let record = world.record("mercy", "pat", "r", &list);
+    let grant = world.grant("institute", &["s"], &["ag"]);
+    let part = parts(&list)[0];
+    let query = world.querying(&want(grant, "institute", "ag", record, "r", part));
+    let query = world.ok("ag", query);
+    world.ok("institute", accepted(query));
+    let dispute = Dispute {
+        subject: Subject::Query(query),
+        code: DisputeCode::LyingAgent,
+        commitment: digest("why"),
+    };
+    let dispute = world.ok("pat", dispute);
+    let resolve = Resolve {
+        dispute,
+        resolution: Resolution::Upheld,
+    };
+    world.ok("node", resolve);
+    let view = world.view();
+    assert_eq!(view.standing(id("ag")).unwrap().unwrap().marks, 1);
+    let ranking = view.ranking(world.now()).unwrap();
+    let ranked: Vec<_> = ranking.iter().map(|line| line.hospital).collect();
+    assert_eq!(ranked, [id("mercy")]);
+}
