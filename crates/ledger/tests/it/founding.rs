@@ -80,3 +80,16 @@ fn policies() {
         world.fails("node", SetPolicy { policy }, Failure::BadPolicy);
     }
 }
+
+/// Stored keys are a format: the kind's number, then what names the entry.
+#[test]
+fn keys_of_the_first_entries() {
+    let genesis = genesis(&["node"], &[("mercy", None)], Policy::default());
+    let replay = ledger::Replay::new(&genesis);
+    let keys: Vec<Vec<u8>> = replay.state().iter().map(|(key, _)| key.to_vec()).collect();
+    let of = |tag: u8, name: &str| [&[tag], id(name).0.as_slice()].concat();
+    for key in [vec![1], of(3, "node"), of(5, "mercy")] {
+        assert!(keys.contains(&key), "{key:?}");
+    }
+    assert_eq!(keys.len(), 3);
+}

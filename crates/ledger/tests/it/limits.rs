@@ -249,3 +249,28 @@ fn a_grant_runs_from_its_first_to_its_last_millisecond() {
     let late = asking(&world, 3, None);
     world.fails("ag", late, Failure::GrantExpired);
 }
+
+/// What a list of grants calls live is what a query may use.
+#[test]
+fn a_grant_is_live_while_it_may_be_used() {
+    let mut world = World::cast();
+    let request = world.request("institute", "pat");
+    let mut terms = world.terms(request, &["s"], &["ag"]);
+    let (begins, ends) = (world.next().plus(10), world.next().plus(20));
+    (terms.not_before, terms.expires, terms.max_queries) = (begins, ends, 2);
+    let grant = world.ok("pat", authorizing(terms));
+    let mut grant = world.view().grant(grant).unwrap().unwrap();
+    let live = |grant: &ledger::Grant, at: u64| grant.is_live(Millis(at));
+    assert!(!live(&grant, begins.0 - 1));
+    assert!(live(&grant, begins.0) && live(&grant, ends.0 - 1));
+    assert!(!live(&grant, ends.0) && !live(&grant, ends.0 + 1));
+    grant.used = 1;
+    assert!(live(&grant, begins.0));
+    for used in [2, 3] {
+        grant.used = used;
+        assert!(!live(&grant, begins.0));
+    }
+    grant.used = 0;
+    grant.revoked = Some(Millis(begins.0 - 1));
+    assert!(!live(&grant, begins.0));
+}
