@@ -274,3 +274,19 @@ fn a_grant_is_live_while_it_may_be_used() {
     grant.revoked = Some(Millis(begins.0 - 1));
     assert!(!live(&grant, begins.0));
 }
+
+#[test]
+fn powers_of_a_delegate_are_sorted_and_named_once() {
+    let mut world = World::cast();
+    let expires = world.now().plus(Millis::DAY);
+    let delegate = |powers: &[Power]| Delegate {
+        delegate: id("quinn"),
+        powers: powers.to_vec(),
+        expires,
+    };
+    let twice = delegate(&[Power::Accept, Power::Accept]);
+    world.fails("pat", twice, Failure::BadShape);
+    let twice = delegate(&[Power::Accept, Power::Protect, Power::Protect]);
+    world.fails("pat", twice, Failure::BadShape);
+    world.ok("pat", delegate(&[Power::Accept, Power::Protect]));
+}

@@ -8,6 +8,7 @@ mod budget;
 mod consortium;
 mod credit;
 mod durability;
+mod failed;
 mod farming;
 mod founding;
 mod grants;
