@@ -3,12 +3,13 @@
 
 use anyhow::{Context, Result, bail};
 use std::{
+    collections::BTreeMap,
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use crate::run;
+use crate::{copy, run};
 
 /// Where what is acknowledged is made durable.
 const SOURCES: [&str; 4] = [
@@ -100,8 +101,8 @@ struct Mutant {
 /// Copies the workspace, takes one sync call away at a time, and runs the short forms:
 /// each must fail. `only`: paths that contain this.
 fn mutants(only: &str) -> Result<()> {
-    let tree = target().join("mutants");
-    copy(&tree)?;
+    let tree = copy::target().join("mutants");
+    copy::workspace(&tree, &BTreeMap::new())?;
     if !failed(&tree)?.is_empty() {
         bail!("the tests fail with every sync call in place");
     }
@@ -142,7 +143,9 @@ fn mutants(only: &str) -> Result<()> {
 fn failed(tree: &Path) -> Result<Vec<String>> {
     let cargo = |arguments: &[&str]| {
         let mut command = run::cargo();
-        command.current_dir(tree).env("CARGO_TARGET_DIR", target());
+        command
+            .current_dir(tree)
+            .env("CARGO_TARGET_DIR", copy::target());
         command.args(TESTS).args(arguments);
         command
     };
@@ -170,25 +173,6 @@ fn failed(tree: &Path) -> Result<Vec<String>> {
 
 /// The quickest tests first; a process that is killed needs no sync.
 const ROUNDS: [&str; 3] = ["syncs::", "power::", "sick::"];
-
-fn copy(tree: &Path) -> Result<()> {
-    for path in run::tracked("")? {
-        let (from, to) = (run::root().join(&path), tree.join(&path));
-        let Ok(bytes) = fs::read(&from) else { continue };
-        if fs::read(&to).is_ok_and(|old| old == bytes) {
-            continue; // not built anew
-        }
-        if let Some(folder) = to.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        fs::write(&to, bytes)?;
-    }
-    Ok(())
-}
-
-fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| run::root().join("target"), PathBuf::from)
-}
 
 /// Every way to leave out one call in a source.
 fn of(source: &str) -> Vec<Mutant> {

@@ -10,6 +10,7 @@ mod chaos;
 mod components;
 mod constant_time;
 mod contracts;
+mod copy;
 mod crash;
 mod dist;
 mod document;
@@ -44,8 +45,9 @@ cargo xtask <chore>
   chaos [--rounds N]   validators killed, cut off and skewed under load, and 10,000 drawn schedules: long forms
   crash [--kills N] [--runs N] [--seed N]   kill -9, lost power, failing disks: long forms
   crash --mutants [PATH]   of every sync call: which test fails without it
-  mutants [--again] [PATH]...   the ledger's and the protocol's rules changed one spot at a time:
-               which change no test notices, into docs/mutants.md (hours; what is known is kept)
+  mutants [--again | --survivors | --slow] [--jobs N] [PATH]...   the ledger's and the protocol's
+               rules changed one spot at a time: which change no test notices, into
+               docs/mutants.md; what is known is kept
   fuzz [--seconds N | --runs N] [TARGET[/DECODER]]...   every decoder under libFuzzer,
                60 s a target by default
   fuzz decoders [--runs N] [--seed N] [WORD]   every decoder on its own spoilt seeds, 10^7

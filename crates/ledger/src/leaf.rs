@@ -48,12 +48,12 @@ pub enum Outcome {
 
 impl Outcome {
     /// Whether the operation took effect.
-    pub const fn is_ok(self) -> bool {
+    pub fn is_ok(self) -> bool {
         matches!(self, Self::Ok)
     }
 
     /// The failure, if there is one.
-    pub const fn failure(self) -> Option<Failure> {
+    pub fn failure(self) -> Option<Failure> {
         match self {
             Self::Ok => None,
             Self::Failed(failure) => Some(failure),

@@ -48,11 +48,11 @@ pub enum Part {
 
 impl Part {
     /// Whether it follows from blocks and leaves.
-    pub const fn is_derived(self) -> bool {
+    pub fn is_derived(self) -> bool {
         !matches!(self, Self::Blocks | Self::Leaves)
     }
 
-    const fn name(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Self::Blocks => "blocks",
             Self::Leaves => "leaves",

@@ -53,7 +53,7 @@ pub(super) const HAND_OVERS: TableDefinition<'_, u64, &[u8]> = TableDefinition::
 
 /// The place of a perfect subtree among all of them, in the order in which they are
 /// completed: every block writes at the end. No tree has 2^62 leaves.
-pub(super) const fn node_place(level: u8, index: u64) -> u64 {
+pub(super) fn node_place(level: u8, index: u64) -> u64 {
     let last = ((index + 1) << level) - 1; // leaf that completes it
     2 * last - last.count_ones() as u64 + level as u64
 }

@@ -74,9 +74,17 @@ fn what_is_changed_is_found_and_named() {
         }),
         (Part::Operations, Depth::Tables, |to| {
             let leaves = to.open_table(LEAVES).unwrap();
-            let leaf = leaves.get(2).unwrap().unwrap();
-            let leaf: Leaf = base::codec::decode(leaf.value()).unwrap();
-            let id = leaf.operation.to_bytes().1.0.to_bytes();
+            let numbers = to.open_table(NUMBERS).unwrap();
+            let ids = leaves.iter().unwrap().map(|row| {
+                let leaf: Leaf = base::codec::decode(row.unwrap().1.value()).unwrap();
+                leaf.operation.to_bytes().1.0.to_bytes()
+            });
+            // One that waits still: another's pair was merged into the table.
+            let waits = |id: &Vec<u8>| {
+                let digest = id.last_chunk().unwrap();
+                numbers.get(digest).unwrap().is_none()
+            };
+            let id = ids.into_iter().find(waits).unwrap();
             let mut waiting = to.open_table(WAITING).unwrap();
             let rows = waiting.iter().unwrap().map(|row| {
                 let (block, pairs) = row.unwrap();

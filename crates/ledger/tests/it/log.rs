@@ -265,3 +265,30 @@ fn tampered_receipts_are_refused() {
     assert!(good.clone().verify(validators, &other).is_err());
     good.verify(validators, &operation).unwrap();
 }
+
+/// What a follower keeps comes back and goes on; one that cannot be is refused.
+#[test]
+fn a_stored_range_has_a_peak_for_each_bit_of_its_size() {
+    let mut whole = CompactRange::new();
+    for size in 0..20 {
+        let bytes = base::codec::encode(&whole);
+        let back: CompactRange = base::codec::decode(&bytes).unwrap();
+        assert_eq!(back, whole);
+        assert_eq!((back.size(), back.root()), (size, whole.root()));
+        let peaks = u64::from(size.count_ones());
+        for wrong in (0..6).filter(|wrong| *wrong != peaks) {
+            let peaks: Vec<Digest> = (0..wrong).map(|at| Digest([at as u8; 32])).collect();
+            let range = Range { size, peaks };
+            let bytes = base::codec::encode(&range);
+            assert!(base::codec::decode::<CompactRange>(&bytes).is_err());
+        }
+        whole.append(&entry(size));
+    }
+}
+
+/// As it is stored.
+#[derive(serde::Serialize)]
+struct Range {
+    size: u64,
+    peaks: Vec<Digest>,
+}

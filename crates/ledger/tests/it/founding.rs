@@ -1,0 +1,95 @@
+//! What a genesis object may not be, and what no policy may say, from the start or later.
+
+use base::genesis::{Genesis, Policy};
+use base::operation::SetPolicy;
+use ledger::{CreateError, Failure, Ledger, OpenOptions};
+
+use crate::world::*;
+
+fn creates(genesis: &Genesis) -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.redb");
+    match Ledger::create(&path, genesis, OpenOptions::default()) {
+        Ok(_) => true,
+        Err(CreateError::Genesis(_)) => false,
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[test]
+fn validators_and_institutions() {
+    let with = |nodes: &[&str], founders: &[(&str, Option<u32>)]| {
+        creates(&genesis(nodes, founders, Policy::default()))
+    };
+    assert!(with(&["node"], &[]));
+    assert!(with(
+        &["node", "n2"],
+        &[("mercy", None), ("coast", Some(1))]
+    ));
+    assert!(!with(&[], &[]));
+    assert!(!with(&["node", "n2", "node"], &[]));
+    assert!(!with(&["node"], &[("mercy", None), ("mercy", Some(1))]));
+    assert!(!with(&["node", "n2"], &[("n2", None)]));
+}
+
+#[test]
+fn policies() {
+    type Change = fn(&mut Policy);
+    let good: &[Change] = &[
+        |_| (),
+        |p| p.tiers = Vec::new(),
+        |p| p.tiers = vec![1],
+        |p| p.tiers = (1..=255).collect(),
+        |p| p.half_life_days = 1,
+        |p| p.emergency_hours = 1,
+        |p| p.recovery_delay = Some(1),
+        |p| p.recovery_delay = Some(365 * base::Millis::DAY),
+        |p| p.tariff.patient_first = 1_000_000,
+        |p| p.tariff.fabrication = 0,
+    ];
+    let bad: &[Change] = &[
+        |p| p.tiers = vec![0],
+        |p| p.tiers = vec![5, 5],
+        |p| p.tiers = vec![5, 6, 4],
+        |p| p.tiers = (1..=256).collect(),
+        |p| p.half_life_days = 0,
+        |p| p.emergency_hours = 0,
+        |p| p.recovery_delay = Some(0),
+        |p| p.recovery_delay = Some(365 * base::Millis::DAY + 1),
+        |p| p.tariff.patient_first = 1_000_001,
+        |p| p.tariff.patient_more = 1_000_001,
+        |p| p.tariff.hospital = 1_000_001,
+        |p| p.tariff.agent = 1_000_001,
+        |p| p.tariff.fabrication = 1_000_001,
+    ];
+    let changed = |change: &Change| {
+        let mut policy = Policy::default();
+        change(&mut policy);
+        policy
+    };
+    let mut world = World::empty(genesis(&["node"], &[], Policy::default()));
+    for policy in good.iter().map(changed) {
+        assert!(creates(&genesis(&["node"], &[], policy.clone())));
+        world.ok("node", SetPolicy { policy });
+    }
+    for policy in bad.iter().map(changed) {
+        assert!(
+            !creates(&genesis(&["node"], &[], policy.clone())),
+            "{policy:?}"
+        );
+        world.fails("node", SetPolicy { policy }, Failure::BadPolicy);
+    }
+}
+
+/// Stored keys are a format: the kind's number, then what names the entry.
+#[test]
+fn keys_of_the_first_entries() {
+    let genesis = genesis(&["node"], &[("mercy", None)], Policy::default());
+    let replay = ledger::Replay::new(&genesis);
+    let keys: Vec<Vec<u8>> = replay.state().iter().map(|(key, _)| key.to_vec()).collect();
+    let of = |tag: u8, name: &str| [&[tag], id(name).0.as_slice()].concat();
+    for key in [vec![1], of(3, "node"), of(5, "mercy")] {
+        assert!(keys.contains(&key), "{key:?}");
+    }
+    assert_eq!(keys.len(), 3);
+}
