@@ -228,10 +228,8 @@ fn a_validator_rotates_its_key_while_blocks_are_made() {
 
 /// Mercy's records are reviewed: its validator weighs more from the next day on.
 fn earn(world: &mut World) {
-    for (agent, of) in [("ag", "general")] {
-        world.register(agent, Role::Agent);
-        world.join(agent, of);
-    }
+    world.register("ag", Role::Agent);
+    world.join("ag", "general");
     let names: Vec<_> = (0..40).map(|at| format!("c{at}")).collect();
     let list: Vec<_> = names.iter().map(|name| ("s", name.as_str())).collect();
     let record = world.record("mercy", "pat", "r", &list);
