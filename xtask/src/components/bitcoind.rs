@@ -20,7 +20,7 @@ pub(super) struct Pin {
 /// fast: it makes blocks of its own, a few at a time.
 const FLAGS: [&str; 14] = [
     "-DCMAKE_BUILD_TYPE=Release",
-    "-DCMAKE_CXX_FLAGS_RELEASE=-O0",
+    "-DCMAKE_CXX_FLAGS_RELEASE=-O1",
     "-DBUILD_DAEMON=ON",
     "-DBUILD_BITCOIN_BIN=OFF",
     "-DBUILD_CLI=OFF",
