@@ -54,7 +54,8 @@ struct Liar {
 }
 
 impl Liar {
-    async fn run(mut self, mut messages: Receiver<AppMsg<Chain>>, over: &AtomicBool) {
+    /// Until it is over; gives how often it lied.
+    async fn run(mut self, mut messages: Receiver<AppMsg<Chain>>, over: &AtomicBool) -> u64 {
         let mut tick = tokio::time::interval(Duration::from_millis(100));
         while !over.load(Ordering::Relaxed) {
             tokio::select! {
@@ -73,6 +74,7 @@ impl Liar {
             }
             let _ = self.app.begin_next();
         }
+        self.tricks
     }
 
     /// A block that does not hold, or of which the end is missing.
@@ -315,14 +317,14 @@ fn three_go_on_beside_one_that_lies() {
     let (liar, session) = liar(&homes[3], &genesis, network(3, &ports));
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(|| {
+        let lies = scope.spawn(|| {
             let here = tokio::runtime::Builder::new_current_thread()
                 .enable_time()
                 .build()
                 .unwrap();
             let Session { messages, wire, .. } = session;
             liar.app.shared.attach(wire, None);
-            here.block_on(liar.run(messages, &over));
+            here.block_on(liar.run(messages, &over))
         });
         let stop = Stop(&over);
         let senders: Vec<_> = (0..3)
@@ -343,6 +345,7 @@ fn three_go_on_beside_one_that_lies() {
             .into_iter()
             .for_each(|sender| sender.join().unwrap());
         drop(stop);
+        assert!(lies.join().unwrap() > 20, "it did not lie");
     });
     let until = Instant::now() + Duration::from_secs(20);
     let heads = || honest.each_ref().map(|node| node.head().unwrap().header);
@@ -359,10 +362,6 @@ fn three_go_on_beside_one_that_lies() {
     for node in &honest {
         let standing = node.standing();
         assert_eq!(standing.conflict, None);
-        assert!(
-            standing.counters.refused > 0,
-            "no lie was heard: {standing:?}"
-        );
         let view = node.ledger().view().unwrap();
         let blocks = (1..=heads()[0].height).map(|height| view.block(height).unwrap().unwrap());
         let replayed = ledger::replay(&genesis, &blocks.collect::<Vec<_>>()).unwrap();
