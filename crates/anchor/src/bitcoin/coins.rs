@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(select(vec![], 1), None);
         let many = (0..60).map(|number| coin(number, 600)).collect();
         assert_eq!(select(many, 1_000_000), None);
-        assert_eq!(select(vec![coin(1, u64::MAX), coin(2, 9)], u64::MAX), None);
+        assert_eq!(select(vec![coin(1, 1_000_000), coin(2, 9)], u64::MAX), None);
     }
 
     #[test]
