@@ -405,8 +405,11 @@ mod tests {
             institutions: vec![],
             policy: Policy::default(),
         };
+        let validators = Validators::of(&genesis);
+        let turn = validators.newest().proposer(1, 0).unwrap();
         let header = Header {
             height: 1,
+            proposer: turn.account,
             ..Header::genesis(&genesis)
         };
         let commit = Commit {
@@ -420,7 +423,6 @@ mod tests {
             (AccountId::of(&secret.public()), Bytes(signature))
         };
         let all: Vec<_> = secrets.iter().map(sign).collect();
-        let validators = Validators::of(&genesis);
         let link = |round, signatures| {
             certified(&header, round, signatures, &validators).map_err(|broken| broken.link)
         };
