@@ -196,6 +196,7 @@ fn seeds() -> Vec<Vec<u8>> {
         seeds.extend(proof.iter().map(AnchoredProof::to_bytes));
         seeds.extend(proof.iter().map(|proof| proof.to_json().into_bytes()));
     }
+    seeds.push(transaction());
     seeds.push(b"mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn".to_vec());
     let bytes = || vec![1, 2, 3].into();
     seeds.push(base::codec::encode(&status));
@@ -277,30 +278,35 @@ fn in_ethereum() -> Option<Evidence> {
     }))
 }
 
-/// A transaction of one input and two outputs, alone in its block.
+/// A transaction, alone in its block.
 fn in_bitcoin() -> Option<Evidence> {
+    Some(Evidence::Bitcoin(BitcoinEvidence {
+        header: vec![1; 80].into(),
+        transaction: transaction().into(),
+        index: 0,
+        path: vec![vec![3; 32].into()],
+    }))
+}
+
+/// One input and two outputs.
+fn transaction() -> Vec<u8> {
     let script = [&[2, 0x30, 1, 33][..], &[2; 33]].concat();
     let mark = [&[0x6a, 0x4c, 80][..], b"MSA\x01", &[7; 76]].concat();
     let transaction = [
         &[2, 0, 0, 0, 1][..],
         &[9; 36],
-        &[u8::try_from(script.len()).ok()?],
+        &[script.len() as u8],
         &script,
         &[0xff; 4],
         &[2],
         &[0; 8],
-        &[u8::try_from(mark.len()).ok()?],
+        &[mark.len() as u8],
         &mark,
         &[1, 0, 0, 0, 0, 0, 0, 0],
         &[1, 0x51],
         &[0; 4],
     ];
-    Some(Evidence::Bitcoin(BitcoinEvidence {
-        header: vec![1; 80].into(),
-        transaction: transaction.concat().into(),
-        index: 0,
-        path: vec![vec![3; 32].into()],
-    }))
+    transaction.concat()
 }
 
 const BUNDLE: &[u8] = br#"{"resourceType":"Bundle","type":"collection","entry":[

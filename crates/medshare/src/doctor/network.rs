@@ -222,7 +222,7 @@ mod tests {
         assert_eq!(faults_tolerated(&set(&[100; 3])), 0);
         assert_eq!(faults_tolerated(&set(&[100; 4])), 1);
         assert_eq!(faults_tolerated(&set(&[100; 7])), 2);
-        assert_eq!(faults_tolerated(&set(&[100, 100, 100, 1])), 0);
+        assert_eq!(faults_tolerated(&set(&[200, 100, 100, 1])), 0);
     }
 
     #[test]

@@ -95,7 +95,8 @@ const OF_A_PARTY: [Damage; 8] = [
             });
         },
         &["vault"],
-        "entries that are not the",
+        // Whichever comes first under its sealed name: it may be the one that says whose vault it is.
+        "vault.redb",
     ),
     (
         "hospital",
