@@ -1,6 +1,6 @@
 //! Proposals and votes of several validators.
 
-use base::{OperationId, genesis::Policy, operation::*};
+use base::{OperationId, Statement as _, genesis::Policy, operation::*};
 use ledger::{Failure, Outcome, ProposalStatus, check_batch};
 
 use crate::world::*;
@@ -25,12 +25,14 @@ impl Consortium {
         let pending = ledger
             .propose(checked, self.0.now(), self.0.slot())
             .unwrap();
-        let mut certificate = pending.header().certify(&secret("node"));
+        let header = pending.header().clone();
+        let mut certificate = self.0.certificate(&header);
+        certificate.signatures.clear();
         // two of four are not enough
-        for other in ["n2", "n3"] {
+        for signer in ["node", "n2", "n3"] {
             assert!(ledger.commit(pending.clone(), certificate.clone()).is_err());
-            let more = pending.header().certify(&secret(other));
-            certificate.signatures.extend(more.signatures);
+            let signature = secret(signer).sign(&header.preimage());
+            certificate.signatures.push((id(signer), signature));
         }
         let receipt = ledger.commit(pending, certificate).unwrap().remove(0);
         receipt
