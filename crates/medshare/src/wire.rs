@@ -21,7 +21,6 @@ mod validator;
 
 use anchor::Chain;
 use base::{AccountId, Millis, genesis::Genesis, key::OperationSecret};
-#[cfg(feature = "peers")]
 use ledger::{Header, Ledger};
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use store::{Absent, BlockStore};
