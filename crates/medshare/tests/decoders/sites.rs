@@ -200,11 +200,7 @@ const SITES: &[(&str, &str, By)] = &[
         "decode",
         Fuzz(&["vocabulary/signed-operation"]),
     ),
-    (
-        "medshare/src/cli/anchor/key.rs",
-        "read",
-        Not("64 hexadecimal digits from a file that the operator names"),
-    ),
+    ("medshare/src/cli/anchor/key.rs", "read", TYPED),
     (
         "medshare/src/cli/care.rs",
         "failure_of",
@@ -484,6 +480,7 @@ const SITES: &[(&str, &str, By)] = &[
     ),
 ];
 
+const TYPED: By = Not("64 hexadecimal digits from a file that the operator names");
 const PAGE: By = Fuzz(&["files/page-of-record"]);
 const QUERY: By = Not("numbers, read by the router before any of our code; tests/cli/hostile.rs");
 const KUBO: By = Not("the operator's own Kubo, JSON by serde; store/tests/kubo.rs answers wrongly");
