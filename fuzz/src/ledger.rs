@@ -238,7 +238,7 @@ pub(super) fn story() -> Story {
         &view.consistency(5, size).expect("reads").expect("is there"),
     ));
     answers.push(codec::encode(&view.validators().expect("reads")));
-    let transitions = view.transitions(1).expect("reads");
+    let transitions = view.transitions(1, 100).expect("reads");
     answers.push(codec::encode(&transitions));
     answers.extend(transitions.iter().map(codec::encode));
     let mut range = CompactRange::new();

@@ -5,7 +5,7 @@
 //! the transitions between; each is certified by the set before it, so the node is not
 //! trusted. What was followed is kept in the vault.
 
-use base::{SignedOperation, genesis::Genesis};
+use base::{SignedOperation, codec, genesis::Genesis};
 use ledger::{
     Head, HeadError, Receipt, ReceiptError, ValidatorSet, Validators, VerifiedHead, VerifiedReceipt,
 };
@@ -15,7 +15,7 @@ use thiserror::Error;
 use crate::{
     desk::Desk,
     node::{Node, NodeError},
-    vault::{self, Table, Vault, VaultError},
+    vault::{self, Change, Table, Vault, VaultError},
 };
 
 /// What one party believes, while it is at work.
@@ -107,9 +107,17 @@ impl Desk<'_> {
         let mut known = self.trust.known();
         let before = known.since();
         let followed = follow(self.node, &mut known);
-        for reign in known.later().filter(|(first, _)| *first > before) {
-            // Big-endian: listed by height.
-            vault::save(self.vault, Table::Validators, &reign.0.to_be_bytes(), reign)?;
+        let new = known.later().filter(|(first, _)| *first > before);
+        // Big-endian: listed by height.
+        let new: Vec<_> = new
+            .map(|reign| (reign.0.to_be_bytes(), codec::encode(reign)))
+            .collect();
+        let changes: Vec<Change<'_>> = new
+            .iter()
+            .map(|(key, value)| (Table::Validators, &key[..], Some(&value[..])))
+            .collect();
+        if !changes.is_empty() {
+            self.vault.apply(&changes)?;
         }
         self.trust.set(known.clone());
         followed?;

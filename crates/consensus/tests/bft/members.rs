@@ -161,7 +161,14 @@ fn a_node_joins_decides_and_another_leaves() {
     net.replay_each();
     let first = ledger::Validators::of(&net.genesis());
     let mut trusted = first.clone();
-    for transition in net.node(0).ledger().view().unwrap().transitions(1).unwrap() {
+    for transition in net
+        .node(0)
+        .ledger()
+        .view()
+        .unwrap()
+        .transitions(1, 100)
+        .unwrap()
+    {
         trusted.follow(transition).unwrap();
     }
     assert_eq!(trusted, net.node(3).ledger().validators());

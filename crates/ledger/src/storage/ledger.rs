@@ -140,7 +140,7 @@ impl Ledger {
     /// Takes in what the tables know of validators, which are this node's own.
     fn learn(&self, view: &View) -> Result<(), Fault> {
         let mut known = self.lock_validators();
-        for (height, set) in view.hand_overs(known.since())? {
+        for (height, set) in view.hand_overs(known.since(), usize::MAX)? {
             known.push(height + 1, set);
         }
         Ok(())

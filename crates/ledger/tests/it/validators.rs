@@ -57,7 +57,7 @@ fn everybody_agrees(world: &mut World) {
     let found = world.view().inspect(&world.genesis, Depth::Replay).unwrap();
     assert_eq!(found.damage, []);
     let mut trusted = Validators::of(&world.genesis);
-    for transition in world.view().transitions(trusted.since()).unwrap() {
+    for transition in world.view().transitions(trusted.since(), 100).unwrap() {
         trusted.follow(transition).unwrap();
     }
     assert_eq!(trusted, world.ledger().validators());
@@ -518,7 +518,8 @@ fn heads_of_other_times_are_told_apart() {
         later.clone().verify(&early).unwrap_err(),
         HeadError::OtherValidators
     );
-    let [transition] = <[Transition; 1]>::try_from(world.view().transitions(1).unwrap()).unwrap();
+    let [transition] =
+        <[Transition; 1]>::try_from(world.view().transitions(1, 100).unwrap()).unwrap();
     // Not with another set, nor with a head that ends nothing.
     let mut trusted = early.clone();
     let other = Transition {

@@ -5,7 +5,7 @@
 
 use base::{genesis::Genesis, operation::Role};
 use clap::Args;
-use ledger::{Conflict, Validators};
+use ledger::{Conflict, HeadError, Validators};
 use serde_json::json;
 use share::follow;
 use std::path::PathBuf;
@@ -89,11 +89,17 @@ pub fn run(args: &ConflictArgs, context: &Context) -> Result<()> {
 /// Checks such a file against the genesis object.
 ///
 /// # Errors
-/// [`Exit::Invalid`] when one of the heads was made up.
+/// [`Exit::Invalid`] when one of the heads was made up, or is of validators that came later.
 pub(super) fn verify(conflict: &Conflict, genesis: &Genesis, context: &Context) -> Result<()> {
     let convicts = conflict
         .is_fork(&Validators::of(genesis))
-        .map_err(|error| Fault::new(Exit::Invalid, format!("the proof does not hold: {error}")))?;
+        .map_err(|error| {
+            let says = match error {
+                HeadError::OtherValidators => "it cannot be checked: validators changed since the genesis object, and the file does not say how".to_owned(),
+                other => format!("the proof does not hold: {other}"),
+            };
+            Fault::new(Exit::Invalid, says)
+        })?;
     let (ours, theirs) = (&conflict.ours.header, &conflict.theirs.head.header);
     let signers: Vec<String> = conflict.signers().iter().map(ToString::to_string).collect();
     let value = json!({

@@ -86,9 +86,8 @@ pub(super) async fn transitions(
     Query(Range { from, limit }): Query<Range>,
 ) -> Handled {
     read(interface, move |view| {
-        let mut found = view.transitions(from)?;
-        found.truncate(limit.clamp(1, MAX_TRANSITIONS));
-        Ok(Some(found))
+        view.transitions(from, limit.clamp(1, MAX_TRANSITIONS))
+            .map(Some)
     })
     .await
 }

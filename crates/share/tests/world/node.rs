@@ -172,9 +172,8 @@ impl Node for Client<'_> {
         self.world.view().head_at(height).map_err(fault)
     }
     fn transitions(&self, since: u64, limit: u32) -> Result<Vec<Transition>, NodeError> {
-        let mut found = self.world.view().transitions(since).map_err(fault)?;
-        found.truncate(limit as usize);
-        Ok(found)
+        let view = self.world.view();
+        view.transitions(since, limit as usize).map_err(fault)
     }
     fn inclusion(&self, index: u64, tree_size: u64) -> Result<InclusionProof, NodeError> {
         self.world

@@ -8,9 +8,6 @@ use crate::{
     validators::{Transition, ValidatorSet},
 };
 
-/// Most transitions in one answer.
-const MAX_TRANSITIONS: usize = 1_000;
-
 impl View {
     /// Who decides the height after the newest block.
     ///
@@ -33,33 +30,34 @@ impl View {
         Ok((1, ValidatorSet::of(&genesis)))
     }
 
-    /// Changes of validators in order, from the one whose head is of height `from` on; at most
-    /// 1,000, so ask again from the last one's height plus one. A party that trusts
+    /// Changes of validators in order, from the one whose head is of height `from` on, `limit` of
+    /// them at most: ask again from the last one's height plus one. A party that trusts
     /// [`crate::Validators`] asks from their `since` on, and follows each.
     ///
     /// # Errors
     /// [`Fault`].
-    pub fn transitions(&self, from: u64) -> Result<Vec<Transition>, Fault> {
-        let hand_overs = self.hand_overs(from)?;
+    pub fn transitions(&self, from: u64, limit: usize) -> Result<Vec<Transition>, Fault> {
+        let hand_overs = self.hand_overs(from, limit)?;
         let transition = |(height, next)| {
             let head = self.head_at(height)?;
             let head = head.ok_or_else(|| Fault::Damaged(format!("no block {height}")))?;
             Ok(Transition { head, next })
         };
-        let some = hand_overs.into_iter().take(MAX_TRANSITIONS);
-        some.map(transition).collect()
+        hand_overs.into_iter().map(transition).collect()
     }
 
-    /// Heights of last blocks, from one on, with the sets after them.
+    /// Heights of last blocks, from one on, with the sets after them; `limit` at most.
     pub(in crate::storage) fn hand_overs(
         &self,
         from: u64,
+        limit: usize,
     ) -> Result<Vec<(u64, ValidatorSet)>, Fault> {
         let Some(table) = &self.snapshot.hand_overs else {
             return Ok(Vec::new());
         };
         let range = table.range(from..).map_err(fault)?;
         range
+            .take(limit)
             .map(|item| {
                 let (height, bytes) = item.map_err(fault)?;
                 Ok((height.value(), decode(bytes.value())?))
