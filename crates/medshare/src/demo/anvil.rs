@@ -1,14 +1,11 @@
 //! A node of Ethereum for tests, if one is installed: anvil.
 
 use std::{
-    env, fs,
-    path::PathBuf,
-    process::{Command, Stdio},
-    thread,
+    fs, thread,
     time::{Duration, Instant},
 };
 
-use super::{party::Running, stage::Stage};
+use super::{foreign, stage::Stage};
 use crate::exit::{Exit, Fault, Result};
 
 /// A running anvil; it ends with the stage.
@@ -23,26 +20,13 @@ impl Anvil {
     /// # Errors
     /// [`Exit::NotFound`] when there is none, [`Exit::Unreachable`] when it does not start.
     pub(super) fn start(stage: &Stage) -> Result<Self> {
-        let program = env::var_os(VARIABLE).map_or_else(|| PathBuf::from("anvil"), PathBuf::from);
         let log = stage.side_socket("anvil.log");
         let file = fs::File::create(&log).map_err(|error| Fault::io(log.display(), &error))?;
-        let child = Command::new(&program)
-            .args(["--port", "0", "--block-time", "1"])
-            .stdin(Stdio::null())
-            .stdout(file)
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|error| {
-                Fault::new(
-                    Exit::NotFound,
-                    format!(
-                        "{}: {error}; install anvil (`cargo xtask setup` does) and name it in {VARIABLE}",
-                        program.display()
-                    ),
-                )
-            })?;
-        let running = Running::new(child);
-        stage.watch_over(running.clone());
+        let running = foreign::start(stage, "anvil", VARIABLE, |command| {
+            command
+                .args(["--port", "0", "--block-time", "1"])
+                .stdout(file);
+        })?;
         let started = Instant::now();
         loop {
             let said = fs::read_to_string(&log).unwrap_or_default();

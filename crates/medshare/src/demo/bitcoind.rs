@@ -3,16 +3,15 @@
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use std::{
-    env, fs,
+    fs,
     io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-use super::{party::Running, stage::Stage};
+use super::{foreign, stage::Stage};
 use crate::exit::{Exit, Fault, Result};
 
 /// A running bitcoind; it ends with the stage.
@@ -28,31 +27,22 @@ impl Bitcoind {
     /// # Errors
     /// [`Exit::NotFound`] when there is none, [`Exit::Unreachable`] when it does not start.
     pub(super) fn start(stage: &Stage) -> Result<Self> {
-        let program =
-            env::var_os(VARIABLE).map_or_else(|| PathBuf::from("bitcoind"), PathBuf::from);
         let folder = stage.side_socket("bitcoin");
         fs::create_dir(&folder).map_err(|error| Fault::io(folder.display(), &error))?;
         let port = free_port().map_err(|error| Fault::new(Exit::Unreachable, error))?;
-        let child = Command::new(&program)
-            .arg(format!("-datadir={}", folder.display()))
-            .arg(format!("-rpcport={port}"))
-            .args(["-regtest", "-listen=0", "-connect=0", "-dnsseed=0", "-dbcache=16"])
-            .args(["-printtoconsole=0", "-nodebuglogfile"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|error| {
-                Fault::new(
-                    Exit::NotFound,
-                    format!(
-                        "{}: {error}; install bitcoind (`cargo xtask setup` does) and name it in {VARIABLE}",
-                        program.display()
-                    ),
-                )
-            })?;
-        let running = Running::new(child);
-        stage.watch_over(running.clone());
+        let running = foreign::start(stage, "bitcoind", VARIABLE, |command| {
+            command
+                .arg(format!("-datadir={}", folder.display()))
+                .arg(format!("-rpcport={port}"))
+                .args([
+                    "-regtest",
+                    "-listen=0",
+                    "-connect=0",
+                    "-dnsseed=0",
+                    "-dbcache=16",
+                ])
+                .args(["-printtoconsole=0", "-nodebuglogfile"]);
+        })?;
         let node = Self {
             port,
             cookie: folder.join("regtest/.cookie"),

@@ -8,6 +8,7 @@
 mod anvil;
 mod bitcoind;
 mod defy;
+mod foreign;
 mod layout;
 mod liar;
 mod party;
