@@ -127,6 +127,8 @@ struct Asked {
     requester: AccountId,
     key: HpkeKey,
     state: RequestState,
+    /// The ledger's time when it was looked up.
+    now: Millis,
 }
 
 fn open_request(wallet: &Wallet<'_>, id: OperationId) -> Result<Asked, AuthorizeError> {
@@ -153,6 +155,7 @@ fn open_request(wallet: &Wallet<'_>, id: OperationId) -> Result<Asked, Authorize
         requester: operation.account,
         key: one_time_key,
         state,
+        now: head.header.time,
     })
 }
 
@@ -184,9 +187,7 @@ fn check(
     if terms.sids.is_empty() || terms.agents.is_empty() || terms.max_queries == 0 {
         return Err(AuthorizeError::Empty);
     }
-    if terms.not_before >= terms.expires
-        || asked.state.expires <= terms.not_before.min(asked.state.time)
-    {
+    if terms.not_before >= terms.expires || asked.state.expires <= asked.now {
         return Err(AuthorizeError::Period);
     }
     let querier = desk.node.institution_of(asked.requester)?;

@@ -20,6 +20,7 @@ use share::{
     wallet::Wallet,
 };
 use std::sync::atomic::Ordering;
+use store::BlockStore as _;
 use world::{BUNDLE, Cast, MemoryVault, Person, bundle, file, rng};
 
 const LAB: &[Class] = &[Class::Laboratory];
@@ -114,6 +115,13 @@ fn phrase_and_bag_give_the_wallet_back() {
         let record = cast.publish(&file(text.as_bytes(), Class::Sensitive));
         share::accept::accept(&world.wallet(&cast.patient), record, &mut rng()).unwrap();
     }
+    // an erasure writes all pages again and lets go of the old ones: what is pinned after it
+    // is one state less
+    let pinned = || world.store.pins().unwrap().len();
+    let (erased, before) = (cast.accepted(&file(b"gone", Class::Sensitive)), pinned());
+    share::erase::erase_own(&world.wallet(&cast.patient), erased, &mut rng()).unwrap();
+    assert_eq!(pinned(), before - 1);
+
     let words = cast.patient.phrase.as_ref().unwrap().words();
     let phrase = Phrase::parse(&words.to_uppercase()).unwrap();
     let (person, back) = restored(&cast, &phrase);
@@ -373,7 +381,6 @@ fn an_erased_record_is_gone() {
         .unwrap()
         .accepted
         .unwrap();
-    use store::BlockStore as _;
     let pins = world.store.pins().unwrap();
     assert!(pins.iter().all(|(pinned, _)| *pinned != root));
     // the key is in no bag any more

@@ -167,6 +167,7 @@ fn a_report_ends_the_use_of_an_agent_at_once() {
     };
     let vault = &cast.patient.vault;
     let openings = vault.list(Table::Openings).unwrap();
+    assert_eq!(openings.len(), 2, "one for each agent");
     for (key, _) in &openings {
         vault.delete(Table::Openings, key).unwrap();
     }

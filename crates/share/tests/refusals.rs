@@ -159,6 +159,51 @@ fn agent_and_querier_are_separated() {
 }
 
 #[test]
+fn a_grant_has_a_period_and_answers_a_request_in_time() {
+    let cast = Cast::new();
+    cast.accepted(&bundle());
+    let request = cast.asked(LAB);
+    let wallet = cast.world.wallet(&cast.patient);
+    let choice = cast.choice(LAB, &[&cast.agent]);
+    let mut backwards = choice.clone();
+    backwards.expires = choice.not_before;
+    refused!(
+        authorize::authorize(&wallet, request, &backwards, &mut rng()),
+        AuthorizeError::Period
+    );
+    // requests end after a day; the ledger's time moves with its blocks
+    cast.world.pass(2 * Millis::DAY);
+    cast.accepted(&bundle());
+    let late = cast.choice(LAB, &[&cast.agent]);
+    refused!(
+        authorize::authorize(&wallet, request, &late, &mut rng()),
+        AuthorizeError::Period
+    );
+}
+
+#[test]
+fn a_wish_for_one_record_touches_no_other() {
+    let cast = Cast::new();
+    let wallet = cast.world.wallet(&cast.patient);
+    let first = cast.accepted(&file(b"blood", Class::Laboratory));
+    let second = cast.accepted(&file(b"lung", Class::Imaging));
+    let sid_of = |record| {
+        let records = wallet.records().unwrap();
+        let (_, known) = records.into_iter().find(|(id, _)| *id == record).unwrap();
+        known.parts[0].key.sid
+    };
+    let mut wish = wish(&[Class::Laboratory, Class::Imaging], cast.world.now());
+    assert_eq!(authorize::matching(&wallet, &wish).unwrap().len(), 2);
+    for record in [first, second] {
+        wish.records = vec![record];
+        assert_eq!(
+            authorize::matching(&wallet, &wish).unwrap(),
+            [sid_of(record)]
+        );
+    }
+}
+
+#[test]
 fn only_what_is_accepted_is_queried() {
     let cast = Cast::new();
     let world = &cast.world;

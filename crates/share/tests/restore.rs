@@ -10,13 +10,14 @@ use base::{
     operation::{Authorize, Commitment, RotateScope},
 };
 use share::{
-    Table, Vault as _, accept,
+    Table, Vault as _, accept, account,
     authorize::{self, AuthorizeError},
     bag::{Phrase, Restored},
     open, rotate,
     wallet::{ExtractError, Wallet},
 };
 use std::sync::atomic::Ordering;
+use store::BlockStore as _;
 use world::{Cast, Person, bundle, file, rng};
 
 const LAB: &[Class] = &[Class::Laboratory];
@@ -269,3 +270,37 @@ const OPERATION: &str = "260a282b297bcd4e8316967d5c43613c94cfaf8eb9b4d41816a0635
 const KEY: &str = "bcb7ee225b1812c78d5c4aa2206ca4ed75f5a64956c7f728e95f3a4b12ef3ade";
 const LOCATOR: &str = "aa510d4255c9c8e2638ef7a96f9f1888103c43ddbe3972dfc0783603e819cc16";
 const ACCOUNT: &str = "a4c0844f9eeeb305e9eb84c7cca9edd34c6a0b73ae4d57b0201707e9c784dda1";
+
+#[test]
+fn what_was_erased_is_not_learnt_again() {
+    let cast = Cast::new();
+    let kept = cast.accepted(&bundle());
+    let gone = cast.accepted(&bundle());
+    share::erase::erase_own(&cast.world.wallet(&cast.patient), gone, &mut rng()).unwrap();
+    let (person, back) = restored(&cast);
+    let wallet = Wallet::new(cast.world.desk(&person), &back.secrets, person.id());
+    let learnt = accept::catch_up(&wallet, &mut rng()).unwrap();
+    let learnt: Vec<_> = learnt.iter().map(|(id, end)| (*id, end.is_ok())).collect();
+    assert_eq!(learnt, [(kept, true)]);
+}
+
+#[test]
+fn a_public_key_that_was_never_pinned_is_kept_later() {
+    let cast = Cast::new();
+    let wallet = cast.world.wallet(&cast.patient);
+    let account = wallet.desk.account(cast.patient.id()).unwrap();
+    let h = account.patient.unwrap().h;
+    let pinned = || {
+        cast.world
+            .store
+            .pins()
+            .unwrap()
+            .iter()
+            .any(|(cid, _)| *cid == h)
+    };
+    wallet.desk.node.unpin(&h).unwrap();
+    assert!(!pinned());
+    account::keep_public_key(&wallet.desk, wallet.secrets).unwrap();
+    assert!(pinned());
+    assert!(wallet.desk.node.read_block(&h).is_ok());
+}
