@@ -4,6 +4,7 @@
 mod chains;
 mod growth;
 mod ipfs;
+mod machine;
 mod network;
 // The drawing of the attacks' charts.
 #[allow(dead_code)]

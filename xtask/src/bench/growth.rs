@@ -10,11 +10,11 @@ use std::{
     fmt::Write as _,
     fs,
     io::{BufRead as _, BufReader},
-    process::{Command, Stdio},
+    process::Stdio,
 };
 
 use super::{
-    ipfs::load,
+    machine,
     plot::{Axis, Chart, Mark, Series},
 };
 use crate::{document, run};
@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &[&str]) -> Result<()> {
             .context(USAGE)?,
         _ => bail!(USAGE),
     };
-    let before = load();
+    let before = machine::load();
     let mut command = run::cargo();
     command
         .args(["bench", "--locked", "--package", "medshare-ledger"])
@@ -51,14 +51,7 @@ pub(super) fn run(arguments: &[&str]) -> Result<()> {
     if !child.wait()?.success() {
         bail!("the benchmark failed");
     }
-    let date = run::output(Command::new("date").args(["-u", "+%Y-%m-%d %H:%M UTC"]))?;
-    let cores = std::thread::available_parallelism()?;
-    let when = format!(
-        "{}, {}, {cores} cores, load {before} at the start, {} at the end.",
-        date.trim(),
-        processor(),
-        load()
-    );
+    let when = machine::when(&before)?;
     let section = section(&lines, &when)?;
     println!("\n{section}");
     document::write(document::PERFORMANCE, "growth", &section)?;
@@ -70,18 +63,6 @@ pub(super) fn run(arguments: &[&str]) -> Result<()> {
     }
     println!("written to {} and docs/plots", document::PERFORMANCE);
     Ok(())
-}
-
-/// What the system calls its processor.
-fn processor() -> String {
-    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = text
-        .lines()
-        .find_map(|line| line.strip_prefix("model name"));
-    name.map_or("processor unknown", |name| {
-        name.trim_start_matches([' ', '\t', ':'])
-    })
-    .to_owned()
 }
 
 /// A figure of one line.

@@ -11,6 +11,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use super::machine;
 use crate::{components, document, run};
 
 const USAGE: run::Usage = run::Usage("bench ipfs [--rounds N]");
@@ -175,7 +176,7 @@ fn section(figures: &[Figure], kubo: &str, rounds: usize) -> Result<String> {
          | work | whose | MiB/s | held against | times | to reach | met | memory, MiB | before |\n\
          |---|---|---:|---|---:|---:|---|---:|---:|\n",
         date.trim(),
-        load(),
+        machine::load(),
     );
     for Row {
         what,
@@ -215,12 +216,6 @@ fn section(figures: &[Figure], kubo: &str, rounds: usize) -> Result<String> {
         )?;
     }
     Ok(text)
-}
-
-/// How busy the machine is, as it says.
-pub(super) fn load() -> String {
-    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split(' ').next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

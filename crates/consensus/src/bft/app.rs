@@ -3,14 +3,15 @@
 //! durable before it answers.
 //!
 //! **Pacing.** After a decision the engine waits for the word to begin the next height. It is
-//! given when an operation waits, or when others show that they have begun: so an idle ledger
-//! grows by nothing, and a busy one without a pause.
+//! given when operations wait, or when others show that they have begun: so an idle ledger
+//! grows by nothing, and a busy one with no more pause than fills its blocks (`pace`).
 
 mod accuse;
 mod build;
 mod commit;
 mod judge;
 mod observe;
+mod pace;
 mod serve;
 #[cfg(test)]
 mod trials;
@@ -31,6 +32,7 @@ use malachite::{
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, mpsc::SyncSender},
+    time::Instant,
 };
 use tokio::sync::broadcast::error::RecvError;
 
@@ -96,6 +98,7 @@ pub(super) struct Memory {
     early: Vec<Early>,
     /// The highest height that a part or a tip was of.
     shown: u64,
+    pace: pace::Pace,
     /// The engine waits for the word to begin the next height.
     waiting: Option<Reply<Next<Chain>>>,
     /// Proofs against validators that are not punished yet.
@@ -222,22 +225,28 @@ impl App {
         }
     }
 
-    /// Lets the engine begin the next height, if it waits for that and there is a reason.
-    fn begin_next(&mut self) -> Result<(), Fault> {
+    /// Lets the engine begin the next height, if it waits for that and there is a reason. Says
+    /// when to look again.
+    fn begin_next(&mut self) -> Result<Option<Instant>, Fault> {
         if self.memory.waiting.is_none() || self.memory.halted {
-            return Ok(());
+            return Ok(None);
         }
         let view = self.shared.ledger.view()?;
         let next = view.head()?.header.height + 1;
-        let wanted = self.memory.shown >= next
-            || self
-                .shared
-                .pool()
-                .has_ready(|account| view.sequence(account))?;
-        if wanted && let Some(reply) = self.memory.waiting.take() {
+        if self.memory.shown < next {
+            let pool = self.shared.pool();
+            if !pool.has_ready(|account| view.sequence(account))? {
+                return Ok(None);
+            }
+            let pace = &mut self.memory.pace;
+            if !pace.is_time(pool.len(), Instant::now()) {
+                return Ok(pace.due());
+            }
+        }
+        if let Some(reply) = self.memory.waiting.take() {
             let _ = reply.send(Next::Start(Height(next), self.params()));
         }
-        Ok(())
+        Ok(None)
     }
 
     fn params(&self) -> HeightParams<Chain> {

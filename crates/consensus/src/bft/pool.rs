@@ -212,6 +212,11 @@ impl Pool {
             .collect()
     }
 
+    /// Whether something of this account is in the pool.
+    pub(super) fn has_any(&self, account: AccountId) -> bool {
+        self.accounts.contains_key(&account)
+    }
+
     /// Accounts that have something in the pool.
     pub(super) fn accounts(&self) -> Vec<AccountId> {
         self.accounts.keys().copied().collect()

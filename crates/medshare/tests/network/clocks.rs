@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::{load::Load, validators::Validators, ward::Ward};
 
 /// A library that shifts a program's clock, made by the machine's C compiler.
-fn skewed() -> (TempDir, PathBuf) {
+pub(crate) fn skewed() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let library = folder.path().join("skewed.so");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/network/skewed.c");

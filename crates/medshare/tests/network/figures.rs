@@ -1,37 +1,53 @@
 //! Measures for `cargo xtask bench network`: one object a line. Clients sign before the clock
 //! runs; each sends the next operation when the one before is acknowledged, so durable.
 
-use base::{AccountId, Digest, SignedOperation, key::OperationSecret};
+use base::{
+    AccountId, ChainId, Digest, SignedOperation,
+    key::{OperationKey, OperationSecret},
+};
 use serde_json::json;
 use share::node::Node as _;
 use std::{
+    path::PathBuf,
     sync::{Barrier, Mutex},
     thread,
     time::{Duration, Instant},
 };
 
 use super::{
+    comet::{self, Comet},
+    fleet::Fleet,
     load::{Load, operation},
-    validators::Validators,
+    validators::{Validators, client_at},
 };
 
-/// Operations a second and how long each took, of so many clients for so long.
-fn throughput(net: &Validators, clients: usize, span: Duration) {
-    let chain = net.genesis().chain();
+/// Sends an operation and comes back when it is durable.
+type Send<'a> = Box<dyn FnMut(&SignedOperation, &OperationKey) + std::marker::Send + 'a>;
+
+/// Operations a second and how long each took, of so many clients for so long. `connect` makes
+/// a client.
+pub(crate) fn throughput<'a>(
+    who: &str,
+    chain: ChainId,
+    clients: usize,
+    span: Duration,
+    connect: &(dyn Fn(usize) -> Send<'a> + Sync),
+) -> f64 {
     let most = 1 + span.as_secs() * FASTEST / clients as u64;
     let took = Mutex::new(Vec::new());
-    let (ready, mut bytes) = (Barrier::new(clients + 1), 0);
-    let (begin, end) = thread::scope(|scope| {
+    let ready = Barrier::new(clients);
+    thread::scope(|scope| {
         for client in 0..clients {
             let (took, ready) = (&took, &ready);
-            let node = net.client(client % net.count());
             scope.spawn(move || {
-                let seed = Digest::of(format!("{clients} clients: {client}").as_bytes());
-                let secret = OperationSecret::new(seed.0);
+                let mut send = connect(client);
+                let seed = format!("{who}, {clients} clients: {client}");
+                let secret = OperationSecret::new(Digest::of(seed.as_bytes()).0);
+                let key = secret.public();
                 let mut signed = (1..=most).map(|number| operation(&secret, chain, number));
-                let first: SignedOperation = signed.next().unwrap();
+                let first = signed.next().unwrap();
                 let signed: Vec<_> = signed.collect();
-                node.submit(&first).unwrap();
+                send(&first, &key);
                 let mut own = Vec::new();
                 ready.wait();
                 let end = Instant::now() + span;
@@ -40,31 +56,34 @@ fn throughput(net: &Validators, clients: usize, span: Duration) {
                     if begun > end {
                         break;
                     }
-                    assert!(node.submit(operation).unwrap().outcome.is_ok());
+                    send(operation, &key);
                     own.push(begun.elapsed());
                 }
                 took.lock().unwrap().append(&mut own);
             });
         }
-        let secret = OperationSecret::new([1; 32]);
-        bytes = operation(&secret, chain, 2).to_bytes().0.len();
-        ready.wait();
-        let begin = Instant::now();
-        (begin, begin + span)
     });
     let mut took = took.into_inner().unwrap();
     took.sort();
     let at = |part: usize| took[(took.len() - 1) * part / 100].as_secs_f64() * 1e3;
-    let seconds = (end - begin).as_secs_f64();
+    let secret = OperationSecret::new([1; 32]);
+    let per_second = took.len() as f64 / span.as_secs_f64();
     let figure = json!({
-        "validators": net.count(),
+        "who": who,
         "clients": clients,
-        "bytes": bytes,
-        "operations_per_second": took.len() as f64 / seconds,
+        "bytes": operation(&secret, chain, 2).to_bytes().0.len(),
+        "operations_per_second": per_second,
         "p50_ms": at(50),
         "p99_ms": at(99),
     });
     println!("{figure}");
+    per_second
+}
+
+/// A client of the node at this socket.
+pub(crate) fn sender(socket: PathBuf) -> Send<'static> {
+    let node = client_at(socket);
+    Box::new(move |operation, _| assert!(node.submit(operation).unwrap().outcome.is_ok()))
 }
 
 /// How long one that was killed takes to sign a block again.
@@ -90,22 +109,71 @@ fn recovery(net: &mut Validators) {
     });
 }
 
+pub(crate) fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap())
+}
+
 #[test]
 #[ignore = "measures: cargo xtask bench network"]
 fn figures() {
-    let number =
-        |name: &str, default| std::env::var(name).map_or(default, |text| text.parse().unwrap());
     let span = Duration::from_secs(number("FIGURES_SECONDS", 20));
-    for count in [1, 4] {
+    let fleet = Fleet::start();
+    let socket = fleet.path("first").join("node/medshare.sock");
+    let chain = client_at(socket.clone()).genesis().unwrap().chain();
+    for clients in CLIENTS {
+        let connect = |_| sender(socket.clone());
+        throughput(
+            "medshare, one node without the engine",
+            chain,
+            clients,
+            span,
+            &connect,
+        );
+    }
+    drop(fleet);
+    for (count, who) in [(1, "medshare, 1 validator"), (4, FOUR)] {
         let mut net = Validators::start(count);
-        for clients in [8, 64, 256] {
-            throughput(&net, clients, span);
+        let chain = net.genesis().chain();
+        for clients in CLIENTS {
+            let connect = |client| sender(net.socket(client % count));
+            throughput(who, chain, clients, span, &connect);
         }
         if count == 4 {
             recovery(&mut net);
         }
     }
+    if let Some(program) = std::env::var_os("COMETBFT") {
+        beside(program.as_ref(), chain, span);
+    }
 }
 
+/// CometBFT, with each block size.
+fn beside(program: &std::path::Path, chain: ChainId, span: Duration) {
+    for (who, verifies) in [("CometBFT", false), ("CometBFT, signatures verified", true)] {
+        for clients in CLIENTS {
+            for most in [64 << 10, 1 << 20, 4 << 20] {
+                let comet = Comet::start(program, most);
+                let connect = |client| -> Send<'_> {
+                    let mut connection = comet::Client::new(&comet, client).unwrap();
+                    Box::new(move |operation, key| {
+                        if verifies {
+                            comet::verify_for_four(operation, key);
+                        }
+                        // Its key-value store takes a key, "=" and a value.
+                        let (bytes, id) = operation.to_bytes();
+                        let mut text = format!("{id}=").into_bytes();
+                        text.resize(bytes.len(), b'x');
+                        assert!(connection.commit(&text));
+                    })
+                };
+                throughput(who, chain, clients, span, &connect);
+            }
+        }
+    }
+}
+
+/// Clients that send at once.
+const CLIENTS: [usize; 4] = [8, 64, 256, 1_000];
+pub(crate) const FOUR: &str = "medshare, 4 validators";
 /// Operations a second, at most: as many are signed before.
-const FASTEST: u64 = 10_000;
+const FASTEST: u64 = 12_000;

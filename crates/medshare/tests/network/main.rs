@@ -4,11 +4,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod clocks;
+mod comet;
 mod courier;
 mod figures;
 #[path = "../nodes/fleet.rs"]
 #[allow(dead_code)]
 mod fleet;
+mod growth;
 mod history;
 mod killed;
 mod links;
@@ -16,6 +18,7 @@ mod load;
 mod members;
 mod memory;
 mod parted;
+mod replaced;
 mod validators;
 mod ward;
 

@@ -1,6 +1,6 @@
 //! A network of validators, each a process.
 
-use base::genesis::Genesis;
+use base::{AccountId, genesis::Genesis};
 use ledger::Head;
 use medshare::http::{Address, HttpNode};
 use serde_json::Value;
@@ -102,6 +102,28 @@ impl Validators {
 
     /// A node that is no validator and follows the first; gives a client of it.
     pub(crate) fn follow(&mut self) -> HttpNode {
+        self.follow_as("follower");
+        let fleet = &self.fleet;
+        until("the link", || fleet.is_linked("follower"));
+        client_at(self.fleet.path("follower").join("node/medshare.sock"))
+    }
+
+    /// Runs a new node until it has this many operations from the first validator.
+    pub(crate) fn catch_up_anew(&mut self, name: &str, leaves: u64) -> Duration {
+        let begun = Instant::now();
+        self.follow_as(name);
+        let node = client_at(self.fleet.path(name).join("node/medshare.sock"));
+        while node.head().unwrap().header.tree_size < leaves {
+            assert!(begun.elapsed() < Duration::from_secs(600));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let took = begun.elapsed();
+        self.fleet.kill(name);
+        std::fs::remove_dir_all(self.fleet.path(name)).unwrap();
+        took
+    }
+
+    fn follow_as(&mut self, name: &str) {
         let fleet = &mut self.fleet;
         let upstream = fleet.peer_address(&home(0));
         let mut arguments = vec![
@@ -109,17 +131,14 @@ impl Validators {
             "--role",
             "node",
             "--home",
-            "follower",
+            name,
             "--work-factor",
             "2",
         ];
         arguments.extend(["--join", &upstream, "--genesis", "net/genesis.cbor"]);
         let made = fleet.json("", &arguments);
         fleet.allow(&home(0), made["peer"].as_str().unwrap());
-        fleet.run_node("follower");
-        until("the link", || fleet.is_linked("follower"));
-        let socket = fleet.path("follower").join("node/medshare.sock");
-        HttpNode::new(Address::Unix(socket), Duration::from_secs(30), None).unwrap()
+        fleet.run_node(name);
     }
 
     pub(crate) fn run(&mut self, at: usize) {
@@ -148,6 +167,100 @@ impl Validators {
         self.status(at)["validator"].clone()
     }
 
+    /// One more node, which follows the first and may become a validator; the last by number.
+    pub(crate) fn add_follower(&mut self) {
+        let name = home(self.count);
+        self.follow_as(&name);
+        until("the link", || self.fleet.is_linked(&name));
+        self.count += 1;
+    }
+
+    /// Registers a node's account; gives it with the clinic, and the clinic's consent that it
+    /// joins.
+    pub(crate) fn registered(&self, at: usize) -> (AccountId, (String, String)) {
+        let name = home(at);
+        self.run_by(at, &["account", "register"]);
+        let account: AccountId = self.fleet.account_of(&name).parse().unwrap();
+        (account, ward::consent(self.genesis().chain(), account))
+    }
+
+    /// What a command of a node's home prints, run beside that node.
+    pub(crate) fn run_by(&self, at: usize, arguments: &[&str]) -> Value {
+        let name = home(at);
+        let arguments = [arguments, &["--home", &name]].concat();
+        self.fleet.json(&name, &arguments)
+    }
+
+    /// A follower becomes one that decides with the others: it names them and they name it,
+    /// each started again when the one before is back.
+    pub(crate) fn seat(&mut self, at: usize) {
+        let name = home(at);
+        self.fleet.kill(&name);
+        let peers = |at: usize| {
+            let config = format!("{}/config.toml", home(at));
+            let text = String::from_utf8(self.fleet.read(&config)).unwrap();
+            let config: toml::Table = text.parse().unwrap();
+            config["consensus"]["peers"].as_array().unwrap().clone()
+        };
+        let own = format!("{}/", place(self.ports[0]));
+        let mut all = peers(0);
+        all.extend(
+            peers(1)
+                .into_iter()
+                .filter(|it| it.as_str().unwrap().starts_with(&own)),
+        );
+        let config = format!("{name}/config.toml");
+        let text = String::from_utf8(self.fleet.read(&config)).unwrap();
+        let mut table: toml::Table = text.parse().unwrap();
+        table.remove("peers");
+        let held = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = held.local_addr().unwrap().port();
+        let consensus = [
+            ("listen".to_owned(), place(port).into()),
+            ("peers".to_owned(), all.into()),
+        ];
+        table.insert("consensus".into(), toml::Table::from_iter(consensus).into());
+        self.fleet.write(&config, toml::to_string(&table).unwrap());
+        self.ports.push(port);
+        drop(held);
+        let told = self.fleet.json("", &["node", "id", "--home", &name]);
+        let newcomer = format!("{}/p2p/{}", place(port), told["peer"].as_str().unwrap());
+        for other in 0..at {
+            let config = format!("{}/config.toml", home(other));
+            let text = String::from_utf8(self.fleet.read(&config)).unwrap();
+            let mut table: toml::Table = text.parse().unwrap();
+            let peers = table["consensus"]["peers"].as_array_mut().unwrap();
+            peers.push(newcomer.clone().into());
+            self.kill(other);
+            self.fleet.write(&config, toml::to_string(&table).unwrap());
+            self.run(other);
+            self.count = at; // the newcomer is not there yet
+            self.wait("it is back", |net| net.has_caught_up(other));
+            self.count = at + 1;
+        }
+        self.run(at);
+    }
+
+    /// Who decides the next block, with weights.
+    pub(crate) fn seats(&self) -> Vec<(AccountId, u32)> {
+        let known = self.validators();
+        let seats = known.newest().seats().iter();
+        seats.map(|seat| (seat.account, seat.weight)).collect()
+    }
+
+    /// Whether this account signed the newest block that a node has.
+    pub(crate) fn signs(&self, at: usize, account: AccountId) -> bool {
+        let signed = self.head(at).certificate.signatures;
+        signed.iter().any(|(signer, _)| *signer == account)
+    }
+
+    /// All sets of validators so far, each certified by the one before.
+    fn validators(&self) -> ledger::Validators {
+        let mut known = ledger::Validators::of(&self.genesis());
+        share::trust::follow(&self.client(1), &mut known).unwrap();
+        known
+    }
+
     pub(crate) fn kill(&mut self, at: usize) {
         self.fleet.kill(&home(at));
     }
@@ -158,8 +271,21 @@ impl Validators {
 
     /// A client of a validator's node.
     pub(crate) fn client(&self, at: usize) -> HttpNode {
-        let socket = self.fleet.path(&home(at)).join("node/medshare.sock");
-        HttpNode::new(Address::Unix(socket), Duration::from_secs(30), None).unwrap()
+        client_at(self.socket(at))
+    }
+
+    /// Where a validator's node listens.
+    pub(crate) fn socket(&self, at: usize) -> PathBuf {
+        self.home(at).join("node/medshare.sock")
+    }
+
+    /// Bytes of memory that a validator's process has in use.
+    pub(crate) fn memory_in_use(&self, at: usize) -> u64 {
+        let process = self.fleet.process(&home(at));
+        let text = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kibibytes = line.unwrap().trim().trim_end_matches(" kB");
+        kibibytes.parse::<u64>().unwrap() << 10
     }
 
     pub(crate) fn genesis(&self) -> Genesis {
@@ -207,7 +333,7 @@ impl Validators {
     /// All have one head, of this many leaves, that more than two thirds signed.
     pub(crate) fn agree(&self, leaves: u64) {
         let limit = Instant::now() + Duration::from_secs(60);
-        let validators = ledger::Validators::of(&self.genesis());
+        let validators = self.validators();
         loop {
             let heads: Vec<Head> = (0..self.count)
                 .map(|at| self.client(at).head().unwrap())
@@ -232,7 +358,7 @@ impl Validators {
 
     /// Each operation is in the log, at one place, with the outcome that was acknowledged.
     pub(crate) fn prove(&self, operations: &[Sent]) {
-        let validators = ledger::Validators::of(&self.genesis());
+        let validators = self.validators();
         let clients: Vec<_> = (0..self.count).map(|at| self.client(at)).collect();
         for (number, (operation, outcome)) in operations.iter().enumerate() {
             let (_, id) = operation.to_bytes();
@@ -257,6 +383,10 @@ impl Validators {
             assert_eq!(replay["equal"], true, "{replay}");
         }
     }
+}
+
+pub(crate) fn client_at(socket: PathBuf) -> HttpNode {
+    HttpNode::new(Address::Unix(socket), Duration::from_secs(30), None).unwrap()
 }
 
 fn place(port: u16) -> String {

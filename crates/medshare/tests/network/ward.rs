@@ -9,8 +9,8 @@ use base::{
     key::{HpkeKey, OperationSecret, RecordKey, RecordSignature},
     operation::{
         Accept, Action, Ask, Authorize, Commitment, ConsentToJoin, GrantUse, Join, PartKey,
-        PatientKeys, ProvenRecordKey, Publish, Query, RecordKeyClaim, Register, Request, Revoke,
-        Role, SignedAsk, Terms,
+        PatientKeys, ProvenRecordKey, Publish, Query, RecordKeyClaim, Register, Request, Review,
+        Revoke, Role, SignedAsk, Terms, Verdict,
     },
 };
 use ledger::{Failure, Outcome};
@@ -61,8 +61,22 @@ pub(crate) fn institutions() -> Vec<String> {
         account: account(name),
         group: None,
     };
-    let all = ["clinic", "laboratory"].map(institution);
+    let all = ["clinic", "laboratory", "institute"].map(institution);
     all.iter().map(|one| one.account.to_string()).collect()
+}
+
+/// The clinic, and its consent that this account joins, as `account join` takes them.
+pub(crate) fn consent(chain: ChainId, account: AccountId) -> (String, String) {
+    let clinic = secret("clinic");
+    let institution = AccountId::of(&clinic.public());
+    let consent = ConsentToJoin {
+        chain,
+        account,
+        institution,
+    };
+    let signature = clinic.sign(&consent.preimage());
+    let text = format!("medshare-consent1:{}", hex::encode(signature.0));
+    (institution.to_string(), text)
 }
 
 impl Ward {
@@ -80,6 +94,8 @@ impl Ward {
         let mut laboratory = party("laboratory", 1);
         clinic.register(Role::Hospital);
         laboratory.register(Role::Requester);
+        let mut institute = party("institute", 2);
+        institute.register(Role::Requester);
         let beds = (0..beds).map(|at| {
             let name = |what: &str| format!("{what} {at}");
             let mut bed = Bed {
@@ -95,6 +111,7 @@ impl Ward {
             };
             bed.patient.register(Role::Patient);
             bed.requester.register(Role::Requester);
+            bed.requester.join(&institute);
             for agent in &mut bed.agents {
                 agent.register(Role::Agent);
                 agent.join(&laboratory);
@@ -105,7 +122,7 @@ impl Ward {
         let beds = beds.collect();
         Self {
             beds,
-            staff: [clinic.sent, laboratory.sent].concat(),
+            staff: [clinic.sent, laboratory.sent, institute.sent].concat(),
             events: Vec::new(),
         }
     }
@@ -201,7 +218,7 @@ impl Bed {
             round,
         };
         let (ended, applied) = (AtomicBool::new(false), AtomicU32::new(0));
-        thread::scope(|scope| {
+        let (mut seen, queries) = thread::scope(|scope| {
             let agents = self.agents.each_mut().map(|agent| {
                 let (asks, ended, applied) = (&asks, &ended, &applied);
                 scope.spawn(move || agent.query_all(asks, ended, applied))
@@ -214,9 +231,25 @@ impl Bed {
             let revoke = self.patient.sign(Revoke { grant });
             seen.push(self.patient.act(grant, Did::Revoke, &revoke));
             ended.store(true, Ordering::Relaxed);
-            seen.extend(agents.into_iter().flat_map(|agent| agent.join().unwrap()));
-            seen
-        })
+            let agents = agents.into_iter();
+            (
+                seen,
+                agents
+                    .flat_map(|agent| agent.join().unwrap())
+                    .collect::<Vec<_>>(),
+            )
+        });
+        for (event, query) in queries {
+            if event.did == Did::Query(Met::Live) {
+                self.requester.ok(Review {
+                    query,
+                    verdict: Verdict::Accepted,
+                    evidence: None,
+                });
+            }
+            seen.push(event);
+        }
+        seen
     }
 
     fn authorize(&self, request: OperationId, now: Millis, round: usize) -> Authorize {
@@ -358,7 +391,7 @@ impl Party {
         asks: &Asks<'_>,
         ended: &AtomicBool,
         applied: &AtomicU32,
-    ) -> Vec<Event> {
+    ) -> Vec<(Event, OperationId)> {
         let (mut seen, mut after) = (Vec::new(), 0);
         for number in 0..CAPSULES {
             // The last is kept for after the end.
@@ -376,12 +409,13 @@ impl Party {
                 other => panic!("{other:?}: {query:?}"),
             };
             applied.fetch_add(u32::from(met == Met::Live), Ordering::Relaxed);
-            seen.push(Event {
+            let event = Event {
                 grant: asks.grant,
                 did: Did::Query(met),
                 called,
                 answered: Instant::now(),
-            });
+            };
+            seen.push((event, query.to_bytes().1));
             if after == 2 {
                 break;
             }

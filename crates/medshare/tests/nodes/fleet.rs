@@ -159,6 +159,11 @@ impl Fleet {
         panic!("{name} did not end");
     }
 
+    /// The number of a node's process.
+    pub(crate) fn process(&self, name: &str) -> u32 {
+        self.running[name].child.id()
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

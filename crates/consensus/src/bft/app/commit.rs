@@ -6,7 +6,7 @@ use malachite::app::types::{
     core::{CommitCertificate, ExtendedCommitCertificate, ExtendedCommitSignature, Round},
     sync::RawDecidedValue,
 };
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{App, Known};
 use crate::{
@@ -83,11 +83,10 @@ impl App {
         self.memory.blocks.clear();
         self.memory.brought.clear();
         self.memory.streams.clear();
+        self.memory.pace.committed(receipts.len(), Instant::now());
         self.tell(receipts);
         self.end_watch(height);
-        for account in executed.accounts {
-            self.sweep(account, None);
-        }
+        self.sweep(executed.accounts, None);
         Ok(())
     }
 

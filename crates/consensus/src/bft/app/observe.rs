@@ -26,9 +26,7 @@ impl App {
             (pool.len(), pool.accounts())
         };
         self.shared.standing().waiting = waiting;
-        for account in accounts {
-            self.sweep(account, Some(STRANDED));
-        }
+        self.sweep(accounts, Some(STRANDED));
         if let Err(fault) = self.send_accusations() {
             self.trouble(fault.to_string());
         }
@@ -49,23 +47,26 @@ impl App {
         self.publish(part).await;
     }
 
-    /// Takes out an account's operations that the log has outrun; with a patience also those
+    /// Takes out the operations of accounts that the log has outrun; with a patience also those
     /// that wait for a number that does not come.
-    pub(super) fn sweep(&self, account: AccountId, patience: Option<Duration>) {
+    pub(super) fn sweep(&self, accounts: Vec<AccountId>, patience: Option<Duration>) {
         let Ok(view) = self.shared.ledger.view() else {
             return;
         };
-        let Ok(used) = view.sequence(account) else {
-            return;
-        };
-        let mut pool = self.shared.pool();
-        let mut dropped = pool.outrun(account, used);
-        if let Some(patience) = patience {
-            dropped.extend(pool.stranded(account, used, patience, Instant::now()));
-        }
-        drop(pool);
-        for one in dropped {
-            answer(&view, one);
+        let waiting = |account: &AccountId| self.shared.pool().has_any(*account);
+        for account in accounts.into_iter().filter(waiting) {
+            let Ok(used) = view.sequence(account) else {
+                return;
+            };
+            let mut pool = self.shared.pool();
+            let mut dropped = pool.outrun(account, used);
+            if let Some(patience) = patience {
+                dropped.extend(pool.stranded(account, used, patience, Instant::now()));
+            }
+            drop(pool);
+            for one in dropped {
+                answer(&view, one);
+            }
         }
     }
 

@@ -2,8 +2,15 @@
 //! validator that had lost its memory of votes may vote again.
 
 use malachite::{AppMsg, app::engine::util::events::RxEvent};
-use std::{sync::Arc, thread, time::Duration};
-use tokio::{sync::mpsc::Receiver, time::MissedTickBehavior};
+use std::{
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+use tokio::{
+    sync::mpsc::Receiver,
+    time::{MissedTickBehavior, sleep_until},
+};
 
 use super::{App, Memory};
 use crate::{
@@ -88,6 +95,7 @@ impl App {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let shared = Arc::clone(&self.shared);
         let watched = self.watch.is_some();
+        let mut due = None;
         loop {
             tokio::select! {
                 message = messages.recv() => match message {
@@ -99,6 +107,7 @@ impl App {
                 },
                 event = events.recv() => self.heed(event),
                 () = shared.wake.notified() => {}
+                () = sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => {}
                 _ = tick.tick() => self.look_around().await,
             }
             if self.shared.is_stopped() {
@@ -107,9 +116,10 @@ impl App {
             if watched && self.watch.is_none() && !self.memory.halted {
                 return Leave::Vote;
             }
-            if let Err(fault) = self.begin_next() {
+            due = self.begin_next().unwrap_or_else(|fault| {
                 self.trouble(fault.to_string());
-            }
+                None
+            });
         }
     }
 }
