@@ -115,12 +115,6 @@ fn phrase_and_bag_give_the_wallet_back() {
         let record = cast.publish(&file(text.as_bytes(), Class::Sensitive));
         share::accept::accept(&world.wallet(&cast.patient), record, &mut rng()).unwrap();
     }
-    // an erasure writes all entries into pages again, two where there was one, and lets go of
-    // the old page and of the record's state
-    let pinned = || world.store.pins().unwrap().len();
-    let (erased, before) = (cast.accepted(&file(b"gone", Class::Sensitive)), pinned());
-    share::erase::erase_own(&world.wallet(&cast.patient), erased, &mut rng()).unwrap();
-    assert_eq!(pinned(), before);
 
     let words = cast.patient.phrase.as_ref().unwrap().words();
     let phrase = Phrase::parse(&words.to_uppercase()).unwrap();
@@ -136,6 +130,13 @@ fn phrase_and_bag_give_the_wallet_back() {
     let scopes = |vault: &MemoryVault| vault.list(Table::Scopes).unwrap();
     assert_eq!(scopes(&person.vault), scopes(&cast.patient.vault));
     assert!(Phrase::parse("abandon abandon").is_err());
+
+    // an erasure writes all entries into pages again, two where there was one, and lets go of
+    // the old page and of the record's state
+    let pinned = || world.store.pins().unwrap().len();
+    let (erased, before) = (cast.accepted(&file(b"gone", Class::Sensitive)), pinned());
+    share::erase::erase_own(&world.wallet(&cast.patient), erased, &mut rng()).unwrap();
+    assert_eq!(pinned(), before);
 
     // not hers
     let other = cast.stranger.phrase.as_ref().unwrap();
