@@ -6,7 +6,7 @@
 //! the hashes of public blocks.
 
 use base::{AccountId, ChainId, Digest, OperationId, Version, codec, key::Signature};
-use ledger::{Certificate, Head, Header, InclusionProof, Leaf, Validators};
+use ledger::{Certificate, Head, Header, InclusionProof, Leaf, Transition, Validators};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use thiserror::Error;
@@ -37,6 +37,10 @@ pub struct AnchoredProof {
     pub round: Option<u32>,
     /// Signatures of validators on that header, if they are wanted in the file.
     pub certificate: Option<Vec<(AccountId, Bytes)>>,
+    /// With a certificate: canonical bytes of each [`Transition`] before that block, oldest
+    /// first. They lead from the genesis object's validators to those who signed it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transitions: Vec<Bytes>,
     /// The anchor.
     pub anchor: Evidence,
 }
@@ -235,8 +239,18 @@ impl AnchoredProof {
             block: codec::encode(&head.header).into(),
             round: head.certificate.round.filter(|_| certified),
             certificate: certified.then_some(certificate),
+            transitions: Vec::new(),
             anchor,
         }
+    }
+
+    /// The same with the changes of validators before its block, which its certificate needs.
+    pub fn led_by(mut self, transitions: &[Transition]) -> Self {
+        if self.certificate.is_some() {
+            let bytes = |one: &Transition| Bytes(codec::encode(one));
+            self.transitions = transitions.iter().map(bytes).collect();
+        }
+        self
     }
 
     /// The file's bytes.
@@ -279,9 +293,13 @@ impl AnchoredProof {
                     "the file has one, and no genesis object says whose signatures count",
                 )
             })?;
-            certified(&found.header, self.round, signatures, validators)?;
-        } else if self.round.is_some() {
-            return Err(Broken::at(Link::Format, "a round without a certificate"));
+            let validators = followed(&self.transitions, validators)?;
+            certified(&found.header, self.round, signatures, &validators)?;
+        } else if self.round.is_some() || !self.transitions.is_empty() {
+            return Err(Broken::at(
+                Link::Format,
+                "a round or changes of validators without a certificate",
+            ));
         }
         trusted(&found.stood, trust)?;
         Ok(Anchored {
@@ -324,6 +342,20 @@ impl AnchoredProof {
             header,
         })
     }
+}
+
+/// Whom a file's changes of validators lead to; each is certified by the set before.
+fn followed(transitions: &[Bytes], known: &Validators) -> Result<Validators, Broken> {
+    let broken = |reason: &dyn fmt::Display| {
+        let reason = format!("a change of validators: {reason}");
+        Broken::at(Link::Certificate, reason)
+    };
+    let mut known = known.clone();
+    for bytes in transitions {
+        let transition: Transition = codec::decode(bytes).map_err(|error| broken(&error))?;
+        known.follow(transition).map_err(|error| broken(&error))?;
+    }
+    Ok(known)
 }
 
 fn certified(
@@ -385,26 +417,101 @@ mod tests {
         genesis::{Genesis, Policy, Validator},
         key::{HpkeKey, OperationSecret},
     };
-    use ledger::Commit;
+    use ledger::{Commit, Reign, Seat, ValidatorSet};
 
-    #[test]
-    fn a_certificate_holds_for_its_round_alone() {
-        let secrets: Vec<_> = (1..=4).map(|at| OperationSecret::new([at; 32])).collect();
-        let genesis = Genesis {
+    /// A ledger of these validators.
+    fn genesis(secrets: &[OperationSecret]) -> Genesis {
+        let validator = |secret: &OperationSecret| Validator {
+            key: secret.public(),
+            hpke_key: HpkeKey::new(vec![1; HpkeKey::LENGTH]).unwrap(),
+        };
+        Genesis {
             version: Version,
             network: "test".into(),
             created: Millis(1_000),
             drift: 5_000,
-            validators: secrets
-                .iter()
-                .map(|secret| Validator {
-                    key: secret.public(),
-                    hpke_key: HpkeKey::new(vec![1; HpkeKey::LENGTH]).unwrap(),
-                })
-                .collect(),
+            validators: secrets.iter().map(validator).collect(),
             institutions: vec![],
             policy: Policy::default(),
+        }
+    }
+
+    /// These sign that they agreed on a header in this round.
+    fn signed(header: &Header, round: u32, by: &[OperationSecret]) -> Vec<(AccountId, Bytes)> {
+        let commit = Commit {
+            chain: header.chain,
+            height: header.height,
+            round,
+            header: header.cid(),
         };
+        let sign = |secret: &OperationSecret| {
+            let signature = secret.sign(&commit.preimage()).0.to_vec();
+            (AccountId::of(&secret.public()), Bytes(signature))
+        };
+        by.iter().map(sign).collect()
+    }
+
+    #[test]
+    fn changes_of_validators_lead_from_one_set_to_the_next() {
+        let secrets: Vec<_> = (1..=5).map(|at| OperationSecret::new([at; 32])).collect();
+        let (old, new) = (&secrets[..4], &secrets[1..]);
+        let known = Validators::of(&genesis(old));
+        let seat = |secret: &OperationSecret| Seat {
+            account: AccountId::of(&secret.public()),
+            key: secret.public(),
+            weight: 1_000,
+        };
+        let mut seats: Vec<_> = new.iter().map(seat).collect();
+        seats.sort_by_key(|seat| seat.account);
+        let next = ValidatorSet::try_from(seats).unwrap();
+        let reign = Reign {
+            first: 2,
+            set: next.digest(),
+        };
+        let header = |height: u64, set: &ValidatorSet| Header {
+            height,
+            proposer: set.proposer(height, 0).unwrap().account,
+            next_validators: Some(reign),
+            ..Header::genesis(&genesis(old))
+        };
+        let head = |header: &Header, by| {
+            let signatures = signed(header, 0, by).into_iter();
+            let signature = |bytes: Bytes| Signature(bytes.0.as_slice().try_into().unwrap());
+            Head {
+                certificate: Certificate {
+                    height: header.height,
+                    round: Some(0),
+                    header: header.cid(),
+                    signatures: signatures.map(|(who, it)| (who, signature(it))).collect(),
+                },
+                header: header.clone(),
+            }
+        };
+        let last = header(1, known.newest());
+        let transition = |by| {
+            let head = head(&last, by);
+            let next = next.clone();
+            Bytes(codec::encode(&Transition { head, next }))
+        };
+        let later = header(2, &next);
+        let certificate = signed(&later, 0, new);
+        let verdict = |transitions: &[Bytes]| {
+            followed(transitions, &known)
+                .and_then(|known| certified(&later, Some(0), &certificate, &known))
+                .map_err(|broken| broken.link)
+        };
+        assert_eq!(verdict(&[transition(old)]), Ok(()));
+        let refused = Err(Link::Certificate);
+        assert_eq!(verdict(&[]), refused, "left out");
+        assert_eq!(verdict(&[transition(&old[2..])]), refused, "two of four");
+        assert_eq!(verdict(&[transition(new)]), refused, "one that is none yet");
+        assert_eq!(verdict(&[Bytes(vec![0xf6])]), refused, "no change at all");
+    }
+
+    #[test]
+    fn a_certificate_holds_for_its_round_alone() {
+        let secrets: Vec<_> = (1..=4).map(|at| OperationSecret::new([at; 32])).collect();
+        let genesis = genesis(&secrets);
         let validators = Validators::of(&genesis);
         let turn = validators.newest().proposer(1, 0).unwrap();
         let header = Header {
@@ -412,17 +519,7 @@ mod tests {
             proposer: turn.account,
             ..Header::genesis(&genesis)
         };
-        let commit = Commit {
-            chain: header.chain,
-            height: 1,
-            round: 3,
-            header: header.cid(),
-        };
-        let sign = |secret: &OperationSecret| {
-            let signature = secret.sign(&commit.preimage()).0.to_vec();
-            (AccountId::of(&secret.public()), Bytes(signature))
-        };
-        let all: Vec<_> = secrets.iter().map(sign).collect();
+        let all = signed(&header, 3, &secrets);
         let link = |round, signatures| {
             certified(&header, round, signatures, &validators).map_err(|broken| broken.link)
         };

@@ -113,6 +113,7 @@ fn made(key: &Key) -> Made {
         block: codec::encode(&header).into(),
         round: None,
         certificate: None,
+        transitions: Vec::new(),
         anchor: Evidence::Bitcoin(evidence),
     };
     Made {

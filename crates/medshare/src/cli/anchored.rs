@@ -13,7 +13,7 @@ use serde_json::json;
 use share::node::Node as _;
 use std::path::{Path, PathBuf};
 
-use super::{anchor, context::Context, show};
+use super::{anchor, context::Context, proof::transitions_before, show};
 use crate::{
     exit::{Exit, Fault, Result},
     files,
@@ -66,9 +66,9 @@ pub struct TrustArgs {
 }
 
 /// Whether a file is a proof that ends in a public chain, as far as its first byte says:
-/// JSON, or a map of six.
+/// JSON, or a map of six and up to two more of which there is no need always.
 pub fn is_anchored(bytes: &[u8]) -> bool {
-    matches!(bytes.first(), Some(b'{' | 0xa6))
+    matches!(bytes.first(), Some(b'{' | 0xa6..=0xa8))
 }
 
 /// The file for an operation, checked.
@@ -100,13 +100,17 @@ pub fn prove(
             format!("the node's proof does not hold: {reason}"),
         )
     };
-    let head = found
-        .head
-        .verify(&Validators::of(genesis))
-        .map_err(|error| invalid(&error))?
-        .into_head();
+    let transitions = transitions_before(found.head.header.height, node)?;
+    let mut validators = Validators::of(genesis);
+    for transition in transitions.clone() {
+        let followed = validators.follow(transition);
+        followed.map_err(|error| invalid(&error))?;
+    }
+    let head = found.head.verify(&validators);
+    let head = head.map_err(|error| invalid(&error))?.into_head();
     let inclusion = node.inclusion(index, head.header.tree_size)?;
-    let proof = AnchoredProof::new(&leaf, inclusion, &head, args.certificate, found.evidence);
+    let proof = AnchoredProof::new(&leaf, inclusion, &head, args.certificate, found.evidence)
+        .led_by(&transitions);
     let anchored = proof
         .examine(genesis.chain())
         .map_err(|broken| invalid(&broken))?;
