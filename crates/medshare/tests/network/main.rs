@@ -74,11 +74,14 @@ fn a_network_is_made_whole_or_not_at_all() {
     fleet.run("", &alone).fails(3, "set consensus.listen");
 }
 
-#[test]
-fn a_node_that_is_no_validator_follows_and_proves() {
+/// A node that is no validator comes when the ledger has this many operations, while more are
+/// written.
+fn joins_late(most: usize) {
     let mut net = Validators::start(4);
-    let mut load = Load::new(&net, 2);
-    load.run(|| thread::sleep(Duration::from_secs(1)));
+    let mut load = Load::new(&net, 16);
+    while load.acknowledged() < most {
+        load.run(|| thread::sleep(Duration::from_secs(1)));
+    }
     let follower = net.follow();
     load.run(|| thread::sleep(Duration::from_secs(1)));
     let operations = load.finish();
@@ -92,6 +95,18 @@ fn a_node_that_is_no_validator_follows_and_proves() {
         let receipt = follower.receipt(operation.to_bytes().1).unwrap().unwrap();
         receipt.verify(&validators, operation).unwrap();
     }
+    net.replay();
+}
+
+#[test]
+fn a_node_that_is_no_validator_follows_and_proves() {
+    joins_late(50);
+}
+
+#[test]
+#[ignore = "the long form: cargo xtask chaos"]
+fn long_a_node_joins_after_ten_thousand_operations() {
+    joins_late(10_000);
 }
 
 #[test]
