@@ -2,11 +2,12 @@
 """Verifies an anchored proof file of medshare, offline, with nothing but Python's standard library.
 
 It shares no code with medshare: written from docs/anchors.md, RFC 9162, RFC 8032 with ZIP 215, the DAG-CBOR
-specification, Ethereum's yellow paper (RLP, the Merkle Patricia trie, Keccak), and for Bitcoin from SEC 1 and 2 and
-the formats that its nodes agree on. Numbers are ordinary Python integers: slow, and not for secrets.
+specification, Ethereum's yellow paper (RLP, the Merkle Patricia trie, Keccak), and for Bitcoin and EOS from SEC 1 and 2
+and the formats that their nodes agree on. Numbers are ordinary Python integers: slow, and not for secrets.
 
   verify.py FILE --genesis FILE --network NUMBER --contract ADDRESS --block HASH [--block HASH ...]
   verify.py FILE --genesis FILE --payer ADDRESS --block HASH [--block HASH ...]
+  verify.py FILE --genesis FILE --payer ACCOUNT --block ID [--block ID ...]
 
 Exit code 0 and a JSON object: every link holds. Exit code 1 and "broken link: NAME: why": the first that does not.
 """
@@ -526,6 +527,13 @@ def payer_of(version, inputs, outputs, lock):
     return payer if curve_signed(key, sha256d(text, lock, b"\x01\x00\x00\x00"), signature) else None
 
 
+def address_or_none(text):
+    try:
+        return payer_of_address(text)
+    except (ValueError, OverflowError):
+        return None
+
+
 def payer_of_address(text):
     """The hash in an address that is one of a key (P2PKH), of the public network or one for tests."""
     number = 0
@@ -537,12 +545,72 @@ def payer_of_address(text):
     return data[1:21]
 
 
+# --- EOS ------------------------------------------------------------------------------------------------------------
+
+
+def leb(number):
+    """A number in groups of seven bits, the lowest first."""
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    return bytes(out) + bytes([number])
+
+
+LETTERS = ".12345abcdefghijklmnopqrstuvwxyz"
+
+
+def eos_name(number):
+    """The text of a name of 64 bits: twelve letters of five bits, one of four."""
+    letters = [LETTERS[number >> (59 - 5 * at) & 31] for at in range(12)] + [LETTERS[number & 15]]
+    return "".join(letters).rstrip(".")
+
+
+def eos_transaction(data):
+    """Account and name of its one action, who authorises it, and what the action says."""
+    at = 10
+    while data[at] & 128:
+        at += 1
+    at += 1
+    if data[at + 1 : at + 4] != b"\x00\x00\x01":
+        raise ValueError("it has a delay, or other actions")
+    at += 4
+    account, action = (int.from_bytes(data[at + 8 * word : at + 8 * word + 8], "little") for word in range(2))
+    if data[at + 16] != 1:
+        raise ValueError("not one account authorises it")
+    actor = int.from_bytes(data[at + 17 : at + 25], "little")
+    at += 33
+    length = data[at]
+    if length > 127:
+        raise ValueError("the action says too much for an anchor")
+    said = data[at + 1 : at + 1 + length]
+    if len(data) != at + 1 + length + 1 or data[-1] != 0:
+        raise ValueError("something follows its action")
+    return account, eos_name(action), eos_name(actor), said
+
+
+def eos_root(leaf, index, path, savanna):
+    """The root that a path leads to; hashes of a pair are marked, unless the chain has Savanna's tree."""
+    node = leaf
+    for sibling in path:
+        right = index & 1
+        if not savanna:
+            marked = lambda value, bit: bytes([value[0] & 127 | bit << 7]) + value[1:]
+            if sibling != marked(sibling, 1 - right) or right and sibling == marked(node, 0):
+                return None
+            node = marked(node, right)
+        node = sha256(sibling, node) if right else sha256(node, sibling)
+        index >>= 1
+    return node if index == 0 else None
+
+
 # --- the file -------------------------------------------------------------------------------------------------------
 
 ANCHORED = keccak256(b"Anchored(bytes32,uint64,bytes32,uint64,uint64,bytes32)")
 SHAPES = {
     "ethereum": {"chain_id", "header", "transaction", "log", "receipt"},
     "bitcoin": {"header", "transaction", "index", "path"},
+    "eos": {"header", "cpu", "net", "transaction", "signatures", "index", "path"},
 }
 FIELDS = {"v", "leaf", "inclusion", "block", "certificate", "anchor"}
 HEADER = {"v", "chain", "height", "time", "previous", "first_leaf", "tree_size", "tree_root", "state_hash", "proposer"}
@@ -561,8 +629,10 @@ def from_json(text):
         anchor["header"] = unhex(anchor["header"])
         nodes = "receipt" if chain == "ethereum" else "path"
         anchor[nodes] = [unhex(node) for node in anchor[nodes]]
-        if chain == "bitcoin":
+        if chain != "ethereum":
             anchor["transaction"] = unhex(anchor["transaction"])
+        if chain == "eos":
+            anchor["signatures"] = unhex(anchor["signatures"])
     return file
 
 
@@ -602,10 +672,10 @@ def read(data):
     need(isinstance(file["anchor"], dict) and len(file["anchor"]) == 1, link, "anchor")
     (chain, anchor), = file["anchor"].items()
     need(chain in SHAPES and isinstance(anchor, dict) and set(anchor) == SHAPES[chain], link, "anchor")
-    numbers = {"chain_id", "index", "log"} | ({"transaction"} if chain == "ethereum" else set())
+    numbers = {"chain_id", "index", "log", "cpu", "net"} | ({"transaction"} if chain == "ethereum" else set())
     for name, value in anchor.items():
         if name in numbers:
-            need(number(value), link, "anchor")
+            need(number(value) and (name not in ("cpu", "net") or value < 1 << 32), link, "anchor")
         elif name in ("receipt", "path"):
             need(isinstance(value, list) and all(octets(node) for node in value), link, "anchor")
         else:
@@ -697,6 +767,35 @@ def in_bitcoin(anchor, ledger, header, head, given):
     return sha256d(anchor["header"])[::-1], facts, trusted
 
 
+def in_eos(anchor, ledger, header, head, given):
+    """The same."""
+    public, link = anchor["header"], "transaction"
+    need(len(public) >= 116, "header", "no header of a block")
+    hashes = anchor["path"] + [anchor["signatures"]]
+    need(all(len(node) == 32 for node in hashes), link, "a hash is not 32 bytes long")
+    sent = sha256(b"\x00", leb(len(anchor["transaction"])), anchor["transaction"], anchor["signatures"])
+    receipt = sha256(b"\x00", anchor["cpu"].to_bytes(4, "little"), leb(anchor["net"]), sent)
+    savanna = int.from_bytes(public[110:114], "little") == 1 << 31
+    root = eos_root(receipt, anchor["index"], anchor["path"], savanna)
+    need(root == public[46:78], link, "its receipt does not stand in the block at this index")
+    try:
+        _, action, actor, said = eos_transaction(anchor["transaction"])
+    except (ValueError, IndexError) as error:
+        raise Broken(link, f"no transaction of one action: {error!r}") from None
+    word = lambda value: value.to_bytes(8, "little")
+    expected = ledger + header["tree_root"] + word(header["tree_size"]) + word(header["height"]) + head
+    need(action == "anchor" and len(said) == 112, "action", "the action is no anchor")
+    need(said == expected, "action", "it anchors another block of a ledger")
+
+    def trusted():
+        need(actor in given.account, "trust", "another account authorised it than the ledger's payers")
+
+    before = int.from_bytes(public[14:18], "big")
+    height = (before + 1).to_bytes(4, "big")
+    facts = {"chain": "eos", "payer": actor, "number": before + 1}
+    return height + sha256(public)[4:], facts, trusted
+
+
 def verify(data, genesis_bytes, given):
     file = read(data)
     genesis = uncbor(genesis_bytes, "genesis")
@@ -719,7 +818,7 @@ def verify(data, genesis_bytes, given):
     need(root is not None and root == header["tree_root"], "inclusion", "it leads to another root")
 
     (chain, anchor), = file["anchor"].items()
-    check = {"ethereum": in_ethereum, "bitcoin": in_bitcoin}[chain]
+    check = {"ethereum": in_ethereum, "bitcoin": in_bitcoin, "eos": in_eos}[chain]
     block, facts, trusted = check(anchor, ledger, header, sha256(file["block"]), given)
 
     if file["certificate"] is not None:
@@ -748,9 +847,10 @@ def main():
     parser.add_argument("--genesis", required=True, help="the ledger's genesis object")
     parser.add_argument("--network", type=int, help="number of the Ethereum network")
     parser.add_argument("--contract", type=digits, help="address of the ledger's contract")
-    parser.add_argument("--payer", type=payer_of_address, action="append", help="address whose anchors in Bitcoin count")
+    parser.add_argument("--payer", action="append", help="address or account whose anchors in Bitcoin or EOS count")
     parser.add_argument("--block", required=True, type=digits, action="append", help="hash of a block to trust")
     given = parser.parse_args()
+    given.account, given.payer = given.payer or [], [payer for payer in map(address_or_none, given.payer or []) if payer]
     with open(given.file, "rb") as file, open(given.genesis, "rb") as genesis:
         data, genesis_bytes = file.read(1 << 20), genesis.read(1 << 20)
     try:

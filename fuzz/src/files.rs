@@ -4,6 +4,7 @@
 use anchor::{
     AnchoredProof, Evidence,
     bitcoin::{BitcoinEvidence, Payer},
+    eos::{EosEvidence, Name},
     ethereum::EthereumEvidence,
 };
 
@@ -69,6 +70,18 @@ pub const FILES: Target = Target {
         Decoder {
             name: "payer",
             run: |bytes| text(bytes, |text| text.parse::<Payer>().is_ok()),
+        },
+        Decoder {
+            name: "eos-transaction",
+            run: anchor::eos::verify::reads,
+        },
+        Decoder {
+            name: "eos-block",
+            run: anchor::eos::verify::reads_block,
+        },
+        Decoder {
+            name: "eos-name",
+            run: |bytes| text(bytes, |text| text.parse::<Name>().is_ok()),
         },
         Decoder {
             name: "ticket",
@@ -191,12 +204,15 @@ fn seeds() -> Vec<Vec<u8>> {
         base::operation::Role::Agent,
     )));
     seeds.extend(proof());
-    for evidence in [in_ethereum(), in_bitcoin()] {
+    for evidence in [in_ethereum(), in_bitcoin(), in_eos()] {
         let proof = anchored(evidence);
         seeds.extend(proof.iter().map(AnchoredProof::to_bytes));
         seeds.extend(proof.iter().map(|proof| proof.to_json().into_bytes()));
     }
     seeds.push(transaction());
+    seeds.push(action());
+    seeds.extend([EOS_BLOCK, EOS_EMPTY].map(<[u8]>::to_vec));
+    seeds.push(b"eosio.token".to_vec());
     seeds.push(b"mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn".to_vec());
     let bytes = || vec![1, 2, 3].into();
     seeds.push(base::codec::encode(&status));
@@ -288,6 +304,27 @@ fn in_bitcoin() -> Option<Evidence> {
     }))
 }
 
+/// A transaction, alone in its block.
+fn in_eos() -> Option<Evidence> {
+    Some(Evidence::Eos(EosEvidence {
+        header: vec![1; 116].into(),
+        cpu: 100,
+        net: 27,
+        transaction: action().into(),
+        signatures: vec![2; 32].into(),
+        index: 0,
+        path: vec![vec![0x83; 32].into()],
+    }))
+}
+
+/// One action that anchors, of one account.
+fn action() -> Vec<u8> {
+    let anchor = 0x34d0_da5c_0000_0000_u64.to_le_bytes();
+    let begin = [&[9; 10][..], &[64, 20, 0, 0, 1], &[1; 8], &anchor];
+    let end = [&[1][..], &[2; 16], &[112], &[7; 112], &[0]];
+    [begin.concat(), end.concat()].concat()
+}
+
 /// One input and two outputs.
 fn transaction() -> Vec<u8> {
     let script = [&[2, 0x30, 1, 33][..], &[2; 33]].concat();
@@ -315,5 +352,22 @@ const BUNDLE: &[u8] = br#"{"resourceType":"Bundle","type":"collection","entry":[
  {"fullUrl":"urn:x","resource":{"resourceType":"Patient","name":[{"family":"M\u00fcller"}]}}]}
 "#;
 
+/// A block of a node for tests, which holds nothing.
+const EOS_EMPTY: &[u8] = br#"{"timestamp":"2026-11-29T21:42:38.000","producer":"eosio","confirmed":0,
+ "previous":"000000028380a22df14b22ac0d9f5ffec71dbab3ebdb1541a2d56421b6007762",
+ "transaction_mroot":"0000000000000000000000000000000000000000000000000000000000000000",
+ "action_mroot":"d49a03c91f352ab3a2e998018ae7517f5b622e5e83c37aad2e4d9d9345932831","schedule_version":0,
+ "header_extensions":[],"producer_signature":"SIG_K1_","transactions":[],"block_extensions":[]}"#;
+/// With a transaction of each kind, whose root no header has.
+const EOS_BLOCK: &[u8] = br#"{"timestamp":"2026-11-29T21:42:38.500","producer":"eosio","confirmed":0,
+ "previous":"000000028380a22df14b22ac0d9f5ffec71dbab3ebdb1541a2d56421b6007762",
+ "transaction_mroot":"0000000000000000000000000000000000000000000000000000000000000000",
+ "action_mroot":"d49a03c91f352ab3a2e998018ae7517f5b622e5e83c37aad2e4d9d9345932831","schedule_version":0,
+ "header_extensions":[[1,"00ff"]],"transactions":[
+ {"status":"executed","cpu_usage_us":100,"net_usage_words":9,"trx":[1,{"signatures":[
+ "SIG_K1_K63TRARUPSkEUMEBTofAcUjD3Fz87HXjtpmKHeHM4gALyrsHznN2SSPuvpR9qYqfnWc7ibrFGZLeXk1e2dWmtb2jP5Pc4D"],
+ "compression":"none","packed_context_free_data":"","packed_trx":"0102"}]},
+ {"status":"executed","cpu_usage_us":1,"net_usage_words":0,"trx":
+ "d49a03c91f352ab3a2e998018ae7517f5b622e5e83c37aad2e4d9d9345932831"}]}"#;
 const CONFIG: &[u8] =
     b"[node]\naddress = \"http://127.0.0.1:7878\"\ntimeout-seconds = 5\n[output]\njson = true\n";

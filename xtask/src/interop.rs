@@ -62,18 +62,19 @@ pub(crate) fn chains(tally: &mut Tally, only: Option<&str>) -> Result<()> {
     if had(tally, "solc").is_some() {
         contracts::check()?;
     }
-    let (anvil, bitcoind) = (had(tally, "anvil"), had(tally, "bitcoind"));
+    let [anvil, bitcoind, nodeos] = ["anvil", "bitcoind", "nodeos"].map(|name| had(tally, name));
     let mut words = CHAINS.to_vec();
     words.extend(only);
     for (there, skipped) in [
         (anvil.is_some(), IN_ETHEREUM.as_slice()),
         (bitcoind.is_some(), IN_BITCOIN.as_slice()),
+        (nodeos.is_some(), IN_EOS.as_slice()),
     ] {
         if !there {
             words.extend(skipped.iter().flat_map(|name| ["--skip", *name]));
         }
     }
-    let components: Vec<Component> = anvil.into_iter().chain(bitcoind).collect();
+    let components: Vec<Component> = [anvil, bitcoind, nodeos].into_iter().flatten().collect();
     if components.is_empty() {
         return Ok(());
     }
@@ -108,9 +109,10 @@ pub(crate) const CHAINS: [&str; 8] = [
     "--",
 ];
 
-/// What the names of tests hold that need a node of Ethereum, or of Bitcoin.
+/// What the names of tests hold that need a node of Ethereum, of Bitcoin, or of EOS.
 const IN_ETHEREUM: [&str; 3] = ["ethereum", "contract::", "gas::"];
-const IN_BITCOIN: [&str; 2] = ["bitcoin", "cost::"];
+const IN_BITCOIN: [&str; 1] = ["bitcoin"];
+const IN_EOS: [&str; 1] = ["eos"];
 
 /// The store beside the programs, and a node on a Kubo.
 const TESTS: [[&str; 6]; 2] = [

@@ -2,8 +2,8 @@
 //!
 //! A transaction is signed first and sent later, so that who sends it can make it durable in
 //! between. All transactions of one anchor use one *slot* of the sending key (a nonce, an
-//! output): the chain takes at most one of them, however often and in whichever order they
-//! are sent.
+//! output), or each is made when those before it are over: the chain takes at most one of them,
+//! however often and in whichever order they are sent.
 
 use base::{Digest, Millis};
 use serde::{Deserialize, Serialize};
@@ -24,17 +24,20 @@ pub enum Chain {
     Ethereum,
     /// Bitcoin, and its networks for tests.
     Bitcoin,
+    /// EOS, and every network that speaks as it does (Antelope).
+    Eos,
 }
 
 impl Chain {
     /// Every chain there is.
-    pub const ALL: [Self; 2] = [Self::Ethereum, Self::Bitcoin];
+    pub const ALL: [Self; 3] = [Self::Ethereum, Self::Bitcoin, Self::Eos];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ethereum => "ethereum",
             Self::Bitcoin => "bitcoin",
+            Self::Eos => "eos",
         }
     }
 
@@ -43,6 +46,7 @@ impl Chain {
         match self {
             Self::Ethereum => "gwei",
             Self::Bitcoin => "sat",
+            Self::Eos => "µs",
         }
     }
 
@@ -51,6 +55,7 @@ impl Chain {
         match self {
             Self::Ethereum => cfg!(feature = "ethereum"),
             Self::Bitcoin => cfg!(feature = "bitcoin"),
+            Self::Eos => cfg!(feature = "eos"),
         }
     }
 }
@@ -63,7 +68,7 @@ impl fmt::Display for Chain {
 
 /// No chain has this name.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
-#[error("there is no chain {0:?}; known: ethereum, bitcoin")]
+#[error("there is no chain {0:?}; known: ethereum, bitcoin, eos")]
 pub struct UnknownChain(String);
 
 impl FromStr for Chain {
@@ -83,10 +88,11 @@ pub struct Attempt {
     pub bytes: Bytes,
     /// Its name on the chain.
     pub id: Digest,
-    /// The nonce of the key that it uses up; 0 where the bytes name the outputs that are.
+    /// The nonce of the key that it uses up; 0 where the bytes name the outputs that are; the
+    /// last block that cannot hold it where a time ends it.
     pub slot: u64,
     /// Most that is paid for a unit of work: wei for a unit of gas, satoshi for 1,000 virtual
-    /// bytes.
+    /// bytes; where none is, the most units.
     pub fee: u64,
     /// The part of it that goes to who includes the transaction.
     pub tip: u64,

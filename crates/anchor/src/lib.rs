@@ -2,20 +2,21 @@
 //!
 //! - [`Checkpoint`] is what an anchor says.
 //! - [`PublicChain`] is a chain: one small trait, one folder for each ([`ethereum`],
-//!   [`bitcoin`]), a cargo feature each.
+//!   [`bitcoin`], [`eos`]), a cargo feature each.
 //! - [`Service`] anchors by time or count, whatever dies in between; [`Journal`] is what it
 //!   remembers.
 //! - [`AnchoredProof`] is a file that shows offline that an operation was anchored.
 //!
-//! Source: protocol page of the project ("The log"), docs/anchors.md, docs/adr/0019 and 0024.
+//! Source: protocol page of the project ("The log"), docs/anchors.md, docs/adr/0019, 0024 and 0025.
 //! The crate refuses to know who calls it, what an operation says, and consensus.
 
 pub mod bitcoin;
 mod bytes;
 mod chain;
 mod checkpoint;
-#[cfg(any(feature = "bitcoin", feature = "ethereum"))]
+#[cfg(any(feature = "bitcoin", feature = "eos", feature = "ethereum"))]
 mod endpoint;
+pub mod eos;
 pub mod ethereum;
 mod journal;
 mod proof;
@@ -26,7 +27,7 @@ pub use chain::{
     Attempt, BadKey, Chain, Order, Place, PublicChain, Seen, Standing, Trouble, UnknownChain,
 };
 pub use checkpoint::{Checkpoint, Mark};
-#[cfg(any(feature = "bitcoin", feature = "ethereum"))]
+#[cfg(any(feature = "bitcoin", feature = "eos", feature = "ethereum"))]
 pub use endpoint::{BadEndpoint, Endpoint};
 pub use journal::{Entry, Journal, JournalError, State, TABLES_VERSION};
 pub use proof::{Anchored, AnchoredProof, Broken, By, Evidence, Link, Stood, Trust};

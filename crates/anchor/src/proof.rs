@@ -16,6 +16,7 @@ use crate::{
     bytes::Bytes,
     chain::Chain,
     checkpoint::Checkpoint,
+    eos::{self, EosEvidence, EosTrust},
     ethereum::{self, EthereumEvidence, EthereumTrust},
 };
 
@@ -53,6 +54,8 @@ pub enum Evidence {
     Ethereum(EthereumEvidence),
     /// An output of a transaction of one of our keys.
     Bitcoin(BitcoinEvidence),
+    /// An action that one of our accounts authorised.
+    Eos(EosEvidence),
 }
 
 impl Evidence {
@@ -61,6 +64,7 @@ impl Evidence {
         match self {
             Self::Ethereum(_) => Chain::Ethereum,
             Self::Bitcoin(_) => Chain::Bitcoin,
+            Self::Eos(_) => Chain::Eos,
         }
     }
 
@@ -72,6 +76,8 @@ impl Evidence {
             Self::Ethereum(evidence) => ethereum::verify::stood(evidence, checkpoint),
             #[cfg(feature = "bitcoin")]
             Self::Bitcoin(evidence) => bitcoin::verify::stood(evidence, checkpoint),
+            #[cfg(feature = "eos")]
+            Self::Eos(evidence) => eos::verify::stood(evidence, checkpoint),
             #[allow(unreachable_patterns)]
             other => {
                 let _ = checkpoint;
@@ -98,6 +104,8 @@ pub struct Trust<'a> {
     pub ethereum: Option<&'a EthereumTrust>,
     /// What is known of Bitcoin.
     pub bitcoin: Option<&'a BitcoinTrust>,
+    /// What is known of EOS.
+    pub eos: Option<&'a EosTrust>,
 }
 
 /// The links of a proof, from the operation outward.
@@ -125,6 +133,8 @@ pub enum Link {
     Output,
     /// Who signed the transaction.
     Payer,
+    /// The transaction's action anchors the ledger's block.
+    Action,
     /// The public block is one that the verifier trusts.
     Trust,
 }
@@ -143,6 +153,7 @@ impl fmt::Display for Link {
             Self::Transaction => "transaction",
             Self::Output => "output",
             Self::Payer => "payer",
+            Self::Action => "action",
             Self::Trust => "trust",
         })
     }
@@ -206,6 +217,8 @@ pub enum By {
     Ethereum(ethereum::Contract),
     /// This key's.
     Bitcoin(bitcoin::Payer),
+    /// This account's.
+    Eos(eos::Name),
 }
 
 impl Stood {
@@ -214,6 +227,7 @@ impl Stood {
         match self.by {
             By::Ethereum(_) => Chain::Ethereum,
             By::Bitcoin(_) => Chain::Bitcoin,
+            By::Eos(_) => Chain::Eos,
         }
     }
 }
@@ -393,6 +407,9 @@ fn trusted(stood: &Stood, trust: &Trust<'_>) -> Result<(), Broken> {
         By::Bitcoin(payer) => trust
             .bitcoin
             .map(|known| (known.distrusts(payer), &known.blocks)),
+        By::Eos(actor) => trust
+            .eos
+            .map(|known| (known.distrusts(*actor), &known.blocks)),
     };
     let (chain, block) = (stood.chain(), stood.block);
     let reason = match known {

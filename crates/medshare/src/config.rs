@@ -4,7 +4,7 @@
 
 mod anchor;
 
-pub use anchor::{AnchorConfig, BitcoinConfig, EthereumConfig};
+pub use anchor::{AnchorConfig, BitcoinConfig, EosConfig, EthereumConfig};
 
 use base::Version;
 use serde::{Deserialize, Serialize};

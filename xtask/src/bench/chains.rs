@@ -23,11 +23,13 @@ struct Figure {
 enum Cost {
     Gas(u64),
     Bytes { size: u64, sat: u64 },
+    Resources { size: u64, cpu: u64, net: u64 },
 }
 
 pub(super) fn run() -> Result<()> {
     let anvil = components::component("anvil")?;
     let bitcoind = components::component("bitcoind")?;
+    let nodeos = components::component("nodeos")?;
     let mut command = run::cargo();
     command
         .args(["test", "--locked"])
@@ -35,6 +37,7 @@ pub(super) fn run() -> Result<()> {
         .args(["--nocapture", "--test-threads=1", "gas::", "cost::"])
         .envs(anvil.variables)
         .envs(bitcoind.variables)
+        .envs(nodeos.variables)
         .stdout(Stdio::piped());
     let mut child = command.spawn()?;
     let mut figures = Vec::new();
@@ -45,9 +48,10 @@ pub(super) fn run() -> Result<()> {
         bail!("the measurement failed");
     }
     let section = format!(
-        "{}\n{}",
+        "{}\n{}\n{}",
         ethereum(&figures, &anvil.version)?,
-        bitcoin(&figures, &bitcoind.version)?
+        bitcoin(&figures, &bitcoind.version)?,
+        eos(&figures, &nodeos.version)?
     );
     println!("{section}");
     document::write(document::PERFORMANCE, "chains", &section)?;
@@ -58,9 +62,14 @@ pub(super) fn run() -> Result<()> {
 fn figure(line: &str) -> Option<Figure> {
     let told: Value = serde_json::from_str(&line[line.find('{')?..]).ok()?;
     let number = |name| told[name].as_u64();
-    let cost = match number("gas") {
-        Some(gas) => Cost::Gas(gas),
-        None => Cost::Bytes {
+    let cost = match (number("gas"), number("cpu")) {
+        (Some(gas), _) => Cost::Gas(gas),
+        (None, Some(cpu)) => Cost::Resources {
+            size: number("size")?,
+            cpu,
+            net: number("net")?,
+        },
+        (None, None) => Cost::Bytes {
             size: number("bytes")?,
             sat: number("sat")?,
         },
@@ -75,7 +84,7 @@ fn figure(line: &str) -> Option<Figure> {
 fn ethereum(figures: &[Figure], node: &str) -> Result<String> {
     let gas = figures.iter().filter_map(|figure| match figure.cost {
         Cost::Gas(gas) => Some((figure, gas)),
-        Cost::Bytes { .. } => None,
+        Cost::Bytes { .. } | Cost::Resources { .. } => None,
     });
     let stored = gas
         .clone()
@@ -125,6 +134,33 @@ fn bitcoin(figures: &[Figure], node: &str) -> Result<String> {
     }
     if !measured {
         bail!("nothing was measured in Bitcoin");
+    }
+    Ok(text)
+}
+
+fn eos(figures: &[Figure], node: &str) -> Result<String> {
+    let mut text = format!(
+        "EOS, beside {node}: bytes of the transaction, words of 8 bytes of bandwidth that its receipt charges, and \
+         microseconds of CPU time, which who makes the block measures: the least of five, 100 at least by the \
+         network's rules.\n\n\
+         | records | bytes | words | µs of CPU | bytes of bandwidth of a record | µs of a record |\n\
+         | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+    );
+    let mut measured = false;
+    for figure in figures {
+        if let Cost::Resources { size, cpu, net } = figure.cost {
+            measured = true;
+            let each = |all: u64| short(all as f64 / figure.batch as f64);
+            let (bytes, time) = (each(net * 8), each(cpu));
+            writeln!(
+                text,
+                "| {} | {size} | {net} | {cpu} | {bytes} | {time} |",
+                figure.batch
+            )?;
+        }
+    }
+    if !measured {
+        bail!("nothing was measured in EOS");
     }
     Ok(text)
 }

@@ -11,6 +11,7 @@ mod go;
 mod helia;
 mod kubo;
 mod mutants;
+mod nodeos;
 mod npm;
 
 use anyhow::{Context, Result, bail};
@@ -46,6 +47,7 @@ const ALL: &[(&str, &str, Install)] = &[
     ),
     ("anvil", "interop chains: Ethereum", chains::anvil),
     ("bitcoind", "interop chains: Bitcoin", bitcoind::install),
+    ("nodeos", "interop chains: EOS", nodeos::install),
     (
         "solc",
         "interop chains: the contract compiled again",
@@ -91,6 +93,7 @@ struct Pins {
     cargo_mutants: mutants::Pin,
     chains: chains::Pin,
     bitcoind: bitcoind::Pin,
+    nodeos: nodeos::Pin,
     cometbft: go::Program,
 }
 

@@ -140,6 +140,7 @@ fn a_proof_of_one_of_a_million_operations_is_small_and_quick() {
         validators: None,
         ethereum: None,
         bitcoin: Some(&known),
+        eos: None,
     };
     let bytes = proof.to_bytes();
     let mut fastest = Duration::MAX;

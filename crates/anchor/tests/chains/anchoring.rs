@@ -14,15 +14,17 @@ use std::{
 
 use crate::{
     in_each_chain,
-    rig::{InBitcoin, InEthereum, Known, Rig, bitcoin_key, ethereum_key, step},
+    rig::{Known, Rig, step},
+    rigs::{ACTORS, InBitcoin, InEos, InEthereum, bitcoin_key, eos_name as name, ethereum_key},
     world::{SCHEDULE, T0, World},
 };
 
 in_each_chain!(
     a_thousand_operations_are_anchored_in_batches_and_each_is_proved,
     a_single_operation_is_anchored_when_its_time_has_come,
-    two_nodes_anchor_and_both_can_prove,
+    of_two_nodes_one_anchors_and_both_can_prove,
 );
+crate::where_transactions_compete!(two_nodes_that_begin_at_once_both_can_prove);
 
 fn a_thousand_operations_are_anchored_in_batches_and_each_is_proved<R: Rig>() {
     let world = World::new();
@@ -108,9 +110,8 @@ fn a_single_operation_is_anchored_when_its_time_has_come<R: Rig>() {
     assert_eq!(rig.anchored().len(), 3);
 }
 
-/// Two nodes of one consortium, each with a key of its own: one anchor each time, unless both
-/// begin at once and the chain has no contract that refuses one.
-fn two_nodes_anchor_and_both_can_prove<R: Rig>() {
+/// Two nodes of one consortium, each with a key of its own: one anchor each time.
+fn of_two_nodes_one_anchors_and_both_can_prove<R: Rig>() {
     let world = World::new();
     let rig = R::start(&world);
     let (first, second) = (world.journal("first.redb"), world.journal("second.redb"));
@@ -129,8 +130,21 @@ fn two_nodes_anchor_and_both_can_prove<R: Rig>() {
     assert_eq!(step(&world, &mut two, T0).unwrap(), Next::Idle);
     assert_eq!(two.report(T0).unwrap().cost, 0);
     assert_eq!(rig.paid(1), 0);
+    assert_eq!(rig.anchored(), [100]);
+    for journal in [&first, &second] {
+        let proof = world.prove(R::CHAIN, journal, 50, false);
+        proof.examine(world.chain()).unwrap();
+    }
+}
 
-    // Both at once: neither sees the other's before both are in one block.
+/// Neither sees the other's before both are in one block: the chain has both, unless there is a
+/// contract that refuses one.
+fn two_nodes_that_begin_at_once_both_can_prove<R: Rig>() {
+    let world = World::new();
+    let rig = R::start(&world);
+    let (first, second) = (world.journal("first.redb"), world.journal("second.redb"));
+    let mut one = rig.service(&world, &first, 0);
+    let mut two = rig.service(&world, &second, 1);
     rig.hold();
     world.grow(100);
     assert_eq!(step(&world, &mut one, T0).unwrap(), Next::Begun);
@@ -140,19 +154,19 @@ fn two_nodes_anchor_and_both_can_prove<R: Rig>() {
         step(&world, &mut one, T0).unwrap();
         step(&world, &mut two, T0).unwrap();
     }
-    let anchored = if R::ONCE { 2 } else { 3 };
-    assert_eq!(rig.anchored(), [100, 200, 200][..anchored]);
+    let anchored = if R::ONCE { 1 } else { 2 };
+    assert_eq!(rig.anchored(), [100, 100][..anchored]);
     let reports = [&one, &two].map(|service| service.report(T0).unwrap());
     for report in &reports {
-        assert_eq!((report.anchors, report.open), (2, 0), "{reports:?}");
+        assert_eq!((report.anchors, report.open), (1, 0), "{reports:?}");
         assert!(report.cost > 0, "{reports:?}");
     }
     for journal in [&first, &second] {
-        let proof = world.prove(R::CHAIN, journal, 150, false);
+        let proof = world.prove(R::CHAIN, journal, 50, false);
         let stood = proof.examine(world.chain()).unwrap().stood;
-        assert!(!matches!(stood.by, By::Ethereum(contract) if contract.sequence != 2));
+        assert!(!matches!(stood.by, By::Ethereum(contract) if contract.sequence != 1));
     }
-    assert!(first.covering(R::CHAIN, 200).unwrap().is_none());
+    assert!(first.covering(R::CHAIN, 100).unwrap().is_none());
 }
 
 #[test]
@@ -185,6 +199,19 @@ fn the_script_that_shares_no_code_verifies_what_stands_in_bitcoin() {
     for coin in crate::spending::coins(&rig.node, &address) {
         let moved = crate::spending::moved(&coin, &crate::anvil::KEYS[2]);
         rig.node.call("sendrawtransaction", json!([moved, 0]));
+    }
+    the_script_verifies_in_company(&world, &rig);
+}
+
+#[test]
+fn the_script_that_shares_no_code_verifies_what_stands_in_eos() {
+    let world = World::new();
+    let rig = InEos::start(&world);
+    // Nothing is in a block until all are sent.
+    rig.hold();
+    for number in 0..40_u8 {
+        rig.node
+            .junk(ACTORS[2], &[number; 40], &crate::anvil::KEYS[2]);
     }
     the_script_verifies_in_company(&world, &rig);
 }
@@ -232,6 +259,7 @@ fn the_script_verifies_in_company<R: Rig>(world: &World, rig: &R) {
     let longer = match &proof.anchor {
         Evidence::Ethereum(_) => 0,
         Evidence::Bitcoin(evidence) => 12 - evidence.path.len(),
+        Evidence::Eos(evidence) => 12 - evidence.path.len(),
     };
     let length = proof.to_bytes().len() + (20 - proof.inclusion.path.len() + longer) * 34;
     println!(
@@ -247,6 +275,7 @@ fn length(proof: &AnchoredProof) -> usize {
     match &proof.anchor {
         Evidence::Ethereum(evidence) => evidence.receipt.len(),
         Evidence::Bitcoin(evidence) => evidence.path.len(),
+        Evidence::Eos(evidence) => evidence.path.len(),
     }
 }
 
@@ -255,6 +284,7 @@ fn others(known: &Known) -> Vec<Known> {
     let same = |known: &Known| Known {
         ethereum: known.ethereum.clone(),
         bitcoin: known.bitcoin.clone(),
+        eos: known.eos.clone(),
     };
     let (mut blocks, mut hands) = (same(known), same(known));
     if let (Some(blocks), Some(hands)) = (&mut blocks.ethereum, &mut hands.ethereum) {
@@ -264,6 +294,10 @@ fn others(known: &Known) -> Vec<Known> {
     if let (Some(blocks), Some(hands)) = (&mut blocks.bitcoin, &mut hands.bitcoin) {
         blocks.blocks.truncate(1);
         hands.payers = vec![bitcoin_key(2).payer()];
+    }
+    if let (Some(blocks), Some(hands)) = (&mut blocks.eos, &mut hands.eos) {
+        blocks.blocks.truncate(1);
+        hands.actors = vec![name(ACTORS[2])];
     }
     vec![blocks, hands]
 }

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use crate::{
     anvil::Anvil,
-    rig::{InEthereum, Rig as _, ethereum_key as key},
+    rig::Rig as _,
+    rigs::{InEthereum, ethereum_key as key},
     world::World,
 };
 

@@ -91,13 +91,13 @@ fn each_field_that_is_altered_breaks_a_link_that_is_named<R: Rig>() {
 
 /// Which links an altered field may break: its own, or the next that depends on it.
 fn links<R: Rig>(path: &[String]) -> &'static [Link] {
-    use Link::{Block, Certificate, Event, Format, Inclusion, Operation, Output};
+    use Link::{Action, Block, Certificate, Event, Format, Inclusion, Operation, Output};
     let names: Vec<&str> = path.iter().map(String::as_str).collect();
     match names.as_slice() {
         ["v", ..] => &[Format],
         ["leaf", ..] => &[Operation, Inclusion],
         ["inclusion", ..] => &[Format, Inclusion],
-        ["block", ..] => &[Block, Inclusion, Certificate, Event, Output],
+        ["block", ..] => &[Block, Inclusion, Certificate, Event, Output, Action],
         ["certificate", ..] => &[Format, Certificate],
         ["anchor", _, field, ..] => R::links(field),
         _ => &[Format],

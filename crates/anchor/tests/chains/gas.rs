@@ -13,7 +13,8 @@ use serde_json::json;
 use crate::{
     anvil::{Anvil, number},
     contract::{receipt, send},
-    rig::{InEthereum, Rig as _, ethereum_key as key},
+    rig::Rig as _,
+    rigs::{InEthereum, ethereum_key as key},
     world::World,
 };
 

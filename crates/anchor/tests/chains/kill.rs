@@ -82,7 +82,7 @@ fn anchors_until_final<R: Rig>() {
     };
     let journal = world.journal("anchors.redb");
     let mut service = Service::new(Box::new(chain), &journal, SCHEDULE, T0);
-    for _ in 0..12 {
+    for _ in 0..R::ROUNDS.max(12) {
         let next = step(&world, &mut service, T0).unwrap();
         let size = journal
             .newest_final(R::CHAIN)

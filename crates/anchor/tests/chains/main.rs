@@ -7,28 +7,48 @@ mod anvil;
 mod bitcoind;
 mod contract;
 mod cost;
+mod eos;
 mod faults;
 mod forge;
 mod gas;
 mod http;
 mod kill;
+mod nodeos;
 mod reorg;
 mod rig;
+mod rigs;
 mod spending;
 mod world;
 
 /// Tests that are the same for each chain: a function of a [`rig::Rig`] becomes a test
-/// `ethereum::name` and a test `bitcoin::name`.
+/// `ethereum::name`, a test `bitcoin::name` and a test `eos::name`.
 macro_rules! in_each_chain {
     ($($test:ident),* $(,)?) => {
         mod ethereum {
             $(#[test]
-            fn $test() { super::$test::<crate::rig::InEthereum>(); })*
+            fn $test() { super::$test::<crate::rigs::InEthereum>(); })*
         }
         mod bitcoin {
             $(#[test]
-            fn $test() { super::$test::<crate::rig::InBitcoin>(); })*
+            fn $test() { super::$test::<crate::rigs::InBitcoin>(); })*
+        }
+        mod eos {
+            $(#[test]
+            fn $test() { super::$test::<crate::rigs::InEos>(); })*
         }
     };
 }
-pub(crate) use in_each_chain;
+/// The same for chains in which one transaction can take another's place.
+macro_rules! where_transactions_compete {
+    ($($test:ident),* $(,)?) => {
+        mod competing {
+            $(mod $test {
+                #[test]
+                fn ethereum() { super::super::$test::<crate::rigs::InEthereum>(); }
+                #[test]
+                fn bitcoin() { super::super::$test::<crate::rigs::InBitcoin>(); }
+            })*
+        }
+    };
+}
+pub(crate) use {in_each_chain, where_transactions_compete};

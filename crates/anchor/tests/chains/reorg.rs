@@ -5,7 +5,8 @@ use serde_json::json;
 
 use crate::{
     in_each_chain,
-    rig::{InBitcoin, InEthereum, Rig, step},
+    rig::{Competing, Rig, step},
+    rigs::{InBitcoin, InEthereum},
     spending,
     world::{CONFIRMATIONS, T0, World},
 };
@@ -13,12 +14,12 @@ use crate::{
 in_each_chain!(
     an_anchor_that_a_reorganisation_takes_away_is_sent_again,
     even_one_that_was_deep_enough_and_several_in_their_order,
-    what_went_to_something_else_makes_one_void_and_not_the_next,
 );
+crate::where_transactions_compete!(what_went_to_something_else_makes_one_void_and_not_the_next);
 
 fn an_anchor_that_a_reorganisation_takes_away_is_sent_again<R: Rig>() {
     let world = World::new();
-    let rig = R::start(&world);
+    let mut rig = R::start(&world);
     let journal = world.journal("anchors.redb");
     let mut service = rig.service(&world, &journal, 0);
     rig.mine(10);
@@ -39,7 +40,7 @@ fn an_anchor_that_a_reorganisation_takes_away_is_sent_again<R: Rig>() {
 
 fn even_one_that_was_deep_enough_and_several_in_their_order<R: Rig>() {
     let world = World::new();
-    let rig = R::start(&world);
+    let mut rig = R::start(&world);
     let journal = world.journal("anchors.redb");
     let mut service = rig.service(&world, &journal, 0);
     rig.mine(20);
@@ -61,7 +62,7 @@ fn even_one_that_was_deep_enough_and_several_in_their_order<R: Rig>() {
         journal.covering(R::CHAIN, 5).unwrap().is_none(),
         "nobody is shown it meanwhile"
     );
-    for _ in 0..2 * CONFIRMATIONS {
+    for _ in 0..R::ROUNDS {
         rig.mine(1);
         step(&world, &mut service, T0).unwrap();
     }
@@ -72,7 +73,7 @@ fn even_one_that_was_deep_enough_and_several_in_their_order<R: Rig>() {
 }
 
 /// Somebody uses the key by hand while an anchor waits: that anchor is void, the next is not.
-fn what_went_to_something_else_makes_one_void_and_not_the_next<R: Rig>() {
+fn what_went_to_something_else_makes_one_void_and_not_the_next<R: Competing>() {
     let world = World::new();
     let rig = R::start(&world);
     let journal = world.journal("anchors.redb");

@@ -1,8 +1,12 @@
 //! `medshare anchor`: the keys that pay, the contract, and how a node's anchors stand.
 
+#[cfg(feature = "eos")]
+mod eos;
 #[cfg(feature = "ethereum")]
 mod ethereum;
 mod key;
+#[cfg(any(feature = "eos", feature = "ethereum"))]
+mod table;
 
 use anchor::Chain;
 use clap::Subcommand;
@@ -20,9 +24,10 @@ pub enum AnchorCommand {
 Examples:
   medshare anchor key --home ~/node                # then give that address some coins
   medshare anchor key --chain bitcoin --home ~/node
+  medshare anchor key --chain eos --home ~/node    # then put that key into an account's permission
   medshare anchor key --import key.hex --home ~/node")]
     Key {
-        /// The chain: ethereum or bitcoin
+        /// The chain: ethereum, bitcoin or eos
         #[arg(long, value_name = "CHAIN", default_value_t = Chain::Ethereum)]
         chain: Chain,
         /// Take the key, 64 hexadecimal digits, from this file (- for standard input)
@@ -33,10 +38,12 @@ Examples:
         #[arg(long, value_name = "NAME")]
         network: Option<String>,
     },
-    /// Put the ledger's contract on Ethereum, and [anchor.ethereum] into config.toml
+    /// Put the ledger's contract on Ethereum, or our ABI on an account of EOS, and
+    /// [anchor.ethereum] or [anchor.eos] into config.toml
     #[command(after_help = "\
-Example:
+Examples:
   medshare anchor deploy --endpoint http://127.0.0.1:8545 --home ~/node
+  medshare anchor deploy --chain eos --account medshareacct --endpoint http://127.0.0.1:8888 --home ~/node
   medshare node run --home ~/node                  # anchors from now on")]
     Deploy(DeployArgs),
     /// Print how the running node's anchors stand, and what they cost
@@ -47,7 +54,10 @@ Example:
 /// What `deploy` takes.
 #[derive(clap::Args, Debug)]
 pub struct DeployArgs {
-    /// JSON-RPC of a node: https://…, or http://127.0.0.1:port; where a key is part of it,
+    /// The chain: ethereum or eos
+    #[arg(long, value_name = "CHAIN", default_value_t = Chain::Ethereum)]
+    pub chain: Chain,
+    /// The node's interface: https://…, or http://127.0.0.1:port; where a key is part of it,
     /// rather in the environment than here, where other users see it
     #[arg(
         long,
@@ -57,12 +67,21 @@ pub struct DeployArgs {
     )]
     pub endpoint: String,
     /// Deploy only if the node is of this network
-    #[arg(long, value_name = "NUMBER")]
-    pub network: Option<u64>,
-    /// Another address that may anchor: that of another node's key (repeatable)
+    #[arg(long, value_name = "NUMBER|ID")]
+    pub network: Option<String>,
+    /// Of EOS: the account that gets the ABI, and pays unless --actor does
+    #[arg(long, value_name = "NAME", required_if_eq("chain", "eos"))]
+    pub account: Option<String>,
+    /// Of EOS: another account that pays for anchors
+    #[arg(long, value_name = "NAME", requires = "account")]
+    pub actor: Option<String>,
+    /// Of EOS: the permission of the account that pays, which the home's key is in
+    #[arg(long, value_name = "NAME", default_value = "active")]
+    pub permission: String,
+    /// Of Ethereum: another address that may anchor: that of another node's key (repeatable)
     #[arg(long, value_name = "ADDRESS")]
     pub owner: Vec<String>,
-    /// Most that is paid for a unit of gas, gwei
+    /// Of Ethereum: most that is paid for a unit of gas, gwei
     #[arg(long, value_name = "GWEI", default_value_t = 50)]
     pub fee_cap: u32,
     /// How long to wait for the block, seconds
@@ -86,14 +105,21 @@ pub fn run(command: AnchorCommand, context: &Context) -> Result<()> {
     }
 }
 
-#[cfg(feature = "ethereum")]
 fn deploy(args: &DeployArgs, context: &Context) -> Result<()> {
-    ethereum::deploy(args, context)
-}
-
-#[cfg(not(feature = "ethereum"))]
-fn deploy(_: &DeployArgs, _: &Context) -> Result<()> {
-    require(Chain::Ethereum)
+    require(args.chain)?;
+    match args.chain {
+        #[cfg(feature = "ethereum")]
+        Chain::Ethereum => ethereum::deploy(args, context),
+        #[cfg(feature = "eos")]
+        Chain::Eos => eos::deploy(args, context),
+        other => {
+            let _ = context;
+            Err(crate::exit::Fault::new(
+                crate::exit::Exit::Usage,
+                format!("nothing is deployed in {other}: a key with coins is enough"),
+            ))
+        }
+    }
 }
 
 fn status(context: &Context) -> Result<()> {

@@ -4,6 +4,7 @@
 use ::anchor::{
     AnchoredProof, Broken, By, Chain, Stood, Trust,
     bitcoin::{BitcoinTrust, Payer},
+    eos::EosTrust,
     ethereum::EthereumTrust,
 };
 use base::{Digest, OperationId, genesis::Genesis};
@@ -23,7 +24,7 @@ use crate::{
 /// How a proof that ends in a public chain is written.
 #[derive(Args, Debug)]
 pub struct AnchorArgs {
-    /// Lead to an anchor in this public chain: ethereum, bitcoin
+    /// Lead to an anchor in this public chain: ethereum, bitcoin, eos
     #[arg(long, value_name = "CHAIN")]
     pub anchor: Option<Chain>,
     /// With --anchor: put the validators' signatures into the file, too
@@ -59,9 +60,9 @@ pub struct TrustArgs {
     /// Of an anchored proof: the ledger's contract in Ethereum [default: the configuration's]
     #[arg(long, value_name = "ADDRESS")]
     pub contract: Option<String>,
-    /// Of an anchored proof: whose anchors in Bitcoin count, an address (repeatable) [default:
-    /// the configuration's]
-    #[arg(long, value_name = "ADDRESS")]
+    /// Of an anchored proof: whose anchors count, in Bitcoin an address, in EOS an account
+    /// (repeatable) [default: the configuration's]
+    #[arg(long, value_name = "ADDRESS|ACCOUNT")]
     pub payer: Vec<String>,
 }
 
@@ -171,11 +172,12 @@ pub fn verify(bytes: &[u8], genesis: &Genesis, args: &TrustArgs, context: &Conte
     let chain = proof.anchor.chain();
     anchor::require(chain)?;
     let blocks = blocks(args)?;
-    let (mut ethereum, mut bitcoin) = (None, None);
+    let (mut ethereum, mut bitcoin, mut eos) = (None, None, None);
     match chain {
         _ if blocks.is_empty() => {}
         Chain::Ethereum => ethereum = Some(ethereum_trust(args, blocks, context)?),
         Chain::Bitcoin => bitcoin = Some(bitcoin_trust(args, blocks, context)?),
+        Chain::Eos => eos = Some(eos_trust(args, blocks, context)?),
     }
     let validators = Validators::of(genesis);
     let trust = Trust {
@@ -183,6 +185,7 @@ pub fn verify(bytes: &[u8], genesis: &Genesis, args: &TrustArgs, context: &Conte
         validators: Some(&validators),
         ethereum: ethereum.as_ref(),
         bitcoin: bitcoin.as_ref(),
+        eos: eos.as_ref(),
     };
     let anchored = proof.verify(&trust).map_err(broken)?;
     let (stood, header) = (&anchored.stood, &anchored.header);
@@ -241,6 +244,10 @@ fn describe(stood: &Stood, value: &mut serde_json::Value) {
             value["block_number"] = stood.number.into();
         }
         By::Bitcoin(payer) => value["payer"] = hex::encode(payer.0).into(),
+        By::Eos(actor) => {
+            value["payer"] = actor.to_string().into();
+            value["block_number"] = stood.number.into();
+        }
     }
 }
 
@@ -258,6 +265,10 @@ fn block(stood: &Stood) -> String {
             let payer = hex::encode(payer.0);
             format!("bitcoin by the key of hash {payer}, block {hash}")
         }
+        By::Eos(actor) => format!(
+            "eos by the account {actor}, block {} ({hash})",
+            stood.number.unwrap_or_default()
+        ),
     }
 }
 
@@ -265,7 +276,7 @@ fn block(stood: &Stood) -> String {
 fn block_hash(stood: &Stood) -> String {
     match stood.chain() {
         Chain::Ethereum => hex0x(&stood.block.0),
-        Chain::Bitcoin => stood.block.to_string(),
+        Chain::Bitcoin | Chain::Eos => stood.block.to_string(),
     }
 }
 
@@ -329,6 +340,25 @@ fn bitcoin_trust(args: &TrustArgs, blocks: Vec<Digest>, context: &Context) -> Re
     };
     Ok(BitcoinTrust {
         payers: texts.iter().map(payer).collect::<Result<_>>()?,
+        blocks,
+    })
+}
+
+fn eos_trust(args: &TrustArgs, blocks: Vec<Digest>, context: &Context) -> Result<EosTrust> {
+    let mut texts = args.payer.clone();
+    if let ([], Some(config)) = (texts.as_slice(), &context.config.anchor.eos) {
+        texts.push(config.actor.clone());
+        texts.extend(config.payers.iter().cloned());
+    }
+    if texts.is_empty() {
+        return Err(usage("give --payer ACCOUNT: whose anchors count".into()));
+    }
+    let actor = |text: &String| {
+        let name = text.trim().parse();
+        name.map_err(|error| usage(format!("{text:?}: {error}")))
+    };
+    Ok(EosTrust {
+        actors: texts.iter().map(actor).collect::<Result<_>>()?,
         blocks,
     })
 }

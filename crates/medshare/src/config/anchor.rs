@@ -13,6 +13,9 @@ pub struct AnchorConfig {
     /// Without this table nothing is anchored there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bitcoin: Option<BitcoinConfig>,
+    /// Without this table nothing is anchored there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub eos: Option<EosConfig>,
 }
 
 impl AnchorConfig {
@@ -24,6 +27,9 @@ impl AnchorConfig {
         }
         if let Some(bitcoin) = &self.bitcoin {
             ranges.extend(bitcoin.ranges());
+        }
+        if let Some(eos) = &self.eos {
+            ranges.extend(eos.ranges());
         }
         ranges
     }
@@ -37,6 +43,9 @@ impl AnchorConfig {
         }
         if let Some(bitcoin) = &mut shown.bitcoin {
             bitcoin.endpoint = without_key(&bitcoin.endpoint);
+        }
+        if let Some(eos) = &mut shown.eos {
+            eos.endpoint = without_key(&eos.endpoint);
         }
         shown
     }
@@ -150,6 +159,65 @@ impl Default for BitcoinConfig {
     }
 }
 
+/// `[anchor.eos]`; the key that signs is in the home (`medshare anchor key --chain eos`).
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct EosConfig {
+    /// HTTP interface of a node: `https://…`, or `http://127.0.0.1:port` on this machine.
+    /// Whatever follows the host is shown nowhere.
+    pub endpoint: String,
+    /// Id of the network, 64 hexadecimal digits; a node of another one gets nothing.
+    pub network: String,
+    /// The account whose action is used (`medshare anchor deploy --chain eos`).
+    pub account: String,
+    /// The account that pays with its CPU time and bandwidth.
+    pub actor: String,
+    /// Its permission that the key is in.
+    pub permission: String,
+    /// Accounts of other nodes: their anchors of this ledger count as well.
+    pub payers: Vec<String>,
+    /// An anchor is due so many seconds after the last, if anything is new, 1..=31536000.
+    pub every_seconds: u32,
+    /// Or when so many operations are new, 1..=1000000000.
+    pub count: u32,
+    /// Irreversible blocks, its own included, after which an anchor is final, 1..=10000.
+    pub confirmations: u32,
+    /// Seconds that the chain has to take a transaction, 3..=3600; then it is made anew.
+    pub expire_seconds: u32,
+    /// Most CPU time of an anchor, milliseconds, 1..=255.
+    pub cpu_cap_milliseconds: u32,
+    /// Most bandwidth of an anchor, words of 8 bytes, 1..=65535.
+    pub net_cap_words: u32,
+    /// Most CPU time in 30 days, microseconds; 0 spends nothing.
+    pub budget_microseconds: u64,
+    /// Longest wait for an answer, seconds, 1..=600.
+    pub timeout_seconds: u32,
+    /// Pause between two looks, milliseconds, 100..=3600000.
+    pub poll_milliseconds: u32,
+}
+
+impl Default for EosConfig {
+    fn default() -> Self {
+        Self {
+            endpoint: String::new(),
+            network: EOS.into(),
+            account: String::new(),
+            actor: String::new(),
+            permission: "active".into(),
+            payers: Vec::new(),
+            every_seconds: 3_600,
+            count: 1_024,
+            confirmations: 1,
+            expire_seconds: 120,
+            cpu_cap_milliseconds: 10,
+            net_cap_words: 64,
+            budget_microseconds: 10_000_000,
+            timeout_seconds: 20,
+            poll_milliseconds: 10_000,
+        }
+    }
+}
+
 impl EthereumConfig {
     fn ranges(&self) -> [Range; 7] {
         let table = "anchor.ethereum";
@@ -180,6 +248,24 @@ impl BitcoinConfig {
     }
 }
 
+impl EosConfig {
+    fn ranges(&self) -> [Range; 8] {
+        let (table, cpu) = ("anchor.eos", self.cpu_cap_milliseconds);
+        [
+            (table, "every-seconds", self.every_seconds, 1, YEAR),
+            (table, "count", self.count, 1, 1_000_000_000),
+            (table, "confirmations", self.confirmations, 1, 10_000),
+            (table, "expire-seconds", self.expire_seconds, 3, 3_600),
+            (table, "cpu-cap-milliseconds", cpu, 1, 255),
+            (table, "net-cap-words", self.net_cap_words, 1, 65_535),
+            (table, "timeout-seconds", self.timeout_seconds, 1, 600),
+            (table, POLL, self.poll_milliseconds, 100, 3_600_000),
+        ]
+    }
+}
+
+/// The public network's id.
+const EOS: &str = "aca376f206b8fc25a6ed44dbdc66547c36c6c33e3a119ffbeaef943642f0e906";
 const YEAR: u32 = 31_536_000;
 const POLL: &str = "poll-milliseconds";
 

@@ -11,6 +11,7 @@ mod defy;
 mod foreign;
 mod layout;
 mod liar;
+mod nodeos;
 mod party;
 mod relay;
 mod samples;
@@ -38,7 +39,7 @@ Examples:
   medshare demo
   medshare demo --records ~/my-files
   medshare demo --keep ./stage
-  medshare demo --anchor ethereum,bitcoin
+  medshare demo --anchor ethereum,bitcoin,eos
   medshare demo --serve
   medshare demo --validators 4
   medshare demo --json | jq -r '.step + \" \" + .outcome'
@@ -53,8 +54,9 @@ pub struct DemoArgs {
     /// Keep every party's folder in this new folder
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
-    /// Anchor the ledger in these public chains, too: ethereum, bitcoin; in nodes for tests that
-    /// the demo starts ($MEDSHARE_ANVIL, $MEDSHARE_BITCOIND, or anvil and bitcoind on the PATH)
+    /// Anchor the ledger in these public chains, too: ethereum, bitcoin, eos; in nodes for tests
+    /// that the demo starts ($MEDSHARE_ANVIL, $MEDSHARE_BITCOIND, $MEDSHARE_NODEOS, or anvil,
+    /// bitcoind and nodeos on the PATH)
     #[arg(long, value_name = "CHAIN", value_delimiter = ',')]
     anchor: Vec<Chain>,
     /// Stay when the story is told: the patients' pages, in a browser, until Ctrl-C

@@ -405,6 +405,7 @@ const fn anchor_name(chain: Chain) -> &'static [u8] {
     match chain {
         Chain::Ethereum => b"anchor-ethereum",
         Chain::Bitcoin => b"anchor-bitcoin",
+        Chain::Eos => b"anchor-eos",
     }
 }
 

@@ -4,6 +4,8 @@
 
 #[cfg(feature = "bitcoin")]
 mod bitcoin;
+#[cfg(feature = "eos")]
+mod eos;
 #[cfg(feature = "ethereum")]
 mod ethereum;
 
@@ -111,6 +113,7 @@ fn wanted(config: &AnchorConfig) -> impl Iterator<Item = Chain> {
     Chain::ALL.into_iter().filter(|chain| match chain {
         Chain::Ethereum => config.ethereum.is_some(),
         Chain::Bitcoin => config.bitcoin.is_some(),
+        Chain::Eos => config.eos.is_some(),
     })
 }
 
@@ -136,6 +139,11 @@ fn make(chain: Chain, parts: &NodeParts<'_>) -> Result<Made> {
             let table = tables.bitcoin.as_ref();
             table.map(|table| bitcoin::client(table, key, ledger))
         }
+        #[cfg(feature = "eos")]
+        Chain::Eos => {
+            let table = tables.eos.as_ref();
+            table.map(|table| eos::client(table, key, ledger))
+        }
         #[allow(unreachable_patterns)]
         _ => {
             let _ = (tables, key, ledger);
@@ -146,7 +154,7 @@ fn make(chain: Chain, parts: &NodeParts<'_>) -> Result<Made> {
 }
 
 /// How a chain stands before anything is known of it.
-#[cfg(any(feature = "bitcoin", feature = "ethereum"))]
+#[cfg(any(feature = "bitcoin", feature = "eos", feature = "ethereum"))]
 fn fresh(chain: Chain, network: String, payer: String) -> AnchorStanding {
     AnchorStanding {
         chain,
@@ -163,7 +171,7 @@ fn fresh(chain: Chain, network: String, payer: String) -> AnchorStanding {
 }
 
 /// A key of a chain's table that cannot be used.
-#[cfg(any(feature = "bitcoin", feature = "ethereum"))]
+#[cfg(any(feature = "bitcoin", feature = "eos", feature = "ethereum"))]
 fn wrong(chain: Chain, key: &str, why: &dyn std::fmt::Display) -> Fault {
     Fault::new(Exit::Config, format!("anchor.{chain}.{key}: {why}"))
 }

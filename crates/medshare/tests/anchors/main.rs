@@ -17,7 +17,7 @@ mod http;
 mod net;
 
 use net::Net;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::{fs, time::Duration};
 
 /// How the node's anchors stand, once `done` says so.

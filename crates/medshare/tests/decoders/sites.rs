@@ -81,6 +81,34 @@ const SITES: &[(&str, &str, By)] = &[
         Not("the operator's own node, JSON by serde; chains/faults.rs answers wrongly"),
     ),
     (
+        "anchor/src/eos/name.rs",
+        "from_str",
+        Fuzz(&["files/eos-name"]),
+    ),
+    ("anchor/src/eos/slot.rs", "read", Fuzz(&["files/eos-block"])),
+    (
+        "anchor/src/eos/transaction.rs",
+        "read",
+        Fuzz(&["files/anchored-proof", "files/eos-transaction"]),
+    ),
+    (
+        "anchor/src/eos/verify.rs",
+        "reads_block",
+        Fuzz(&["files/eos-block"]),
+    ),
+    (
+        "anchor/src/eos/rpc.rs",
+        "call",
+        Not(
+            "the operator's own node, JSON by serde; chains/faults.rs answers wrongly, files/eos-block",
+        ),
+    ),
+    (
+        "anchor/src/eos/rpc.rs",
+        "refusal",
+        Not("the operator's own node, JSON by serde; chains/faults.rs answers wrongly"),
+    ),
+    (
         "anchor/src/ethereum/contract.rs",
         "bytecode",
         Not("it is compiled in, and CI compiles it again"),

@@ -7,12 +7,15 @@ use anchor::{
 use serde_json::json;
 use std::time::Duration;
 
-use super::{DeployArgs, key::own};
+use super::{
+    DeployArgs,
+    key::own,
+    table::{self, deploy_exit},
+};
 use crate::{
     cli::context::Context,
-    config::{Config, EthereumConfig},
+    config::EthereumConfig,
     exit::{Exit, Fault, Result},
-    files,
 };
 
 pub(super) fn deploy(args: &DeployArgs, context: &Context) -> Result<()> {
@@ -26,20 +29,21 @@ pub(super) fn deploy(args: &DeployArgs, context: &Context) -> Result<()> {
         .iter()
         .map(|text| address(text).ok_or_else(|| usage(format!("--owner {text}: no address"))))
         .collect::<Result<Vec<_>>>()?;
+    let network = args.network.as_deref().map(|text| {
+        let wrong = || usage(format!("--network {text}: no number of a network"));
+        text.parse::<u64>().map_err(|_| wrong())
+    });
+    let network = network.transpose()?;
     let (home, secret) = own(Chain::Ethereum, None, context)?;
     let key = Key::new(&secret).map_err(|error| Fault::new(Exit::Home, error))?;
-    if context.config.anchor.ethereum.is_some() {
-        return Err(Fault::new(
-            Exit::Config,
-            format!(
-                "{} has [anchor.ethereum] already: this ledger has a contract; remove that table to leave it",
-                context.config_file().display()
-            ),
-        ));
-    }
+    table::free(
+        Chain::Ethereum,
+        context.config.anchor.ethereum.is_some(),
+        context,
+    )?;
     let deployed = ethereum::deploy(
         &endpoint,
-        args.network,
+        network,
         home.facts.chain,
         (&key, &owners),
         u64::from(args.fee_cap) * 1_000_000_000,
@@ -58,7 +62,7 @@ pub(super) fn deploy(args: &DeployArgs, context: &Context) -> Result<()> {
         from_block: deployed.block,
         ..EthereumConfig::default()
     };
-    write_config(&config, context)?;
+    table::add(Chain::Ethereum, &config, context)?;
     let value = json!({
         "chain": "ethereum",
         "network": deployed.chain_id,
@@ -80,34 +84,12 @@ pub(super) fn deploy(args: &DeployArgs, context: &Context) -> Result<()> {
 }
 
 fn deploy_fault(trouble: &Trouble, key: &Key) -> Fault {
-    let exit = match trouble {
-        Trouble::Unreachable(_) | Trouble::Contradiction(_) => Exit::Unreachable,
-        Trouble::WrongChain { .. } | Trouble::Contract(_) => Exit::Config,
-        Trouble::FeeOverCap { .. } | Trouble::OverBudget { .. } => Exit::Pending,
-        _ => Exit::Refused,
-    };
+    let exit = deploy_exit(trouble);
     let payer = match exit {
         Exit::Refused => format!("; {} pays", shown(&key.address())),
         _ => String::new(),
     };
     Fault::new(exit, format!("{trouble}{payer}"))
-}
-
-/// Adds the table behind what the operator wrote; nothing of that is touched.
-fn write_config(config: &EthereumConfig, context: &Context) -> Result<()> {
-    let path = context.config_file();
-    let before = match files::read_small(&path, 1 << 20) {
-        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(fault) if fault.exit == Exit::NotFound => String::new(),
-        Err(fault) => return Err(fault),
-    };
-    let table = toml::to_string(config).unwrap_or_default();
-    let text = format!("{}\n\n[anchor.ethereum]\n{table}", before.trim_end());
-    Config::parse(&text, &path.display().to_string())?;
-    let mut pending = files::Pending::new(&path)?;
-    std::io::Write::write_all(pending.file(), text.as_bytes())
-        .map_err(|error| Fault::io(path.display(), &error))?;
-    pending.keep(files::Existing::Replace)
 }
 
 fn address(text: &str) -> Option<[u8; 20]> {

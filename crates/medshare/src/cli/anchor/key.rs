@@ -86,7 +86,7 @@ pub(super) fn own(
 }
 
 #[cfg_attr(
-    not(any(feature = "bitcoin", feature = "ethereum")),
+    not(any(feature = "bitcoin", feature = "eos", feature = "ethereum")),
     allow(unused_variables)
 )]
 fn usable(chain: Chain, secret: &[u8; 32]) -> std::result::Result<(), BadKey> {
@@ -95,6 +95,8 @@ fn usable(chain: Chain, secret: &[u8; 32]) -> std::result::Result<(), BadKey> {
         Chain::Ethereum => anchor::ethereum::Key::new(secret).map(drop),
         #[cfg(feature = "bitcoin")]
         Chain::Bitcoin => anchor::bitcoin::Key::new(secret).map(drop),
+        #[cfg(feature = "eos")]
+        Chain::Eos => anchor::eos::Key::new(secret).map(drop),
         #[allow(unreachable_patterns)]
         _ => Err(BadKey),
     }
@@ -102,7 +104,7 @@ fn usable(chain: Chain, secret: &[u8; 32]) -> std::result::Result<(), BadKey> {
 
 /// The address of a key, as the chain writes it.
 #[cfg_attr(
-    not(any(feature = "bitcoin", feature = "ethereum")),
+    not(any(feature = "bitcoin", feature = "eos", feature = "ethereum")),
     allow(unused_variables)
 )]
 fn address(chain: Chain, secret: &[u8; 32], network: Option<&str>) -> Result<String> {
@@ -122,6 +124,12 @@ fn address(chain: Chain, secret: &[u8; 32], network: Option<&str>) -> Result<Str
             })?;
             let key = Key::new(secret).map_err(|error| Fault::new(Exit::Home, error))?;
             Ok(key.payer().address(network))
+        }
+        #[cfg(feature = "eos")]
+        Chain::Eos => {
+            let key = anchor::eos::Key::new(secret);
+            let key = key.map_err(|error| Fault::new(Exit::Home, error))?;
+            Ok(key.public())
         }
         #[allow(unreachable_patterns)]
         _ => require(chain).map(|()| String::new()),

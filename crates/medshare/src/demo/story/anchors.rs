@@ -11,6 +11,7 @@ use super::{
     super::{
         anvil::Anvil,
         bitcoind::Bitcoind,
+        nodeos::Nodeos,
         party::Answer,
         stage::Stage,
         step::{Facts, Refusal, Report, step},
@@ -33,6 +34,7 @@ pub(super) fn prepare(
         match chain {
             Chain::Ethereum => ethereum(stage, report, cast)?,
             Chain::Bitcoin => bitcoin(stage, report, cast)?,
+            Chain::Eos => eos(stage, report, cast)?,
         }
     }
     Ok(())
@@ -108,6 +110,58 @@ fn bitcoin(stage: &Stage, report: &mut Report, cast: &Cast) -> Result<()> {
     configure(cast, |text| text + &bitcoind.table())
 }
 
+/// Puts our ABI on an account, and lets another pay.
+fn eos(stage: &Stage, report: &mut Report, cast: &Cast) -> Result<()> {
+    let started = Instant::now();
+    let nodeos = Nodeos::start(stage)?;
+    report.done(
+        step(
+            "eos-run",
+            "A node of EOS, for tests, makes two blocks a second",
+        ),
+        &Facts::took(started),
+    )?;
+    let file = cast.node.path("eos.hex");
+    crate::files::write_private(&file, nodeos.key().as_bytes())?;
+    let key = file.to_string_lossy();
+    report.passes(
+        step("eos-key", "The node's home takes a key of an account there"),
+        cast.node
+            .run(&["anchor", "key", "--chain", "eos", "--import", &key]),
+    )?;
+    let url = nodeos.url();
+    let [account, actor] = nodeos.accounts();
+    let deploy = [
+        "anchor",
+        "deploy",
+        "--chain",
+        "eos",
+        "--endpoint",
+        &url,
+        "--account",
+        account,
+        "--actor",
+        actor,
+    ];
+    report.passes(
+        step(
+            "eos-deploy",
+            "It tells the chain what its anchors look like",
+        ),
+        cast.node.run(&deploy),
+    )?;
+    configure(cast, |text| match text.split_once("[anchor.eos]") {
+        Some((before, table)) => {
+            let quick = table
+                .replace("every-seconds = 3600", "every-seconds = 1")
+                .replace("cpu-cap-milliseconds = 10\n", "cpu-cap-milliseconds = 25\n")
+                .replace("poll-milliseconds = 10000", "poll-milliseconds = 300");
+            format!("{before}[anchor.eos]{quick}")
+        }
+        None => text,
+    })
+}
+
 fn configure(cast: &Cast, change: impl FnOnce(String) -> String) -> Result<()> {
     let path = cast.node.home().join("config.toml");
     let fault = |error: &std::io::Error| Fault::io(path.display(), error);
@@ -129,6 +183,7 @@ pub(super) fn prove(report: &mut Report, cast: &Cast, operation: &str, chain: Ch
     let [proves, holds, fails] = match chain {
         Chain::Ethereum => ["ethereum-prove", "ethereum-verify", "ethereum-other-block"],
         Chain::Bitcoin => ["bitcoin-prove", "bitcoin-verify", "bitcoin-other-block"],
+        Chain::Eos => ["eos-prove", "eos-verify", "eos-other-block"],
     };
     let answer = report.passes(step(proves, text), answer)?;
     // Whose anchors and which blocks count is the verifier's own knowledge.
@@ -140,7 +195,7 @@ pub(super) fn prove(report: &mut Report, cast: &Cast, operation: &str, chain: Ch
             "--contract".into(),
             answer.text("contract")?,
         ],
-        Chain::Bitcoin => vec!["--payer".into(), answer.text("payer")?],
+        Chain::Bitcoin | Chain::Eos => vec!["--payer".into(), answer.text("payer")?],
     };
     let verify = |block: &str| {
         let mut words = vec!["ledger", "verify", &shown, "--block", block];
