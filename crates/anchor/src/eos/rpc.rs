@@ -165,7 +165,7 @@ impl Rpc {
         }
     }
 
-    /// What the ABI of an account hashes to; zeros if there is none.
+    /// What the ABI of an account hashes to; where there is none, the hash of nothing.
     pub(super) fn abi_hash(&self, name: Name) -> Result<Digest, Trouble> {
         #[derive(Deserialize)]
         struct Said {

@@ -54,7 +54,7 @@ pub fn prepare(
     if there == abi::hash() {
         return Ok(prepared(None));
     }
-    if there != Digest([0; 32]) {
+    if there != Digest::of(&[]) && there != Digest([0; 32]) {
         return Err(Trouble::Contract(format!(
             "the account {account} has another ABI, which would be replaced: use one that has none"
         )));

@@ -22,10 +22,8 @@ pub(crate) const SYSTEM: [u8; 32] = [
     0x8b, 0x25, 0x58, 0xc4, 0x1a, 0x74, 0xaf, 0x1f, 0x2d, 0xdc, 0xa6, 0x35, 0xcb, 0xee, 0xf0, 0x7d,
 ];
 
-/// Rules of the chain that a new one lacks: that others can be put in force, and that a
-/// producer's key is one of several.
+/// A rule of the chain that a new one lacks and that the contract for limits needs.
 const PREACTIVATE: &str = "0ec7e080177b2c02b278d5088611686b49d739925a92d9bfcacd7fc6b74053bd";
-const SEVERAL_KEYS: &str = "299dcb6af692324b899b39f16d5a530a33062804e41f09dc97e9f156b4476707";
 
 /// A node that ends when it is dropped, and its folder with it.
 pub(crate) struct Nodeos {
@@ -154,24 +152,6 @@ impl Nodeos {
         self.act("eosio", ("eosio", "setcode"), data, &SYSTEM);
     }
 
-    /// Who makes blocks, from some block on: the first as before, the others with a key that nobody
-    /// has.
-    pub(crate) fn producers(&self, names: &[&str]) {
-        let data = hex::decode(SEVERAL_KEYS).unwrap();
-        self.act("eosio", ("eosio", "activate"), data, &SYSTEM);
-        self.wait(2);
-        let mut data = vec![names.len() as u8];
-        for (name, secret) in names.iter().zip([SYSTEM, [3; 32], [3; 32]]) {
-            let key = SigningKey::from_slice(&secret).unwrap();
-            let point = key.verifying_key().to_encoded_point(true);
-            data.extend(number(name));
-            data.extend([0, 1, 0, 0, 0, 1, 0]);
-            data.extend_from_slice(point.as_bytes());
-            data.extend([1, 0]);
-        }
-        self.act("eosio", ("eosio", "setprods"), data, &SYSTEM);
-    }
-
     /// Weights of an account's bandwidth and CPU time; less than nothing for no limit.
     pub(crate) fn limit(&self, name: &str, net: i64, cpu: i64) {
         let data = [
@@ -244,6 +224,15 @@ impl Nodeos {
 
     /// Leaves and account of each anchor in the chain, oldest first.
     pub(crate) fn anchors(&self) -> Vec<(u64, String)> {
+        let placed = self.placed();
+        placed.into_iter().map(|(_, size, by)| (size, by)).collect()
+    }
+
+    pub(crate) fn block_of_newest_anchor(&self) -> u64 {
+        self.placed().last().unwrap().0
+    }
+
+    fn placed(&self) -> Vec<(u64, u64, String)> {
         let mut found = Vec::new();
         for height in 2..=self.height() {
             let block = self.ask("chain/get_block", json!({"block_num_or_id": height}));
@@ -260,7 +249,7 @@ impl Nodeos {
                             .as_u64()
                             .or_else(|| size.as_str().and_then(|size| size.parse().ok()));
                         let by = action["authorization"][0]["actor"].as_str().unwrap();
-                        found.push((size.unwrap(), by.to_owned()));
+                        found.push((height, size.unwrap(), by.to_owned()));
                     }
                 }
             }
@@ -302,11 +291,12 @@ fn program() -> PathBuf {
 fn spawn(folder: &tempfile::TempDir, port: u16, words: &[&str]) -> Child {
     Command::new(program())
         .args(["--enable-stale-production", "--producer-name", "eosio"])
-        .args(["--plugin", "eosio::producer_api_plugin"])
+        // In this order: the other way round this build of the node crashes.
         .args(["--plugin", "eosio::chain_api_plugin"])
+        .args(["--plugin", "eosio::producer_api_plugin"])
         .args([
             "--chain-state-db-size-mb",
-            "64",
+            "256",
             "--max-transaction-time",
             "100",
         ])

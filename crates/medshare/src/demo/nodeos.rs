@@ -29,9 +29,9 @@ impl Nodeos {
         let running = foreign::start(stage, "nodeos", VARIABLE, |command| {
             command
                 .args(["--enable-stale-production", "--producer-name", "eosio"])
-                .args(["--plugin", "eosio::producer_api_plugin"])
                 .args(["--plugin", "eosio::chain_api_plugin"])
-                .args(["--chain-state-db-size-mb", "64"])
+                .args(["--plugin", "eosio::producer_api_plugin"])
+                .args(["--chain-state-db-size-mb", "256"])
                 .args(["--http-server-address", &format!("127.0.0.1:{port}")])
                 .args(["--p2p-listen-endpoint", &format!("127.0.0.1:{peers}")])
                 .arg("--data-dir")
