@@ -12,7 +12,7 @@ use std::{
 
 use crate::{
     rig::{Rig, step},
-    world::{SCHEDULE, T0, World},
+    world::{T0, World},
 };
 
 const FOLDER: &str = "MEDSHARE_TEST_KILL_FOLDER";
@@ -81,7 +81,7 @@ fn anchors_until_final<R: Rig>() {
         left: variable(AT).unwrap().parse().unwrap(),
     };
     let journal = world.journal("anchors.redb");
-    let mut service = Service::new(Box::new(chain), &journal, SCHEDULE, T0);
+    let mut service = Service::new(Box::new(chain), &journal, R::schedule(), T0);
     for _ in 0..R::ROUNDS.max(12) {
         let next = step(&world, &mut service, T0).unwrap();
         let size = journal

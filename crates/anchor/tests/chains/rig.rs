@@ -1,7 +1,8 @@
 //! What tests need of a chain, so that they are the same for each.
 
 use anchor::{
-    AnchoredProof, Attempt, Chain, Journal, Link, Next, PublicChain, Service, StepError, Trust,
+    AnchoredProof, Attempt, Chain, Journal, Link, Next, PublicChain, Schedule, Service, StepError,
+    Trust,
     bitcoin::{BitcoinTrust, Network},
     eos::EosTrust,
     ethereum::EthereumTrust,
@@ -49,9 +50,14 @@ pub(crate) trait Rig: Sized {
     fn client_of(world: &World, handle: &str) -> Box<dyn PublicChain>;
     fn mine_at(handle: &str);
 
+    /// When it anchors.
+    fn schedule() -> Schedule {
+        SCHEDULE
+    }
+
     /// What anchors.
     fn service<'j>(&self, world: &World, journal: &'j Journal, owner: usize) -> Service<'j> {
-        Service::new(self.client(world, owner), journal, SCHEDULE, T0)
+        Service::new(self.client(world, owner), journal, Self::schedule(), T0)
     }
 
     /// Steps, a block between two, until what is due is final.

@@ -9,12 +9,16 @@ mod bitcoin;
 #[allow(dead_code)]
 #[path = "../../../anchor/tests/chains/bitcoind.rs"]
 mod bitcoind;
+mod eos;
 mod ethereum;
 #[path = "../../../anchor/tests/chains/http.rs"]
 mod http;
 #[allow(dead_code)]
 #[path = "../cli/net.rs"]
 mod net;
+#[allow(dead_code)]
+#[path = "../../../anchor/tests/chains/nodeos.rs"]
+mod nodeos;
 
 use net::Net;
 use serde_json::Value;

@@ -1,7 +1,7 @@
 //! EOS.
 
 use anchor::{
-    AnchoredProof, By, Chain, Link, Next, PublicChain, Service,
+    AnchoredProof, By, Chain, Link, Next, PublicChain, Schedule, Service,
     eos::{self, EosTrust, Name, prepare},
 };
 use base::{Digest, Millis};
@@ -12,7 +12,7 @@ use crate::{
     anvil::KEYS,
     nodeos::Nodeos,
     rig::{Known, Rig, step},
-    world::World,
+    world::{SCHEDULE, World},
 };
 
 /// A nodeos on a chain of its own, where an account has our ABI.
@@ -175,6 +175,14 @@ impl Rig for InEos {
     fn mine_at(handle: &str) {
         let (port, _) = handle.split_once(' ').unwrap();
         crate::nodeos::wait(port.parse().unwrap(), 1);
+    }
+
+    /// As the node's: another transaction as soon as those before it are over.
+    fn schedule() -> Schedule {
+        Schedule {
+            replace: 0,
+            ..SCHEDULE
+        }
     }
 
     fn settle(&self, world: &World, service: &mut Service<'_>, now: Millis) {
