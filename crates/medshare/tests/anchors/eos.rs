@@ -38,7 +38,7 @@ fn a_node_anchors_in_eos_and_an_auditor_verifies_offline() {
     deploy(&["--account", "Nobody!"]).fails(2, "a name has up to 13");
     deploy(&["--account", "nobody"]).fails(3, "there is no account nobody");
     deploy(&["--account", "eosio"]).fails(3, "has another ABI");
-    deploy(&["--account", "stranger"]).fails(7, "");
+    deploy(&["--account", "stranger"]).fails(9, "refused: ");
     let other = "1111111111111111111111111111111111111111111111111111111111111111";
     deploy(&["--account", "medshareacct", "--network", other]).fails(3, "not of 1111");
     let words = ["--account", "medshareacct", "--actor", "hospital", "--json"];
