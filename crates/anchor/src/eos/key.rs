@@ -179,7 +179,7 @@ mod tests {
         }
         assert!(more > 20, "{more} needed another try");
         for wrong in ["", "SIG_K1_", "SIG_K1_1", "SIG_XX_111111", "SIG_K1_0", "ü"] {
-            assert_eq!(super::signature(wrong), None, "{wrong}");
+            assert_eq!(signature(wrong), None, "{wrong}");
         }
     }
 }

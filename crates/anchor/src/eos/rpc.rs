@@ -158,11 +158,7 @@ impl Rpc {
 
     pub(super) fn account(&self, name: Name) -> Result<Option<Account>, Trouble> {
         let asked = json!({ "account_name": name.to_string() });
-        match self.call("get_account", &asked)? {
-            Ok(account) => Ok(Some(account)),
-            Err(refusal) if [NO_ACCOUNT, NO_KEY].contains(&refusal.code) => Ok(None),
-            Err(refusal) => Err(refusal.into()),
-        }
+        self.unless(NO_ACCOUNT, "get_account", &asked)
     }
 
     /// What the ABI of an account hashes to; where there is none, the hash of nothing.
@@ -278,8 +274,6 @@ const LONGEST: usize = 16 << 20;
 /// The chain's numbers (exceptions.hpp).
 const NO_BLOCK: u64 = 3_100_002;
 const NO_ACCOUNT: u64 = 3_060_002;
-/// What older nodes say instead: a key that no table has.
-const NO_KEY: u64 = 0;
 pub(super) const DUPLICATE: u64 = 3_040_008;
 pub(super) const EXPIRED: u64 = 3_040_005;
 pub(super) const OTHER_CHAIN: u64 = 3_040_007;

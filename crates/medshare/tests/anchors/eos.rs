@@ -20,7 +20,7 @@ fn a_node_anchors_in_eos_and_an_auditor_verifies_offline() {
     nodeos.account("hospital", &crate::anvil::KEYS[0]);
     nodeos.account("stranger", &crate::anvil::KEYS[1]);
 
-    let endpoint = format!("{}/?k={SECRET}", nodeos.url());
+    let endpoint = nodeos.url().replace("//", &format!("//me:{SECRET}@"));
     let deploy = |more: &[&'static str]| {
         let words = [
             "anchor",
