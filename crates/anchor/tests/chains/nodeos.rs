@@ -300,6 +300,8 @@ fn spawn(folder: &tempfile::TempDir, port: u16, words: &[&str]) -> Child {
             "--max-transaction-time",
             "100",
         ])
+        // A disk that is nearly full would end it.
+        .arg("--resource-monitor-not-shutdown-on-threshold-exceeded")
         .args(["--http-server-address", &format!("127.0.0.1:{port}")])
         .args([
             "--p2p-listen-endpoint",

@@ -45,6 +45,8 @@ impl Nodeos {
                 .args(["--plugin", "eosio::chain_api_plugin"])
                 .args(["--plugin", "eosio::producer_api_plugin"])
                 .args(["--chain-state-db-size-mb", "256"])
+                // A disk that is nearly full would end it.
+                .arg("--resource-monitor-not-shutdown-on-threshold-exceeded")
                 .args(["--http-server-address", &format!("127.0.0.1:{port}")])
                 .args(["--p2p-listen-endpoint", &format!("127.0.0.1:{peers}")])
                 .arg("--data-dir")
