@@ -248,12 +248,6 @@ impl Validators {
         seats.map(|seat| (seat.account, seat.weight)).collect()
     }
 
-    /// Whether this account signed the newest block that a node has.
-    pub(crate) fn signs(&self, at: usize, account: AccountId) -> bool {
-        let signed = self.head(at).certificate.signatures;
-        signed.iter().any(|(signer, _)| *signer == account)
-    }
-
     /// All sets of validators so far, each certified by the one before.
     fn validators(&self) -> ledger::Validators {
         let mut known = ledger::Validators::of(&self.genesis());
