@@ -75,6 +75,24 @@ impl Purpose {
         }
     }
 
+    /// Its code in HL7 v3 ActReason.
+    pub const fn act_reason(self) -> &'static str {
+        match self {
+            Self::Treatment => "TREAT",
+            Self::EmergencyTreatment => "ETREAT",
+            Self::Research => "HRESCH",
+            Self::PublicHealth => "PUBHLTH",
+            Self::Coverage => "COVERAGE",
+            Self::PatientRequest => "PATRQT",
+        }
+    }
+
+    /// The purpose of a code, in either spelling.
+    pub fn of_code(code: &str) -> Option<Self> {
+        let spelt = |purpose: &Self| purpose.code() == code || purpose.act_reason() == code;
+        Self::ALL.into_iter().find(spelt)
+    }
+
     pub(crate) const fn term(self) -> Term {
         match self {
             Self::Treatment => s::PURPOSE_TREATMENT,
@@ -157,6 +175,17 @@ pub(crate) fn short(id: &str) -> String {
 /// The way from an operation to its proof: one click.
 pub(crate) fn proof(operation: OperationId, at: Millis, language: Language) -> Markup {
     let label = language.fill(s::VERIFY_THIS, &[&language.minute(at)]);
+    html! {
+        a class="verify" href=(format!("/operations/{operation}")) aria-label=(label) {
+            (language.say(s::VERIFY))
+        }
+    }
+}
+
+/// The same where the time is not at hand.
+pub(crate) fn proof_of(operation: OperationId, language: Language) -> Markup {
+    let name = short(&operation.to_string());
+    let label = format!("{} {name}", language.say(s::VERIFY));
     html! {
         a class="verify" href=(format!("/operations/{operation}")) aria-label=(label) {
             (language.say(s::VERIFY))

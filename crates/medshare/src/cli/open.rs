@@ -359,7 +359,11 @@ fn ended(
     Ok(None)
 }
 
-fn check_grant(grant: &Grant, now: Millis) -> Result<()> {
+/// Whether a grant serves now.
+///
+/// # Errors
+/// [`Exit::Refused`] saying why not.
+pub(crate) fn check_grant(grant: &Grant, now: Millis) -> Result<()> {
     let refuse = |why: String| {
         Err(Fault::new(
             Exit::Refused,

@@ -237,9 +237,41 @@ fn source(
     bar: &ProgressBar,
     context: &Context,
 ) -> Result<(RecordSource, Value)> {
-    let mut file = files::open_regular(path)?;
-    let length = length_of(path)?;
-    let io = |error: io::Error| Fault::io(path.display(), &error);
+    files::open_regular(path)?;
+    let name = path.display().to_string();
+    let cut = cut(&path.to_owned(), &name, class, &mut |notice| {
+        context.output.talk(notice);
+    })?;
+    let original = Counted {
+        path: path.to_owned(),
+        bar: bar.clone(),
+    };
+    let source = RecordSource::new(Box::new(original), cut.parts)?;
+    Ok((source, cut.shown))
+}
+
+/// A document cut into parts.
+pub(crate) struct Cut {
+    /// The parts.
+    pub(crate) parts: Vec<PartSource>,
+    /// The same for people.
+    pub(crate) shown: Value,
+}
+
+/// Cuts the document `name`: a FHIR bundle by what is in it, any other file, or what is to be
+/// of one `class`, not at all. `notice` hears why a bundle was not cut.
+///
+/// # Errors
+/// [`Exit::Storage`], [`Exit::Invalid`].
+pub(crate) fn cut(
+    original: &dyn Original,
+    name: &str,
+    class: Option<Class>,
+    notice: &mut dyn FnMut(String),
+) -> Result<Cut> {
+    let io = |error: io::Error| Fault::io(name, &error);
+    let length = original.length().map_err(io)?;
+    let mut file = original.open().map_err(io)?;
     let mut head = Vec::new();
     (&mut file)
         .take(fhir::HEAD as u64)
@@ -252,9 +284,7 @@ fn source(
         let mut bytes = head;
         file.read_to_end(&mut bytes).map_err(io)?;
         let split = fhir::split(&bytes);
-        if let Some(notice) = split.notice {
-            context.output.talk(notice);
-        }
+        split.notice.into_iter().for_each(notice);
         split.parts
     } else {
         vec![whole]
@@ -284,11 +314,7 @@ fn source(
             })
         })
         .collect::<Result<Vec<_>>>()?;
-    let original = Counted {
-        path: path.to_owned(),
-        bar: bar.clone(),
-    };
-    Ok((RecordSource::new(Box::new(original), parts)?, shown))
+    Ok(Cut { parts, shown })
 }
 
 /// The document, with a bar that moves as it is read.

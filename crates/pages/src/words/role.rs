@@ -29,6 +29,10 @@ terms! {
     AGENT_SERVED "Served so far" "Bisher ausgeführt";
     AGENT_EARNED "Earned" "Verdient";
     PREKEYS_LEFT "One-time keys left" "Verbleibende Einmalschlüssel";
+    NO_AGENTS "No agent has joined this hospital." "Diesem Krankenhaus ist kein Agent beigetreten.";
+    QUEUE_IS_SEALED "What waits is sealed to the agent: its own page shows it." "Was wartet, ist für den Agenten versiegelt: Seine eigene Seite zeigt es.";
+    REVIEWS_OF_YOURS "Reviews of your records" "Bewertungen Ihrer Akten";
+    VERDICT "Verdict" "Urteil";
     ASKED_BY "Asked by" "Angefragt von";
     ASK_EXPIRES "Expires" "Läuft ab";
     RANKING_INTRO "Hospitals by credit that fades to half in a year, with the reviews behind it. A review counts once for a record and grant, and only from another institution." "Krankenhäuser nach Guthaben, das in einem Jahr auf die Hälfte sinkt, mit den Bewertungen dahinter. Eine Bewertung zählt einmal je Akte und Freigabe und nur von einer anderen Einrichtung.";
@@ -63,11 +67,25 @@ terms! {
     ANSWER_REVOKED "ended by the patient" "von der Patientin oder dem Patienten beendet";
     OPEN_THE_DATA "Open the data" "Daten öffnen";
     OPEN_DATA_OF "Open the data of {0}" "Daten von {0} öffnen";
+    SCOPES "The same as SMART scopes" "Dasselbe als SMART-Scopes";
+    SCOPES_HINT "One a line, such as patient/Observation.rs?category=laboratory; they add to the kinds above." "Einer je Zeile, etwa patient/Observation.rs?category=laboratory; sie kommen zu den Arten oben hinzu.";
+    NAMED_RECORDS "Only these records" "Nur diese Akten";
+    NAMED_RECORDS_HINT "One record a line; empty for all." "Eine Akte je Zeile; leer für alle.";
+    GRANTED_BY "What {0} shares with you" "Was {0} mit Ihnen teilt";
+    GRANT_OPEN_UNTIL "Open until {0}; {1} of {2} parts have been opened." "Offen bis {0}; {1} von {2} Teilen wurden geöffnet.";
+    ASK_FOR_ALL "Ask the agent for what is missing" "Den Agenten um das Fehlende bitten";
+    ASK_EXPLAINED "The agent logs each opening and then hands it over; it can read nothing itself." "Der Agent protokolliert jede Öffnung und gibt sie dann heraus; lesen kann er selbst nichts.";
+    PART_NOT_HERE "not asked for, or no answer yet" "nicht angefragt, oder noch keine Antwort";
+    PART_HERE "here" "da";
+    PART_REVIEWED "reviewed" "bewertet";
+    READ_PART "Read it" "Lesen";
+    READ_PART_NAMED "Read {0} of record {1}" "{0} der Akte {1} lesen";
+    NO_GRANTS_YET "Nobody shares anything with you now." "Zurzeit teilt niemand etwas mit Ihnen.";
     SIGNATURE_VERIFIED "Signature of {0} verified" "Unterschrift von {0} geprüft";
     SIGNATURE_BAD "Signature does not verify" "Unterschrift lässt sich nicht prüfen";
     EXTRACT_NOTE "This is an extract: only the parts that were granted." "Das ist ein Auszug: nur die Teile, die freigegeben wurden.";
     REVIEW "Your review" "Ihre Bewertung";
-    REVIEW_HINT "One review for each opening, and it cannot be changed." "Eine Bewertung je Öffnung; sie kann nicht geändert werden.";
+    REVIEW_HINT "One review for each opening, and it cannot be changed. The part is forgotten here afterwards: save it first." "Eine Bewertung je Öffnung; sie kann nicht geändert werden. Der Teil wird danach hier vergessen: Speichern Sie ihn vorher.";
     VERDICT_ACCEPTED "As it was described, and usable" "Wie beschrieben und brauchbar";
     VERDICT_NOT_AS_REQUESTED "Genuine, but not what the request was about" "Echt, aber nicht das, worum es in der Anfrage ging";
     VERDICT_POOR_QUALITY "Genuine, but too poor to use" "Echt, aber zu schlecht, um es zu verwenden";
@@ -107,6 +125,8 @@ terms! {
     AS_TABLE "As a table" "Als Tabelle";
     DAY "Day" "Tag";
     COUNT "Count" "Anzahl";
-    PURPOSE_NOT_ON_LEDGER "The ledger does not say what an opening was for; these are the purposes that parties of this node chose to report." "Das Protokoll sagt nicht, wozu etwas geöffnet wurde; das sind die Zwecke, die Beteiligte dieses Knotens angegeben haben.";
+    PURPOSE_NOT_ON_LEDGER "The purpose that a requester states is sealed to the patient; the log knows only whether a grant is for emergencies." "Der Zweck, den die Anfragenden nennen, ist für die Patientin oder den Patienten versiegelt; das Protokoll weiß nur, ob eine Freigabe für Notfälle ist.";
+    ORDINARY_GRANT "under ordinary grants" "mit gewöhnlicher Freigabe";
+    EMERGENCY_GRANT "under grants for emergencies" "mit Freigabe für Notfälle";
     BARS_IN_WORDS "{0}: {1} bars, highest {2}" "{0}: {1} Balken, höchster {2}";
 }

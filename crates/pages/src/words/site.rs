@@ -6,6 +6,7 @@ terms! {
     LANGUAGE "Language" "Sprache";
     ROLE_PATIENT "Patient" "Patient";
     ROLE_HOSPITAL "Hospital" "Krankenhaus";
+    ROLE_AGENT "Agent" "Agent";
     ROLE_RESEARCHER "Research" "Forschung";
     ROLE_AUDITOR "Audit" "Prüfung";
     FOOT_PATIENT "This page is served by your own device. Your keys do not leave it." "Diese Seite kommt von Ihrem eigenen Gerät. Ihre Schlüssel verlassen es nicht.";

@@ -38,6 +38,8 @@ pub(crate) const ALL: &[Page] = &[
     ("researcher-request", researcher_request),
     ("researcher-asked", researcher_asked),
     ("researcher-opened", researcher_opened),
+    ("researcher-grants", researcher_grants),
+    ("researcher-granted", researcher_granted),
     ("auditor-log", auditor_log),
     ("auditor-operation", auditor_operation),
     ("auditor-verify", auditor_verify),
@@ -180,19 +182,21 @@ fn wish(text: &str) -> patient::Request {
     };
     patient::Request {
         id: operation(30),
-        from: party(20, or(text, "Institute of Kidney Research")),
         at: ago(1),
         answer_until: NOW.plus(13 * Millis::DAY),
-        purpose: Purpose::Research,
-        classes: vec![Class::Laboratory, Class::Medication, Class::Sensitive],
-        months: (Epoch(12 * 2024), Epoch(12 * 2026 + 10)),
-        named_records: 0,
-        until: NOW.plus(30 * Millis::DAY),
-        words: or(
-            text,
-            "We study how kidney function changes under blood pressure drugs.",
-        )
-        .into(),
+        wish: patient::Wish {
+            from: party(20, or(text, "Institute of Kidney Research")),
+            purpose: Purpose::Research,
+            classes: vec![Class::Laboratory, Class::Medication, Class::Sensitive],
+            months: (Epoch(12 * 2024), Epoch(12 * 2026 + 10)),
+            named_records: 0,
+            until: NOW.plus(30 * Millis::DAY),
+            words: or(
+                text,
+                "We study how kidney function changes under blood pressure drugs.",
+            )
+            .into(),
+        },
         matching: vec![
             (Class::Laboratory, 4),
             (Class::Medication, 3),
@@ -390,18 +394,21 @@ fn hospital_published(language: Language, text: &str) -> Markup {
 }
 
 fn hospital_agent(language: Language, text: &str) -> Markup {
-    let agent = hospital::Agent {
-        waiting: vec![(
-            party(20, or(text, "Institute of Kidney Research")),
-            RecordId([2; 32]),
-            NOW,
-        )],
+    let waits = (
+        party(20, or(text, "Institute of Kidney Research")),
+        RecordId([2; 32]),
+        NOW,
+    );
+    let agent = |seed, waiting| hospital::Agent {
+        party: party(seed, or(text, "agent")),
+        waiting,
         served: 12_345,
         earned: -3,
         prekeys: 100,
         journal: vec![],
     };
-    hospital::agent(&frame(language, Site::Hospital, "/agent"), &agent)
+    let agents = [agent(5, Some(vec![waits])), agent(6, None)];
+    hospital::agents(&frame(language, Site::Hospital, "/agent"), &agents)
 }
 
 fn hospital_ranking(language: Language, text: &str) -> Markup {
@@ -416,7 +423,15 @@ fn hospital_ranking(language: Language, text: &str) -> Markup {
         ranked(2, "Riverside Clinic", -40),
     ];
     let frame = frame(language, Site::Hospital, "/ranking");
-    hospital::ranking(&frame, &ranking, Some(AccountId([2; 32])))
+    let review = hospital::Reviewed {
+        operation: operation(91),
+        at: ago(1),
+        by: party(20, or(text, "Institute of Kidney Research")),
+        record: RecordId([2; 32]),
+        verdict: base::operation::Verdict::PoorQuality,
+        minted: 7,
+    };
+    hospital::ranking(&frame, &ranking, Some(AccountId([2; 32])), &[review])
 }
 
 fn hospital_vouchers(language: Language, text: &str) -> Markup {
@@ -437,6 +452,8 @@ fn researcher_request(language: Language, text: &str) -> Markup {
     let draft = researcher::Draft {
         patients: or(text, "anna").into(),
         classes: vec![Class::Laboratory],
+        scopes: or(text, "patient/Condition.rs").into(),
+        records: text.into(),
         months: ("2024-01".into(), or(text, "2026-11").into()),
         purpose: Some(Purpose::Research),
         words: text.into(),
@@ -444,7 +461,7 @@ fn researcher_request(language: Language, text: &str) -> Markup {
         days_to_answer: 14,
     };
     let frame = frame(language, Site::Researcher, "/request");
-    researcher::request(&frame, &draft, Some(&wish(text)), CSRF)
+    researcher::request(&frame, &draft, Ok(&wish(text).wish), CSRF)
 }
 
 fn researcher_asked(language: Language, text: &str) -> Markup {
@@ -470,9 +487,44 @@ fn researcher_asked(language: Language, text: &str) -> Markup {
     researcher::asked(&frame(language, Site::Researcher, "/asked"), &asked, None)
 }
 
+fn shared(text: &str) -> researcher::Granted {
+    use researcher::PartState::{Here, NotHere, Reviewed};
+    let states = [NotHere, Here(operation(7)), Reviewed(operation(8))];
+    let part = |(state, part)| researcher::GrantedPart {
+        record: RecordId([2; 32]),
+        part,
+        class: Class::Laboratory,
+        state,
+    };
+    researcher::Granted {
+        grant: operation(1),
+        patient: party(80, or(text, "patient 4711")),
+        until: NOW,
+        used: (2, 10),
+        over: (!text.is_empty()).then(|| text.to_owned()),
+        parts: states.into_iter().zip(0..).map(part).collect(),
+    }
+}
+
+fn researcher_grants(language: Language, text: &str) -> Markup {
+    researcher::grants(
+        &frame(language, Site::Researcher, "/opened"),
+        &[shared(text)],
+    )
+}
+
+fn researcher_granted(language: Language, text: &str) -> Markup {
+    researcher::granted(
+        &frame(language, Site::Researcher, "/opened"),
+        &shared(text),
+        CSRF,
+    )
+}
+
 fn researcher_opened(language: Language, text: &str) -> Markup {
     let opened = researcher::Opened {
         query: operation(110),
+        grant: operation(1),
         at: ago(1),
         record: RecordId([2; 32]),
         hospital: party(2, or(text, "Riverside Clinic")),
@@ -556,7 +608,7 @@ fn auditor_statistics(language: Language, text: &str) -> Markup {
             ("Accept".into(), 120),
             ("Deny".into(), 3),
         ],
-        by_purpose: vec![(Purpose::Research, 40), (Purpose::Treatment, 12)],
+        openings: (40, 12),
         credit: days(3),
     };
     auditor::statistics(&frame(language, Site::Auditor, "/statistics"), &statistics)

@@ -10,9 +10,9 @@ use pages::patient::{
 use share::{Node as _, authorize, letter::Wish, recovery::guard, request, wallet::Wallet};
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{
-    records::{Names, purpose},
-    routes::{Asked, Reply, nothing},
+use super::super::{
+    names::{Names, purpose},
+    site::{Asked, Reply, nothing},
 };
 use crate::{cli::context::Entered, exit::Result, system};
 
@@ -32,7 +32,8 @@ pub(super) fn waiting(entered: &Entered, wallet: &Wallet<'_>) -> Result<Vec<(Req
     Ok(waiting)
 }
 
-pub(super) fn requests(entered: &Entered, asked: &Asked) -> Result<Reply> {
+pub(super) fn requests(asked: &Asked) -> Result<Reply> {
+    let entered = &asked.enter()?;
     let wallet = entered.wallet()?;
     let names = Names::of(entered)?;
     let mut waiting = Vec::new();
@@ -45,7 +46,8 @@ pub(super) fn requests(entered: &Entered, asked: &Asked) -> Result<Reply> {
     )))
 }
 
-pub(super) fn request(entered: &Entered, asked: &Asked, id: OperationId) -> Result<Reply> {
+pub(super) fn request(asked: &Asked, id: OperationId) -> Result<Reply> {
+    let entered = &asked.enter()?;
     let wallet = entered.wallet()?;
     let names = Names::of(entered)?;
     let mut waiting = waiting(entered, &wallet)?.into_iter();
@@ -70,15 +72,17 @@ fn told(
 ) -> Result<Request> {
     Ok(Request {
         id: state.id,
-        from: names.party(state.requester),
+        wish: patient::Wish {
+            from: names.party(state.requester),
+            purpose: purpose(wish.purpose),
+            classes: wish.classes.clone(),
+            months: (wish.from, wish.to),
+            named_records: wish.records.len() as u64,
+            until: wish.until,
+            words: wish.words.clone(),
+        },
         at: state.time,
         answer_until: state.expires,
-        purpose: purpose(wish.purpose),
-        classes: wish.classes.clone(),
-        months: (wish.from, wish.to),
-        named_records: wish.records.len() as u64,
-        until: wish.until,
-        words: wish.words.clone(),
         matching: matching(wallet, wish)?,
         agents,
     })
@@ -147,7 +151,8 @@ fn agents(
 
 // -- grants
 
-pub(super) fn grants(entered: &Entered, asked: &Asked) -> Result<Reply> {
+pub(super) fn grants(asked: &Asked) -> Result<Reply> {
+    let entered = &asked.enter()?;
     let wallet = entered.wallet()?;
     let names = Names::of(entered)?;
     let now = system::now();
@@ -202,7 +207,8 @@ pub(super) fn grants(entered: &Entered, asked: &Asked) -> Result<Reply> {
 
 // -- credit
 
-pub(super) fn credit(entered: &Entered, asked: &Asked) -> Result<Reply> {
+pub(super) fn credit(asked: &Asked) -> Result<Reply> {
+    let entered = &asked.enter()?;
     let wallet = entered.wallet()?;
     let names = Names::of(entered)?;
     let account = format!("/v1/accounts/{}", wallet.patient);
@@ -238,7 +244,7 @@ pub(super) fn credit(entered: &Entered, asked: &Asked) -> Result<Reply> {
     )))
 }
 
-fn entry(entry: CreditEntry) -> Entry {
+pub(in crate::page) fn entry(entry: CreditEntry) -> Entry {
     Entry {
         at: entry.time,
         amount: entry.amount,
@@ -260,7 +266,8 @@ const JOURNAL: u64 = 100;
 
 // -- backup
 
-pub(super) fn backup(entered: &Entered, asked: &Asked) -> Result<Reply> {
+pub(super) fn backup(asked: &Asked) -> Result<Reply> {
+    let entered = &asked.enter()?;
     let wallet = entered.wallet()?;
     let kept = entered.node.bag(wallet.patient)?;
     let stands = entered.node.guardianship(wallet.patient)?;
@@ -282,7 +289,7 @@ pub(super) fn backup(entered: &Entered, asked: &Asked) -> Result<Reply> {
             at: kept.time,
         }),
         guardians,
-        export: false,
+        export: true,
     };
     Ok(Reply::Page(patient::backup(
         &asked.frame("/backup"),
