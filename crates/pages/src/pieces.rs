@@ -206,7 +206,8 @@ pub(crate) fn form(action: &str, csrf: Csrf<'_>, inner: &Markup) -> Markup {
 /// A table whose cells are markup already; on a phone each row is a card.
 pub(crate) fn table(caption: &str, head: &[&str], rows: &[Vec<Markup>]) -> Markup {
     html! {
-        div class="scroll" {
+        // Where it is too wide it scrolls: by keyboard, too.
+        div class="scroll" tabindex="0" role="group" aria-label=(caption) {
             table role="table" class="cards" {
                 caption class="hidden" { (caption) }
                 thead role="rowgroup" {

@@ -5,6 +5,7 @@
 //! package registries' own clients are used.
 
 mod bitcoind;
+mod browser;
 mod chains;
 mod comet;
 mod go;
@@ -51,6 +52,7 @@ const ALL: &[(&str, &str, Install)] = &[
         "interop chains: the contract compiled again",
         chains::solc,
     ),
+    ("Chromium", "e2e: pages in a browser", browser::install),
 ];
 
 /// What single chores need, which install it themselves.
@@ -92,6 +94,7 @@ struct Pins {
     chains: chains::Pin,
     bitcoind: bitcoind::Pin,
     cometbft: go::Program,
+    browser: browser::Pin,
 }
 
 fn cache() -> Result<PathBuf> {

@@ -66,7 +66,7 @@ terms! {
     ANSWER_EXPIRED "nobody answered" "keine Antwort erhalten";
     ANSWER_REVOKED "ended by the patient" "von der Patientin oder dem Patienten beendet";
     OPEN_THE_DATA "Open the data" "Daten öffnen";
-    OPEN_DATA_OF "Open the data of {0}" "Daten von {0} öffnen";
+    OPEN_DATA_OF "Open the data of {0}" "Daten öffnen: {0}";
     SCOPES "The same as SMART scopes" "Dasselbe als SMART-Scopes";
     SCOPES_HINT "One a line, such as patient/Observation.rs?category=laboratory; they add to the kinds above." "Einer je Zeile, etwa patient/Observation.rs?category=laboratory; sie kommen zu den Arten oben hinzu.";
     NAMED_RECORDS "Only these records" "Nur diese Akten";
@@ -78,7 +78,7 @@ terms! {
     PART_NOT_HERE "not asked for, or no answer yet" "nicht angefragt, oder noch keine Antwort";
     PART_HERE "here" "da";
     PART_REVIEWED "reviewed" "bewertet";
-    READ_PART "Read it" "Lesen";
+    READ_PART "Read" "Lesen";
     READ_PART_NAMED "Read {0} of record {1}" "{0} der Akte {1} lesen";
     NO_GRANTS_YET "Nobody shares anything with you now." "Zurzeit teilt niemand etwas mit Ihnen.";
     SIGNATURE_VERIFIED "Signature of {0} verified" "Unterschrift von {0} geprüft";

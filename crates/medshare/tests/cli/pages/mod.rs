@@ -2,6 +2,7 @@
 
 mod hostile;
 mod patient;
+mod speed;
 mod story;
 
 use super::net::{Net, Running};
@@ -9,6 +10,7 @@ use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
     path::Path,
+    time::{Duration, Instant},
 };
 
 /// Between the parts of a form.
@@ -151,6 +153,25 @@ impl Page {
 
     fn get(&self, path: &str) -> Came {
         self.ask("GET", path, "", "")
+    }
+
+    /// From the request to the first byte of the answer, which must be a page.
+    fn first_byte(&self, path: &str) -> Duration {
+        let mut stream = TcpStream::connect(&self.at).unwrap();
+        let begin = Instant::now();
+        let text = format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nConnection: close\r\n\r\n",
+            self.at, self.cookie
+        );
+        stream.write_all(text.as_bytes()).unwrap();
+        let mut answer = vec![0; 12];
+        stream.read_exact(&mut answer[..1]).unwrap();
+        let spent = begin.elapsed();
+        stream.read_exact(&mut answer[1..]).unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200", "{path}");
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).unwrap();
+        spent
     }
 
     fn post(&self, path: &str, body: &str) -> Came {
