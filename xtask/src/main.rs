@@ -60,6 +60,7 @@ cargo xtask <chore>
   bench growth [OPERATIONS]  the ledger up to a million operations, into docs/performance.md
   bench ipfs [--rounds N]   our store and nodes beside a real Kubo, into docs/performance.md
   bench chains   what a record costs on public chains, into docs/performance.md
+  bench pages [RECORDS]   first byte of every page at 10,000 records
   bench network [--seconds N]  validators beside CometBFT, into docs/performance.md
   peers [--rounds N] [--core N] [PEER]   our scheme beside its peers, on one core, into
                docs/performance.md

@@ -195,8 +195,8 @@ fn ranked(node: &HttpNode, names: &Names) -> Result<Vec<hospital::Ranked>> {
         hospital::Ranked {
             hospital: names.party(ranked.hospital),
             score: ranked.score,
-            accepted: reviews.accepted.into(),
-            refused: refused.into(),
+            accepted: reviews.accepted,
+            refused,
         }
     });
     Ok(ranked.collect())

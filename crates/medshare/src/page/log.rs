@@ -55,6 +55,8 @@ pub(super) struct Known {
     /// Reviews of the party's own records: review and query.
     pub(super) reviews: Vec<(OperationId, OperationId)>,
     own: BTreeSet<OperationId>,
+    /// Place of the newest operation of the party, or on a record of it.
+    pub(super) changed: u64,
     /// Leaves and time at heights that were looked up: neither ever changes.
     heights: BTreeMap<u64, (u64, Millis)>,
 }
@@ -160,6 +162,7 @@ impl Known {
             minted: Vec::new(),
             reviews: Vec::new(),
             own: BTreeSet::new(),
+            changed: 0,
             heights: BTreeMap::new(),
         }
     }
@@ -208,6 +211,9 @@ impl Known {
             return;
         }
         let id = signed.to_bytes().1;
+        if self.of == Some(by) {
+            self.changed = at;
+        }
         match action {
             Action::Register(register) if register.role == Role::Agent => {
                 self.agents.entry(by).or_default();
@@ -238,11 +244,11 @@ impl Known {
                     line.version += 1;
                 }
             }
-            Action::Accept(accept) => self.answered(accept.record, Answer::Accepted),
+            Action::Accept(accept) => self.answered(at, accept.record, Answer::Accepted),
             Action::Reject(reject) => {
-                self.answered(reject.record, Answer::Rejected(reject.code));
+                self.answered(at, reject.record, Answer::Rejected(reject.code));
             }
-            Action::Erase(erase) => self.answered(erase.record, Answer::Erased),
+            Action::Erase(erase) => self.answered(at, erase.record, Answer::Erased),
             Action::Authorize(grant) if grant.terms.purpose == GrantUse::Emergency => {
                 self.for_emergencies.insert(id);
             }
@@ -274,9 +280,10 @@ impl Known {
         }
     }
 
-    fn answered(&mut self, record: RecordId, answer: Answer) {
+    fn answered(&mut self, at: u64, record: RecordId, answer: Answer) {
         if let Some(line) = self.records.get_mut(&record) {
             line.answer = answer;
+            self.changed = at;
         }
     }
 

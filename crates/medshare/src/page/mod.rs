@@ -125,6 +125,7 @@ fn start(
         node,
         log,
         session,
+        known: patient::Remembered::default(),
     });
     let stop = Stop::on_signals()?;
     let (stopper, stopped) = watch::channel(false);

@@ -6,31 +6,37 @@ use share::letter;
 use std::collections::BTreeMap;
 
 use crate::{
-    cli::{contact, context::Entered},
+    cli::{contact, context::Entered, show},
     exit::Result,
 };
 
-/// Names by account.
-#[derive(Default)]
-pub(super) struct Names(BTreeMap<AccountId, String>);
+/// Names by account; without any contacts, an account is called by its own beginning.
+pub(super) struct Names(Option<BTreeMap<AccountId, String>>);
 
 impl Names {
     pub(super) fn of(entered: &Entered) -> Result<Self> {
         let book = contact::book(&entered.session.vault)?;
-        Ok(Self(
-            book.into_iter().map(|(name, id)| (id, name)).collect(),
-        ))
+        let names = book.into_iter().map(|(name, id)| (id, name));
+        Ok(Self(Some(names.collect())))
+    }
+
+    /// Of a reader without a home.
+    pub(super) const fn none() -> Self {
+        Self(None)
     }
 
     pub(super) fn party(&self, id: AccountId) -> Party {
         Party {
             id,
-            name: self.0.get(&id).cloned(),
+            name: match &self.0 {
+                Some(names) => names.get(&id).cloned(),
+                None => Some(show::short(id)),
+            },
         }
     }
 
     pub(super) fn accounts(&self) -> impl Iterator<Item = AccountId> {
-        self.0.keys().copied()
+        self.0.iter().flat_map(BTreeMap::keys).copied()
     }
 }
 

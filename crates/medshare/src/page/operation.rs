@@ -43,13 +43,12 @@ pub(super) fn show(asked: &Asked, id: &str) -> Result<Reply> {
         &names,
     );
     proven.anchors = anchors(asked, id);
-    let here = asked.site.role.menu();
     // Below the list that most of its operations are in.
     let here = match asked.site.role {
         pages::frame::Site::Patient => "/accesses",
         pages::frame::Site::Hospital => "/published",
         pages::frame::Site::Researcher => "/asked",
-        _ => here[0].0,
+        role => role.menu()[0].0,
     };
     Ok(Reply::Page(auditor::operation(&asked.frame(here), &proven)))
 }
@@ -78,7 +77,7 @@ fn file(asked: &Asked, id: OperationId) -> Result<(u64, Leaf, ProofFile)> {
 pub(super) fn names(asked: &Asked) -> Result<Names> {
     match &asked.site.whose {
         Whose::Home { .. } => Names::of(&asked.enter()?),
-        Whose::Anybody(_) => Ok(Names::default()),
+        Whose::Anybody(_) => Ok(Names::none()),
     }
 }
 

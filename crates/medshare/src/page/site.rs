@@ -5,7 +5,7 @@ use base::genesis::Genesis;
 use pages::{Language, Markup, frame::Frame, patient::Csrf};
 use std::{fs::File, sync::Arc, time::Duration};
 
-use super::{log::Log, session::Session};
+use super::{log::Log, patient::Remembered, session::Session};
 use crate::{
     cli::context::{Entered, Unlocked},
     exit::{Exit, Fault, Result},
@@ -32,6 +32,7 @@ pub(super) struct Site {
     pub(super) node: HttpNode,
     pub(super) log: Log,
     pub(super) session: Session,
+    pub(super) known: Remembered,
 }
 
 /// What is sent back.

@@ -126,7 +126,7 @@ terms! {
     DAY "Day" "Tag";
     COUNT "Count" "Anzahl";
     PURPOSE_NOT_ON_LEDGER "The purpose that a requester states is sealed to the patient; the log knows only whether a grant is for emergencies." "Der Zweck, den die Anfragenden nennen, ist für die Patientin oder den Patienten versiegelt; das Protokoll weiß nur, ob eine Freigabe für Notfälle ist.";
-    ORDINARY_GRANT "under ordinary grants" "mit gewöhnlicher Freigabe";
-    EMERGENCY_GRANT "under grants for emergencies" "mit Freigabe für Notfälle";
+    ORDINARY_GRANT "ordinary grants" "gewöhnliche Freigaben";
+    EMERGENCY_GRANT "for emergencies" "für Notfälle";
     BARS_IN_WORDS "{0}: {1} bars, highest {2}" "{0}: {1} Balken, höchster {2}";
 }

@@ -2,8 +2,11 @@
 
 mod act;
 mod export;
+mod known;
 mod records;
 pub(super) mod sharing;
+
+pub(super) use known::Remembered;
 
 use super::site::{Asked, Fields, Reply, nothing, parse};
 use crate::exit::Result;

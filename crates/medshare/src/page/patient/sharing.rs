@@ -10,9 +10,12 @@ use pages::patient::{
 use share::{Node as _, authorize, letter::Wish, recovery::guard, request, wallet::Wallet};
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::{
-    names::{Names, purpose},
-    site::{Asked, Reply, nothing},
+use super::{
+    super::{
+        names::{Names, purpose},
+        site::{Asked, Reply, nothing},
+    },
+    known,
 };
 use crate::{cli::context::Entered, exit::Result, system};
 
@@ -36,10 +39,11 @@ pub(super) fn requests(asked: &Asked) -> Result<Reply> {
     let entered = &asked.enter()?;
     let wallet = entered.wallet()?;
     let names = Names::of(entered)?;
-    let mut waiting = Vec::new();
-    for (state, wish) in self::waiting(entered, &wallet)? {
-        waiting.push(told(&wallet, &state, &wish, &names, Vec::new())?);
-    }
+    // What would be shared stands on each request's own page.
+    let waiting: Vec<Request> = waiting(entered, &wallet)?
+        .into_iter()
+        .map(|(state, wish)| told(&state, &wish, &names, Vec::new(), Vec::new()))
+        .collect();
     Ok(Reply::Page(patient::requests(
         &asked.frame("/requests"),
         &waiting,
@@ -55,7 +59,8 @@ pub(super) fn request(asked: &Asked, id: OperationId) -> Result<Reply> {
         .find(|(state, _)| state.id == id)
         .ok_or_else(nothing)?;
     let agents = agents(entered, &wallet, state.requester, &names)?;
-    let told = told(&wallet, &state, &wish, &names, agents)?;
+    let matching = matching(asked, &wallet, &wish)?;
+    let told = told(&state, &wish, &names, matching, agents);
     Ok(Reply::Page(patient::request(
         &asked.frame("/requests"),
         &told,
@@ -64,13 +69,13 @@ pub(super) fn request(asked: &Asked, id: OperationId) -> Result<Reply> {
 }
 
 fn told(
-    wallet: &Wallet<'_>,
     state: &RequestState,
     wish: &Wish,
     names: &Names,
+    matching: Vec<(Class, u64)>,
     agents: Vec<AgentChoice>,
-) -> Result<Request> {
-    Ok(Request {
+) -> Request {
+    Request {
         id: state.id,
         wish: patient::Wish {
             from: names.party(state.requester),
@@ -83,17 +88,19 @@ fn told(
         },
         at: state.time,
         answer_until: state.expires,
-        matching: matching(wallet, wish)?,
+        matching,
         agents,
-    })
+    }
 }
 
 /// What a yes would share: of each class, from how many records, by the same rule as the
 /// grant itself.
-fn matching(wallet: &Wallet<'_>, wish: &Wish) -> Result<Vec<(Class, u64)>> {
-    let sids: BTreeSet<_> = authorize::matching(wallet, wish)?.into_iter().collect();
+fn matching(asked: &Asked, wallet: &Wallet<'_>, wish: &Wish) -> Result<Vec<(Class, u64)>> {
+    let records = known::records(asked, wallet)?;
+    let sids = authorize::matching_among(wallet, &records, wish)?;
+    let sids: BTreeSet<_> = sids.into_iter().collect();
     let mut counts: BTreeMap<Class, u64> = BTreeMap::new();
-    for (_, known) in wallet.records()? {
+    for (_, known) in records.iter() {
         let parts = known
             .parts
             .iter()
@@ -156,12 +163,6 @@ pub(super) fn grants(asked: &Asked) -> Result<Reply> {
     let wallet = entered.wallet()?;
     let names = Names::of(entered)?;
     let now = system::now();
-    let covers: BTreeMap<_, Class> = wallet
-        .records()?
-        .into_iter()
-        .flat_map(|(_, known)| known.parts)
-        .map(|part| (part.key.sid, part.cover.class))
-        .collect();
     let mut grants = Vec::new();
     for grant in entered.node.grants_of(wallet.patient)? {
         if grant.patient != wallet.patient {
@@ -178,12 +179,10 @@ pub(super) fn grants(asked: &Asked) -> Result<Reply> {
         } else {
             GrantState::Live
         };
-        let classes: BTreeSet<Class> = grant
-            .terms
-            .sids
-            .iter()
-            .filter_map(|sid| covers.get(sid).copied())
-            .collect();
+        let mut classes: BTreeSet<Class> = BTreeSet::new();
+        for sid in &grant.terms.sids {
+            classes.extend(wallet.class_of(*sid)?);
+        }
         let wish = request::wish_of(&wallet.desk, grant.terms.request)?;
         grants.push(Grant {
             id: grant.id,

@@ -102,7 +102,7 @@ fn a_patient_reads_answers_and_takes_back_in_her_browser() {
         page.at
     );
     assert_eq!(
-        page.ask("POST", &approve, &elsewhere, &answer(&asked.csrf()))
+        page.ask("POST", &approve, &elsewhere, answer(&asked.csrf()))
             .status,
         404
     );

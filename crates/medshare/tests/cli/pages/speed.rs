@@ -60,6 +60,18 @@ fn first_bytes_at(records: usize) -> Vec<(&'static str, String, Vec<Duration>)> 
     let institute = Page::open(net, "institute");
     let agent = Page::open(net, "agent");
     let audit = Page::audit(net);
+    cast.ask(&["other"]);
+    let mut request = None;
+    let mut grant = None;
+    for _ in 0..300 {
+        request = anna.link_to("/requests", "/requests/");
+        grant = institute.link_to("/opened", "/opened/");
+        if request.is_some() && grant.is_some() {
+            break;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    let (request, grant) = (request.unwrap(), grant.unwrap());
     let record = anna.link_to("/records", "/records/").unwrap();
     let operation = audit.link_to("/log", "/operations/").unwrap();
     let mut all = Vec::new();
@@ -71,6 +83,7 @@ fn first_bytes_at(records: usize) -> Vec<(&'static str, String, Vec<Duration>)> 
                 "/records",
                 &record,
                 "/requests",
+                &request,
                 "/grants",
                 "/accesses",
                 "/credit",
@@ -93,7 +106,7 @@ fn first_bytes_at(records: usize) -> Vec<(&'static str, String, Vec<Duration>)> 
         (
             "researcher",
             &institute,
-            vec!["/ask", "/request", "/asked", "/opened"],
+            vec!["/ask", "/request", "/asked", "/opened", &grant],
         ),
         (
             "auditor",
