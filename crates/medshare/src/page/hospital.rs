@@ -194,7 +194,8 @@ fn ranked(node: &HttpNode, names: &Names) -> Result<Vec<hospital::Ranked>> {
         let refused = reviews.not_as_requested + reviews.poor_quality + reviews.fabricated;
         hospital::Ranked {
             hospital: names.party(ranked.hospital),
-            score: ranked.score,
+            // The ledger counts thousandths.
+            score: ranked.score / 1000,
             accepted: reviews.accepted,
             refused,
         }

@@ -145,8 +145,12 @@ fn start(
     thread::Builder::new()
         .name("page".into())
         .spawn(move || {
+            let kept = Arc::clone(&site);
             let router = routes::router(site, stopped.clone());
             runtime.block_on(server::serve(listener, router, CONNECTIONS, stopped));
+            drop(runtime);
+            // Last, and outside of the event loop: the node's client has one of its own.
+            drop(kept);
         })
         .map_err(no_thread)?;
     output.data(

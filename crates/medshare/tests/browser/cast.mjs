@@ -1,5 +1,6 @@
 // A node with the homes of several parties, each command its own process, and the pages of
 // those homes.
+import assert from "node:assert/strict";
 import { spawn, execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
@@ -13,6 +14,7 @@ export class Cast {
     const cast = new Cast();
     cast.folder = mkdtempSync(join(tmpdir(), "medshare-pages-"));
     cast.running = [];
+    cast.said = ""; // on stderr, by what runs on
     writeFileSync(join(cast.folder, "pass"), "correct horse battery");
     cast.run("init", "--role", "node", "--home", "node", "--work-factor", "2");
     await cast.start("node", "run", "--home", "node");
@@ -70,8 +72,9 @@ export class Cast {
   // Starts what runs on, and gives the first object that it prints.
   async start(...words) {
     const child = spawn(PROGRAM, [...words, "--json"], {
-      ...this.options(words), stdio: ["ignore", "pipe", "inherit"],
+      ...this.options(words), stdio: ["ignore", "pipe", "pipe"],
     });
+    child.stderr.on("data", (bytes) => { this.said += bytes; });
     this.running.push(child);
     const lines = createInterface({ input: child.stdout });
     const { value } = await lines[Symbol.asyncIterator]().next();
@@ -99,5 +102,6 @@ export class Cast {
       await gone;
     }
     rmSync(this.folder, { recursive: true, force: true });
+    assert.ok(!this.said.includes("a fault of this program"), this.said);
   }
 }

@@ -1,7 +1,9 @@
 // The pages of every role in a real browser, from a file on a hospital's desk to a proof.
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
 import { Cast } from "./cast.mjs";
 import { DESK, PHONE, check, launch, open, settle, shoot, until } from "./browser.mjs";
@@ -166,6 +168,47 @@ async function story(javaScript) {
 
 test("two browsers play the whole story", () => story(true));
 test("the same without JavaScript", () => story(false));
+
+// What the README says: nothing but the demo and its links.
+test("from the demo to a shared record", { skip: !LONG }, async () => {
+  const begin = Date.now();
+  const demo = spawn(process.env.MEDSHARE_PROGRAM, ["demo", "--serve", "--json"], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const gone = new Promise((done) => demo.once("exit", done));
+  try {
+    const found = {};
+    for await (const line of createInterface({ input: demo.stdout })) {
+      const { step, text } = JSON.parse(line);
+      const link = step === "page" && /^(.*)'s page: (http:.*)$/.exec(text);
+      if (link) found[link[1]] = link[2];
+      if (Object.keys(found).length === 6) break;
+    }
+    const mara = await open(hers, found.Mara);
+    await until(mara, "/requests", "Helix");
+    await mara.getByRole("link", { name: /^Read and answer/ }).first().click();
+    await press(mara, "Yes, share this");
+    await mara.waitForURL("**/grants");
+    const helix = await open(theirs, found.Helix);
+    await until(helix, "/opened", "What Mara shares with you");
+    await helix.getByRole("link", { name: "Open the data of Mara" }).first().click();
+    await press(helix, "Ask the agent");
+    await helix.getByRole("link", { name: /^Read laboratory results/ }).first().click();
+    await helix.getByText("Signature of Northgate verified").waitFor();
+    for (const who of ["Tomas", "Ines", "Northgate", "the auditor"]) {
+      const window = await open(theirs, found[who]);
+      await check(window, who);
+      await window.context().close();
+    }
+    const seconds = (Date.now() - begin) / 1000;
+    console.log(`# from the demo to a shared record: ${seconds.toFixed(0)} s`);
+    assert.ok(seconds < 300, "five minutes");
+  } finally {
+    demo.kill("SIGTERM");
+    await gone;
+  }
+  settle();
+});
 
 // -- every page, in every light
 
