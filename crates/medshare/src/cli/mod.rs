@@ -13,6 +13,7 @@ pub mod config;
 pub mod conflict;
 pub mod contact;
 pub mod credit;
+pub mod cut;
 pub mod doctor;
 pub mod grant;
 pub mod guardian;

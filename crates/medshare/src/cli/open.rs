@@ -359,10 +359,7 @@ fn ended(
     Ok(None)
 }
 
-/// Whether a grant serves now.
-///
-/// # Errors
-/// [`Exit::Refused`] saying why not.
+/// [`Exit::Refused`] saying why, where a grant does not serve now.
 pub(crate) fn check_grant(grant: &Grant, now: Millis) -> Result<()> {
     let refuse = |why: String| {
         Err(Fault::new(

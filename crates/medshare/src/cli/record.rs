@@ -10,7 +10,7 @@ use ledger::{Record, StateInfo, StateStatus};
 use serde_json::{Value, json};
 use share::{
     Node as _, accept, erase, publish,
-    record::{Layout, Original, PartSource, ReadSeek, RecordSource},
+    record::{Original, ReadSeek, RecordSource},
 };
 use std::{
     io::{self, Read, Seek, SeekFrom},
@@ -20,13 +20,14 @@ use std::{
 use super::{
     contact,
     context::{Context, Entered},
+    cut::cut,
     open,
     operation::report,
     show,
 };
 use crate::{
     exit::{Exit, Fault, Result},
-    fhir, files,
+    files,
     system::{self, OsRng},
 };
 
@@ -248,73 +249,6 @@ fn source(
     };
     let source = RecordSource::new(Box::new(original), cut.parts)?;
     Ok((source, cut.shown))
-}
-
-/// A document cut into parts.
-pub(crate) struct Cut {
-    /// The parts.
-    pub(crate) parts: Vec<PartSource>,
-    /// The same for people.
-    pub(crate) shown: Value,
-}
-
-/// Cuts the document `name`: a FHIR bundle by what is in it, any other file, or what is to be
-/// of one `class`, not at all. `notice` hears why a bundle was not cut.
-///
-/// # Errors
-/// [`Exit::Storage`], [`Exit::Invalid`].
-pub(crate) fn cut(
-    original: &dyn Original,
-    name: &str,
-    class: Option<Class>,
-    notice: &mut dyn FnMut(String),
-) -> Result<Cut> {
-    let io = |error: io::Error| Fault::io(name, &error);
-    let length = original.length().map_err(io)?;
-    let mut file = original.open().map_err(io)?;
-    let mut head = Vec::new();
-    (&mut file)
-        .take(fhir::HEAD as u64)
-        .read_to_end(&mut head)
-        .map_err(io)?;
-    let whole = fhir::whole(&head, length);
-    let cut = if let Some(class) = class {
-        vec![fhir::PartRanges { class, ..whole }]
-    } else if fhir::Kind::of(&head) == fhir::Kind::Json && length <= fhir::MAX_BUNDLE {
-        let mut bytes = head;
-        file.read_to_end(&mut bytes).map_err(io)?;
-        let split = fhir::split(&bytes);
-        split.notice.into_iter().for_each(notice);
-        split.parts
-    } else {
-        vec![whole]
-    };
-    let shown = cut
-        .iter()
-        .map(|part| {
-            let bytes: u64 = part
-                .ranges
-                .iter()
-                .map(|range| range.end - range.start)
-                .sum();
-            json!({"class": part.class.name(), "media_type": part.media_type, "bytes": bytes})
-        })
-        .collect();
-    let parts = cut
-        .into_iter()
-        .map(|part| {
-            let ranges = part
-                .ranges
-                .iter()
-                .map(|range| (range.start, range.end - range.start));
-            Ok(PartSource {
-                class: part.class,
-                media_type: part.media_type,
-                layout: Layout::new(ranges.collect())?,
-            })
-        })
-        .collect::<Result<Vec<_>>>()?;
-    Ok(Cut { parts, shown })
 }
 
 /// The document, with a bar that moves as it is read.

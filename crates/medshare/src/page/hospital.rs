@@ -14,7 +14,7 @@ use super::{
     upload::Nameless,
 };
 use crate::{
-    cli::record as verbs,
+    cli::cut::cut,
     exit::Result,
     http::HttpNode,
     system::{self, OsRng},
@@ -85,7 +85,7 @@ fn sign_and_publish(asked: &Asked, fields: Fields) -> Result<Reply> {
 /// The document cut into parts as the command line cuts it.
 fn source(file: File) -> Result<RecordSource> {
     let document = Nameless(Arc::new(file));
-    let cut = verbs::cut(&document, "the file", None, &mut |_| {})?;
+    let cut = cut(&document, "the file", None, &mut |_| {})?;
     Ok(RecordSource::new(Box::new(document), cut.parts)?)
 }
 

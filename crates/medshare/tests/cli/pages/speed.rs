@@ -7,10 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The measurement itself: `cargo xtask bench pages`. Records are published on the hospital's
-/// page and accepted by the patient's, so it takes a while: about 20 minutes for 10,000.
+/// The measurement. Records are published on the hospital's page and accepted by the patient's.
 #[test]
-#[ignore = "a measurement"]
+#[ignore = "twenty minutes of records: cargo xtask bench pages"]
 fn first_bytes() {
     let records = std::env::var("MEDSHARE_RECORDS").ok();
     first_bytes_at(records.map_or(10_000, |text| text.parse().unwrap()));
