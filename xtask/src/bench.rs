@@ -6,6 +6,7 @@ mod growth;
 mod ipfs;
 mod machine;
 mod network;
+mod pages;
 // The drawing of the attacks' charts.
 #[allow(dead_code)]
 #[path = "../../crates/ibpre/examples/attacks/plot.rs"]
@@ -178,6 +179,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     match arguments {
         ["ipfs", rest @ ..] => return ipfs::run(rest),
         ["growth", rest @ ..] => return growth::run(rest),
+        ["pages", rest @ ..] => return pages::run(rest),
         ["chains"] => return chains::run(),
         ["network", rest @ ..] => return network::run(rest),
         _ => {}

@@ -14,6 +14,7 @@ mod copy;
 mod crash;
 mod dist;
 mod document;
+mod e2e;
 mod fuzz;
 mod interop;
 mod licences;
@@ -33,10 +34,11 @@ const HELP: &str = "\
 cargo xtask <chore>
 
   setup        look for what the tests need, install what can be installed
-  test         setup, fmt, tidy, licences, clippy, tests, doc tests, interop, constant time,
-               the demo (what CI runs)
+  test         setup, fmt, tidy, licences, clippy, tests, doc tests, interop, e2e, constant
+               time, the demo (what CI runs)
   interop ipfs [TEST]   our nodes and files beside a real Kubo and a real Helia
   interop chains [TEST]   anchors in real nodes of public chains
+  e2e [--short]   the pages of every role in a real Chromium, with pictures under target/e2e
   contracts    compiles the Solidity contracts into compiled.json anew
   tidy         the house rules: edges, sizes, module docs, names, domain tags
   licences     every dependency against the lists in deny.toml
@@ -58,6 +60,7 @@ cargo xtask <chore>
   bench growth [OPERATIONS]  the ledger up to a million operations, into docs/performance.md
   bench ipfs [--rounds N]   our store and nodes beside a real Kubo, into docs/performance.md
   bench chains   what a record costs on public chains, into docs/performance.md
+  bench pages [RECORDS]   first byte of every page at 10,000 records
   bench network [--seconds N]  validators beside CometBFT, into docs/performance.md
   peers [--rounds N] [--core N] [PEER]   our scheme beside its peers, on one core, into
                docs/performance.md
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
         ["test"] => stages::run(),
         ["tidy"] => tidy::run(),
         ["interop", rest @ ..] => interop::run(rest),
+        ["e2e", rest @ ..] => e2e::run(rest),
         ["contracts"] => contracts::write(),
         ["licences"] => licences::run(),
         ["advisories"] => advisories::run(),

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use std::time::Instant;
 
-use crate::{constant_time, interop, licences, run, setup, tally::Tally, tidy};
+use crate::{constant_time, e2e, interop, licences, run, setup, tally::Tally, tidy};
 
 type Stage = (&'static str, fn(&mut Tally) -> Result<()>);
 
@@ -42,6 +42,7 @@ const STAGES: &[Stage] = &[
         interop::ipfs(tally, None)?;
         interop::chains(tally, None)
     }),
+    ("e2e", |tally| e2e::pages(tally, false)),
     ("constant time", |tally| {
         if tally.missing.contains_key(constant_time::NEEDS) {
             println!("not run: no {}", constant_time::NEEDS);

@@ -50,6 +50,13 @@ impl Tally {
         Ok(())
     }
 
+    /// Adds a line of the Test Anything Protocol, if it is a sum.
+    pub(crate) fn tap(&mut self, line: &str) {
+        let number = |prefix| line.strip_prefix(prefix)?.trim().parse::<u64>().ok();
+        self.passed += number("# pass ").unwrap_or(0);
+        self.failed += number("# fail ").unwrap_or(0);
+    }
+
     /// The closing lines.
     pub(crate) fn print(&self) {
         for (name, reason) in &self.missing {
@@ -76,5 +83,10 @@ mod tests {
         let line = "ok. 31 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out";
         assert_eq!(super::count(line, " passed"), 31);
         assert_eq!(super::count(line, " failed"), 2);
+        let mut tally = super::Tally::default();
+        for line in ["ok 1 - # pass 9", "# pass 5", "# fail 1", "# passed"] {
+            tally.tap(line);
+        }
+        assert_eq!((tally.passed, tally.failed), (5, 1));
     }
 }

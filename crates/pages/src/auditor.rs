@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use crate::{
     frame::Frame,
-    pieces::{self, Party, Purpose},
+    pieces::{self, Party},
     plot::bars,
     words::{role as w, site as s},
 };
@@ -77,8 +77,8 @@ pub struct Statistics {
     pub a_day: Vec<(Millis, u64)>,
     /// Operations of each kind.
     pub by_action: Vec<(String, u64)>,
-    /// Openings by purpose, as parties of this node report them.
-    pub by_purpose: Vec<(Purpose, u64)>,
+    /// Openings under ordinary grants, and under grants for emergencies.
+    pub openings: (u64, u64),
     /// Credit gained on each day, oldest first.
     pub credit: Vec<(Millis, u64)>,
 }
@@ -227,11 +227,15 @@ pub fn statistics(frame: &Frame<'_>, statistics: &Statistics) -> Markup {
             .map(|(at, count)| (language.day(*at), *count))
             .collect()
     };
-    let purposes: Vec<(String, u64)> = statistics
-        .by_purpose
-        .iter()
-        .map(|(purpose, count)| (language.say(purpose.term()).to_owned(), *count))
-        .collect();
+    let (ordinary, emergency) = statistics.openings;
+    let purposes: Vec<(String, u64)> = [
+        (w::ORDINARY_GRANT, ordinary),
+        (w::EMERGENCY_GRANT, emergency),
+    ]
+    .map(|(term, count)| (language.say(term).to_owned(), count))
+    .into_iter()
+    .filter(|_| ordinary + emergency > 0)
+    .collect();
     let charts = [
         (w::OPERATIONS_A_DAY, w::DAY, days(&statistics.a_day), None),
         (

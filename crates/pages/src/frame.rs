@@ -15,6 +15,8 @@ pub enum Site {
     Patient,
     /// A hospital's page, from its node.
     Hospital,
+    /// An agent's page.
+    Agent,
     /// A requester's page, from its node.
     Researcher,
     /// Anybody's.
@@ -26,6 +28,7 @@ impl Site {
         match self {
             Self::Patient => s::ROLE_PATIENT,
             Self::Hospital => s::ROLE_HOSPITAL,
+            Self::Agent => s::ROLE_AGENT,
             Self::Researcher => s::ROLE_RESEARCHER,
             Self::Auditor => s::ROLE_AUDITOR,
         }
@@ -48,6 +51,10 @@ impl Site {
                 ("/agent", MenuEntry(r::QUEUE)),
                 ("/ranking", MenuEntry(r::RANKING)),
                 ("/vouchers", MenuEntry(r::REDEEMED)),
+            ],
+            Self::Agent => &[
+                ("/agent", MenuEntry(r::QUEUE)),
+                ("/ranking", MenuEntry(r::RANKING)),
             ],
             Self::Researcher => &[
                 ("/ask", MenuEntry(r::WHAT_TO_ASK)),

@@ -1,10 +1,14 @@
 //! The hospital's pages: publishing, what patients did with it, its agent, its ranking.
 
-use base::{AccountId, Millis, OperationId, RecordId, operation::RejectCode};
+use base::{
+    AccountId, Millis, OperationId, RecordId,
+    operation::{RejectCode, Verdict},
+};
 use maud::{Markup, html};
 
 use crate::{
     frame::Frame,
+    language::Language,
     patient::{self, Entry},
     pieces::{self, Csrf, Party},
     words::{chart as c, people as p, role as w, site as s},
@@ -43,8 +47,10 @@ pub enum Answer {
 /// An agent's work.
 #[derive(Clone, Debug)]
 pub struct Agent {
-    /// Asks that wait, with when each expires.
-    pub waiting: Vec<(Party, RecordId, Millis)>,
+    /// Who.
+    pub party: Party,
+    /// Asks that wait, with when each expires; nothing where they are sealed to somebody else.
+    pub waiting: Option<Vec<(Party, RecordId, Millis)>>,
     /// Queries it served.
     pub served: u64,
     /// Its balance.
@@ -53,6 +59,23 @@ pub struct Agent {
     pub prekeys: u64,
     /// What moved its balance, newest first.
     pub journal: Vec<Entry>,
+}
+
+/// A review of an opening of this hospital's records.
+#[derive(Clone, Debug)]
+pub struct Reviewed {
+    /// The log's entry.
+    pub operation: OperationId,
+    /// When.
+    pub at: Millis,
+    /// By whom.
+    pub by: Party,
+    /// Of which record.
+    pub record: RecordId,
+    /// What was found.
+    pub verdict: Verdict,
+    /// Credits that came of it, all accounts together.
+    pub minted: u64,
 }
 
 /// A hospital in the ranking.
@@ -173,14 +196,25 @@ pub fn published(frame: &Frame<'_>, records: &[Published], next: Option<&str>) -
     frame.page(title, &main)
 }
 
-/// The agent's queue and what it earned.
-pub fn agent(frame: &Frame<'_>, agent: &Agent) -> Markup {
+/// Agents, each with its queue and what it earned.
+pub fn agents(frame: &Frame<'_>, agents: &[Agent]) -> Markup {
     let language = frame.language;
     let title = language.say(w::QUEUE);
+    let main = html! {
+        h1 { (title) }
+        p { (language.say(w::AGENT_INTRO)) }
+        @if agents.is_empty() { p { (language.say(w::NO_AGENTS)) } }
+        @for agent in agents { (one_agent(agent, language)) }
+    };
+    frame.page(title, &main)
+}
+
+fn one_agent(agent: &Agent, language: Language) -> Markup {
     let head = [w::ASKED_BY, s::RECORD, w::ASK_EXPIRES].map(|term| language.say(term));
-    let rows: Vec<Vec<Markup>> = agent
+    let waiting: Vec<Vec<Markup>> = agent
         .waiting
         .iter()
+        .flatten()
         .map(|(who, record, expires)| {
             vec![
                 who.show(language),
@@ -189,24 +223,34 @@ pub fn agent(frame: &Frame<'_>, agent: &Agent) -> Markup {
             ]
         })
         .collect();
-    let main = html! {
-        h1 { (title) }
-        p { (language.say(w::AGENT_INTRO)) }
-        dl class="facts" {
-            div { dt { (language.say(w::AGENT_SERVED)) } dd { (language.whole(agent.served)) } }
-            div { dt { (language.say(w::AGENT_EARNED)) } dd { (agent.earned) } }
-            div { dt { (language.say(w::PREKEYS_LEFT)) } dd { (language.whole(agent.prekeys)) } }
+    let id = format!("agent-{}", pieces::short(&agent.party.id.to_string()));
+    html! {
+        section aria-labelledby=(id) {
+            h2 id=(id) { (agent.party.show(language)) }
+            dl class="facts" {
+                div { dt { (language.say(w::AGENT_SERVED)) } dd { (language.whole(agent.served)) } }
+                div { dt { (language.say(w::AGENT_EARNED)) } dd { (agent.earned) } }
+                div { dt { (language.say(w::PREKEYS_LEFT)) } dd { (language.whole(agent.prekeys)) } }
+            }
+            h3 { (language.say(w::AGENT_WAITING)) }
+            @if agent.waiting.is_some() {
+                (pieces::list(language.say(w::AGENT_WAITING), &head, &waiting, language))
+            } @else {
+                p class="quiet" { (language.say(w::QUEUE_IS_SEALED)) }
+            }
+            h3 { (language.say(p::JOURNAL)) }
+            (patient::journal(&agent.journal, language))
         }
-        h2 { (language.say(w::AGENT_WAITING)) }
-        (pieces::list(language.say(w::AGENT_WAITING), &head, &rows, language))
-        h2 { (language.say(p::JOURNAL)) }
-        (patient::journal(&agent.journal, language))
-    };
-    frame.page(title, &main)
+    }
 }
 
 /// Hospitals by credit, with the reviews behind it; `own` is marked.
-pub fn ranking(frame: &Frame<'_>, ranking: &[Ranked], own: Option<AccountId>) -> Markup {
+pub fn ranking(
+    frame: &Frame<'_>,
+    ranking: &[Ranked],
+    own: Option<AccountId>,
+    reviews: &[Reviewed],
+) -> Markup {
     let language = frame.language;
     let title = language.say(w::RANKING);
     let head = [
@@ -239,8 +283,44 @@ pub fn ranking(frame: &Frame<'_>, ranking: &[Ranked], own: Option<AccountId>) ->
         h1 { (title) }
         p { (language.say(w::RANKING_INTRO)) }
         (pieces::list(title, &head, &rows, language))
+        @if own.is_some() {
+            h2 { (language.say(w::REVIEWS_OF_YOURS)) }
+            (self::reviews(reviews, language))
+        }
     };
     frame.page(title, &main)
+}
+
+fn reviews(reviews: &[Reviewed], language: Language) -> Markup {
+    let head = [
+        s::WHEN_IT_WAS,
+        s::WHO,
+        s::RECORD,
+        w::VERDICT,
+        s::CREDIT,
+        s::PROOF,
+    ];
+    let head = head.map(|term| language.say(term));
+    let rows: Vec<Vec<Markup>> = reviews
+        .iter()
+        .map(|review| {
+            let verdict = match review.verdict {
+                Verdict::Accepted => w::VERDICT_ACCEPTED,
+                Verdict::NotAsRequested => w::VERDICT_NOT_AS_REQUESTED,
+                Verdict::PoorQuality => w::VERDICT_POOR_QUALITY,
+                Verdict::Fabricated => w::VERDICT_FABRICATED,
+            };
+            vec![
+                pieces::instant(review.at, language),
+                review.by.show(language),
+                html! { code title=(review.record) { (pieces::short(&review.record.to_string())) } },
+                html! { (language.say(verdict)) },
+                html! { (language.whole(review.minted)) },
+                pieces::proof(review.operation, review.at, language),
+            ]
+        })
+        .collect();
+    pieces::list(language.say(w::REVIEWS_OF_YOURS), &head, &rows, language)
 }
 
 /// Vouchers that patients gave to this hospital.

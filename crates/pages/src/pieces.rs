@@ -75,6 +75,24 @@ impl Purpose {
         }
     }
 
+    /// Its code in HL7 v3 ActReason.
+    pub const fn act_reason(self) -> &'static str {
+        match self {
+            Self::Treatment => "TREAT",
+            Self::EmergencyTreatment => "ETREAT",
+            Self::Research => "HRESCH",
+            Self::PublicHealth => "PUBHLTH",
+            Self::Coverage => "COVERAGE",
+            Self::PatientRequest => "PATRQT",
+        }
+    }
+
+    /// The purpose of a code, in either spelling.
+    pub fn of_code(code: &str) -> Option<Self> {
+        let spelt = |purpose: &Self| purpose.code() == code || purpose.act_reason() == code;
+        Self::ALL.into_iter().find(spelt)
+    }
+
     pub(crate) const fn term(self) -> Term {
         match self {
             Self::Treatment => s::PURPOSE_TREATMENT,
@@ -164,6 +182,17 @@ pub(crate) fn proof(operation: OperationId, at: Millis, language: Language) -> M
     }
 }
 
+/// The same where the time is not at hand.
+pub(crate) fn proof_of(operation: OperationId, language: Language) -> Markup {
+    let name = short(&operation.to_string());
+    let label = format!("{} {name}", language.say(s::VERIFY));
+    html! {
+        a class="verify" href=(format!("/operations/{operation}")) aria-label=(label) {
+            (language.say(s::VERIFY))
+        }
+    }
+}
+
 /// A form that changes something.
 pub(crate) fn form(action: &str, csrf: Csrf<'_>, inner: &Markup) -> Markup {
     html! {
@@ -177,7 +206,8 @@ pub(crate) fn form(action: &str, csrf: Csrf<'_>, inner: &Markup) -> Markup {
 /// A table whose cells are markup already; on a phone each row is a card.
 pub(crate) fn table(caption: &str, head: &[&str], rows: &[Vec<Markup>]) -> Markup {
     html! {
-        div class="scroll" {
+        // Where it is too wide it scrolls: by keyboard, too.
+        div class="scroll" tabindex="0" role="group" aria-label=(caption) {
             table role="table" class="cards" {
                 caption class="hidden" { (caption) }
                 thead role="rowgroup" {

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use crate::{
     frame::Frame,
     language::Language,
-    patient::{self, Request},
+    patient::{self, Wish},
     pieces::{self, Csrf, Party, Purpose},
     record::{self, Reading},
     words::{Term, people as p, role as w, site as s},
@@ -20,6 +20,10 @@ pub struct Draft {
     pub patients: String,
     /// Kinds of data.
     pub classes: Vec<Class>,
+    /// The same as SMART scopes, one a line.
+    pub scopes: String,
+    /// Records, one a line; empty for all.
+    pub records: String,
     /// First and last month, `YYYY-MM`; empty where not stated.
     pub months: (String, String),
     /// What for.
@@ -69,6 +73,8 @@ pub enum Answer {
 pub struct Opened<'a> {
     /// The query that is reviewed.
     pub query: OperationId,
+    /// Under which grant.
+    pub grant: OperationId,
     /// When it was logged.
     pub at: Millis,
     /// Of which record.
@@ -108,8 +114,14 @@ fn askable() -> Vec<Class> {
     all.filter(|class| *class != Class::Skeleton).collect()
 }
 
-/// The form, and what the patient will read: `wish` is the draft as a request, if it is one.
-pub fn request(frame: &Frame<'_>, draft: &Draft, wish: Option<&Request>, csrf: Csrf<'_>) -> Markup {
+/// The form, and what the patient will read: `wish` is the draft as a request, or why it is
+/// none yet.
+pub fn request(
+    frame: &Frame<'_>,
+    draft: &Draft,
+    wish: Result<&Wish, &str>,
+    csrf: Csrf<'_>,
+) -> Markup {
     let language = frame.language;
     let title = language.say(w::NEW_REQUEST);
     let label = |term: Term| language.say(term);
@@ -134,6 +146,12 @@ pub fn request(frame: &Frame<'_>, draft: &Draft, wish: Option<&Request>, csrf: C
                 }
             }
             p class="field" {
+                label for="scopes" { (label(w::SCOPES)) }
+                textarea id="scopes" name="scopes" rows="2" maxlength="4000" spellcheck="false"
+                    aria-describedby="scopes-hint" { (draft.scopes) }
+                span id="scopes-hint" class="quiet" { (label(w::SCOPES_HINT)) }
+            }
+            p class="field" {
                 label for="from" { (label(w::FIRST_MONTH)) }
                 input id="from" name="from" type="month" value=(draft.months.0);
             }
@@ -142,11 +160,17 @@ pub fn request(frame: &Frame<'_>, draft: &Draft, wish: Option<&Request>, csrf: C
                 input id="to" name="to" type="month" value=(draft.months.1);
             }
             p class="field" {
+                label for="records" { (label(w::NAMED_RECORDS)) }
+                textarea id="records" name="records" rows="2" spellcheck="false"
+                    aria-describedby="records-hint" { (draft.records) }
+                span id="records-hint" class="quiet" { (label(w::NAMED_RECORDS_HINT)) }
+            }
+            p class="field" {
                 label for="purpose" { (label(w::WHAT_FOR)) }
                 select id="purpose" name="purpose" required {
                     @for purpose in Purpose::ALL {
                         option value=(purpose.code()) selected[draft.purpose == Some(purpose)] {
-                            (language.say(purpose.term()))
+                            (language.say(purpose.term())) " (" (purpose.act_reason()) ")"
                         }
                     }
                 }
@@ -180,18 +204,20 @@ pub fn request(frame: &Frame<'_>, draft: &Draft, wish: Option<&Request>, csrf: C
     frame.page(title, &main)
 }
 
-/// The sentences of the preview, one a line where it is sent without a page around it.
-pub fn preview(wish: Option<&Request>, language: Language) -> Vec<String> {
-    wish.map_or_else(
-        || vec![language.say(w::PREVIEW_EMPTY).to_owned()],
-        |wish| {
+/// The sentences of the preview, one a line where it is sent without a page around it; of a
+/// draft that is no request yet, why not, or that it is empty.
+pub fn preview(wish: Result<&Wish, &str>, language: Language) -> Vec<String> {
+    match wish {
+        Err("") => vec![language.say(w::PREVIEW_EMPTY).to_owned()],
+        Err(why) => vec![why.to_owned()],
+        Ok(wish) => {
             let mut sentences = patient::wording(wish, language);
             if !wish.words.trim().is_empty() {
                 sentences.push(format!("{}: {}", language.say(p::THEIR_WORDS), wish.words));
             }
             sentences
-        },
-    )
+        }
+    }
 }
 
 /// Requests and what became of them.
@@ -248,6 +274,133 @@ fn answer(request: &Asked, language: Language) -> Markup {
     }
 }
 
+/// What a patient shares with this requester under one grant.
+#[derive(Clone, Debug)]
+pub struct Granted {
+    /// The grant.
+    pub grant: OperationId,
+    /// Who shares.
+    pub patient: Party,
+    /// Until when.
+    pub until: Millis,
+    /// How many parts were opened, and how many may be.
+    pub used: (u32, u32),
+    /// Why it no longer serves, if it does not.
+    pub over: Option<String>,
+    /// The parts that it covers.
+    pub parts: Vec<GrantedPart>,
+}
+
+/// A part that a grant covers.
+#[derive(Clone, Copy, Debug)]
+pub struct GrantedPart {
+    /// Of which record.
+    pub record: RecordId,
+    /// Its index.
+    pub part: u32,
+    /// What kind of data.
+    pub class: Class,
+    /// Whether it is here.
+    pub state: PartState,
+}
+
+/// Whether a part is here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PartState {
+    /// It was not asked for, or the agent has not answered.
+    NotHere,
+    /// It is; the opening's log entry.
+    Here(OperationId),
+    /// It was reviewed, and is here no longer.
+    Reviewed(OperationId),
+}
+
+/// Grants that this requester holds keys of.
+pub fn grants(frame: &Frame<'_>, grants: &[Granted]) -> Markup {
+    let language = frame.language;
+    let title = language.say(w::OPENED);
+    let main = html! {
+        h1 { (title) }
+        @if grants.is_empty() { p { (language.say(w::NO_GRANTS_YET)) } }
+        ul class="cards-list" {
+            @for granted in grants {
+                @let who = granted.patient.called(language);
+                li { article class="card" {
+                    h2 { (language.fill(w::GRANTED_BY, &[&who])) }
+                    (extent(granted, language))
+                    p { a class="button" href=(format!("/opened/{}", granted.grant))
+                        aria-label=(language.fill(w::OPEN_DATA_OF, &[&who])) {
+                        (language.say(w::OPEN_THE_DATA))
+                    } }
+                } }
+            }
+        }
+    };
+    frame.page(title, &main)
+}
+
+fn extent(granted: &Granted, language: Language) -> Markup {
+    let until = language.minute(granted.until);
+    let (used, most) = granted.used;
+    html! {
+        p { (language.fill(w::GRANT_OPEN_UNTIL, &[&until, &used, &most])) }
+        @if let Some(why) = &granted.over { p class="warning" role="note" { (why) } }
+    }
+}
+
+/// One grant: its parts, which of them are here, and the button that asks for the rest.
+pub fn granted(frame: &Frame<'_>, granted: &Granted, csrf: Csrf<'_>) -> Markup {
+    let language = frame.language;
+    let who = granted.patient.called(language);
+    let title = language.fill(w::GRANTED_BY, &[&who]);
+    let head = [s::RECORD, p::CLASS_OF_DATA, w::ANSWER, s::PROOF].map(|term| language.say(term));
+    let rows: Vec<Vec<Markup>> = granted
+        .parts
+        .iter()
+        .map(|part| {
+            let record = pieces::short(&part.record.to_string());
+            let name = language.say(pieces::class(part.class));
+            let (state, query) = match part.state {
+                PartState::NotHere => (w::PART_NOT_HERE, None),
+                PartState::Here(query) => (w::PART_HERE, Some(query)),
+                PartState::Reviewed(query) => (w::PART_REVIEWED, Some(query)),
+            };
+            vec![
+                html! { code title=(part.record) { (record) } },
+                pieces::classes(&[part.class], language),
+                html! {
+                    span class="tag" { (language.say(state)) }
+                    @if let PartState::Here(query) = part.state {
+                        " " a href=(format!("/opened/{}/{query}", granted.grant))
+                            aria-label=(language.fill(w::READ_PART_NAMED, &[&name, &record])) {
+                            (language.say(w::READ_PART))
+                        }
+                    }
+                },
+                html! {
+                    @if let Some(query) = query { (pieces::proof_of(query, language)) }
+                },
+            ]
+        })
+        .collect();
+    let missing = granted
+        .parts
+        .iter()
+        .any(|part| part.state == PartState::NotHere);
+    let main = html! {
+        h1 { (title) }
+        (extent(granted, language))
+        (pieces::list(&title, &head, &rows, language))
+        @if missing && granted.over.is_none() {
+            p class="quiet" { (language.say(w::ASK_EXPLAINED)) }
+            (pieces::form(&format!("/opened/{}/ask", granted.grant), csrf, &html! {
+                button class="primary" { (language.say(w::ASK_FOR_ALL)) }
+            }))
+        }
+    };
+    frame.page(&title, &main)
+}
+
 /// A part that was opened: what is in it, whose signature was verified, the review.
 pub fn opened(frame: &Frame<'_>, opened: &Opened<'_>, csrf: Csrf<'_>) -> Markup {
     let language = frame.language;
@@ -265,6 +418,9 @@ pub fn opened(frame: &Frame<'_>, opened: &Opened<'_>, csrf: Csrf<'_>) -> Markup 
                 }
             }
             p { (language.say(w::EXTRACT_NOTE)) }
+            p { a href=(format!("/opened/{}/{}/file", opened.grant, opened.query)) download {
+                (language.say(s::SAVE_FILE))
+            } }
             p {
                 (pieces::instant(opened.at, language)) " · "
                 (pieces::proof(opened.query, opened.at, language))

@@ -7,7 +7,7 @@
 mod packets;
 
 use base::{
-    AccountId, Action, Millis, OperationId, ScopeId,
+    AccountId, Action, Millis, OperationId, RecordId, ScopeId,
     key::HpkeKey,
     operation::{GrantUse, Request, Terms},
 };
@@ -27,7 +27,7 @@ use crate::{
     prekey::{self, PrekeyError},
     seal::is_retired,
     vault::VaultError,
-    wallet::{ExtractError, KnownScope, Wallet},
+    wallet::{ExtractError, KnownRecord, KnownScope, Wallet},
 };
 
 use packets::Made;
@@ -54,12 +54,24 @@ pub struct Choice {
 /// # Errors
 /// [`AuthorizeError`].
 pub fn matching(wallet: &Wallet<'_>, wish: &Wish) -> Result<Vec<ScopeId>, AuthorizeError> {
+    matching_among(wallet, &wallet.records()?, wish)
+}
+
+/// The same for who has the wallet's records in hand.
+///
+/// # Errors
+/// [`AuthorizeError`].
+pub fn matching_among(
+    wallet: &Wallet<'_>,
+    records: &[(RecordId, KnownRecord)],
+    wish: &Wish,
+) -> Result<Vec<ScopeId>, AuthorizeError> {
     let mut sids = BTreeSet::new();
-    for (record, known) in wallet.records()? {
-        if !wish.records.is_empty() && !wish.records.contains(&record) {
+    for (record, known) in records {
+        if !wish.records.is_empty() && !wish.records.contains(record) {
             continue;
         }
-        for part in known.parts {
+        for part in &known.parts {
             let cover = part.cover;
             let month = cover
                 .epoch

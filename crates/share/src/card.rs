@@ -169,6 +169,17 @@ pub fn card_of(vault: &dyn Vault, patient: AccountId) -> Result<Option<Card>, Va
     vault::load(vault, Table::Cards, &patient.0)
 }
 
+/// The patients whose cards are in `vault`.
+///
+/// # Errors
+/// [`VaultError`].
+pub fn patients(vault: &dyn Vault) -> Result<Vec<AccountId>, VaultError> {
+    let cards = vault.list(Table::Cards)?.into_iter();
+    Ok(cards
+        .filter_map(|(patient, _)| Some(AccountId(patient.try_into().ok()?)))
+        .collect())
+}
+
 /// Why a text is not taken as a patient's card.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]

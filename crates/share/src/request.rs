@@ -130,6 +130,14 @@ pub fn wish_of(desk: &Desk<'_>, request: OperationId) -> Result<Option<Wish>, Va
     vault::load(desk.vault, Table::Asked, &request.0.to_bytes())
 }
 
+/// A request that this party sent.
+///
+/// # Errors
+/// [`VaultError`].
+pub fn sent(desk: &Desk<'_>, request: OperationId) -> Result<Option<SentRequest>, VaultError> {
+    vault::load(desk.vault, Table::Requests, &request.0.to_bytes())
+}
+
 fn commitment(wish: &Wish, salt: &Salt) -> Digest {
     Digest::commit(salt, &codec::encode(wish))
 }

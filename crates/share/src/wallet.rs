@@ -155,6 +155,22 @@ impl<'a> Wallet<'a> {
             .collect())
     }
 
+    /// What the wallet knows of a record that it has accepted and not erased.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn record(&self, record: RecordId) -> Result<Option<KnownRecord>, VaultError> {
+        vault::load(self.desk.vault, Table::Parts, &record.0)
+    }
+
+    /// What class of data a scope covers that the wallet has a key of.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn class_of(&self, sid: ScopeId) -> Result<Option<Class>, VaultError> {
+        Ok(self.known_scope(sid)?.map(|known| known.scope.cover.class))
+    }
+
     /// What `sid` covers: from the vault, or by trying every class, epoch, record or
     /// none, and counter. `logged` is the block time of the state's `Publish` or `Modify`.
     pub(crate) fn find_scope(

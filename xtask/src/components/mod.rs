@@ -5,6 +5,7 @@
 //! package registries' own clients are used.
 
 mod bitcoind;
+mod browser;
 mod chains;
 mod comet;
 mod go;
@@ -53,6 +54,7 @@ const ALL: &[(&str, &str, Install)] = &[
         "interop chains: the contract compiled again",
         chains::solc,
     ),
+    ("Chromium", "e2e: pages in a browser", browser::install),
 ];
 
 /// What single chores need, which install it themselves.
@@ -95,6 +97,7 @@ struct Pins {
     bitcoind: bitcoind::Pin,
     nodeos: nodeos::Pin,
     cometbft: go::Program,
+    browser: browser::Pin,
 }
 
 fn cache() -> Result<PathBuf> {

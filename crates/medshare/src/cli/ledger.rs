@@ -15,6 +15,7 @@ use super::{
     conflict::{self, ConflictArgs},
     context::Context,
     operation::parse_id,
+    page::{ANYWHERE, parse_page},
     proof::{ProofFile, read_genesis, transitions_before},
     show,
 };
@@ -22,7 +23,8 @@ use crate::{
     exit::{Exit, Fault, Result},
     files::{self, Existing, write_whole},
     home::Home,
-    http::HttpNode,
+    http::{Address, HttpNode},
+    page,
     stop::Stop,
 };
 
@@ -95,6 +97,18 @@ Example:
     },
     /// Show what contradicts the ledger that this home saw, prove it, decide
     Conflict(ConflictArgs),
+    /// Serve the auditor's page to a browser on this machine: the log, proofs, statistics
+    #[command(after_help = "\
+Example:
+  medshare ledger page --node unix:/run/medshare.sock --genesis genesis.cbor")]
+    Page {
+        /// Where: 127.0.0.1:port, 0 for any
+        #[arg(long, value_name = "ADDRESS", default_value = ANYWHERE, value_parser = parse_page)]
+        at: Address,
+        /// The ledger's genesis file [default: the home's, else the node's]
+        #[arg(long, value_name = "FILE")]
+        genesis: Option<PathBuf>,
+    },
     /// Write the ledger's genesis file
     Genesis {
         /// The file
@@ -145,6 +159,14 @@ pub fn run(command: LedgerCommand, context: &Context) -> Result<()> {
         } => verify(&file, genesis, &trust, context),
         LedgerCommand::Replay { genesis } => replay(genesis, context),
         LedgerCommand::Conflict(args) => conflict::run(&args, context),
+        LedgerCommand::Page { at, genesis } => {
+            let node = context.anonymous_node()?;
+            let genesis = trusted_genesis(genesis, context, &node)?;
+            page::serve_log(genesis, node, &at, &context.output)?;
+            let stop = Stop::on_signals()?;
+            while !stop.wait(Duration::from_secs(3600)) {}
+            Ok(())
+        }
         LedgerCommand::Genesis { output, force } => {
             let genesis = context.anonymous_node()?.genesis()?;
             write_whole(&output, &codec::encode(&genesis), Existing::of(force))?;

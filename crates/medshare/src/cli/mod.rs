@@ -13,6 +13,7 @@ pub mod config;
 pub mod conflict;
 pub mod contact;
 pub mod credit;
+pub mod cut;
 pub mod doctor;
 pub mod grant;
 pub mod guardian;
@@ -23,6 +24,7 @@ pub mod network;
 pub mod node;
 pub mod open;
 pub mod operation;
+pub mod page;
 pub mod party;
 pub mod proof;
 pub mod record;
@@ -114,6 +116,8 @@ pub enum Command {
     /// The patient's wallet
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
+    /// Serve the page of this home's role to a browser on this machine
+    Page(page::PageArgs),
     /// This party's account, and attesting a patient's
     #[command(subcommand)]
     Account(account::AccountCommand),
@@ -213,6 +217,7 @@ fn run(cli: Cli, output: &mut Output) -> Result<()> {
         Command::Validator(command) => validator::run(command, &context),
         Command::Store(command) => store::run(command, &context),
         Command::Wallet(command) => wallet::run(command, &context),
+        Command::Page(args) => page::run(&args, &context),
         Command::Account(command) => account::run(command, &context),
         Command::Institution(command) => account::run_institution(command, &context),
         Command::Delegate(command) => care::run_delegate(command, &context),

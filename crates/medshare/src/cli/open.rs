@@ -359,7 +359,8 @@ fn ended(
     Ok(None)
 }
 
-fn check_grant(grant: &Grant, now: Millis) -> Result<()> {
+/// [`Exit::Refused`] saying why, where a grant does not serve now.
+pub(crate) fn check_grant(grant: &Grant, now: Millis) -> Result<()> {
     let refuse = |why: String| {
         Err(Fault::new(
             Exit::Refused,

@@ -5,8 +5,8 @@
 //! hash to the root of a certified block; the genesis object says whose signatures count, and
 //! where validators changed since, the transitions lead from those to the block's.
 
-use base::{Version, codec, genesis::Genesis};
-use ledger::{Leaf, Receipt, Transition, Validators, VerifiedReceipt};
+use base::{Digest, Version, codec, genesis::Genesis};
+use ledger::{Header, Leaf, Receipt, Transition, Validators, VerifiedReceipt};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use share::node::{Node, NodeError};
@@ -49,6 +49,24 @@ impl ProofFile {
         codec::encode(self)
     }
 
+    /// The file that has these bytes; nothing is checked yet.
+    ///
+    /// # Errors
+    /// [`codec::DecodeError`].
+    pub fn from_bytes(bytes: &[u8]) -> std::result::Result<Self, codec::DecodeError> {
+        codec::decode(bytes)
+    }
+
+    /// The header of the block that it leads to, unchecked.
+    pub fn header(&self) -> &Header {
+        &self.receipt.head.header
+    }
+
+    /// Hashes from the leaf to that block's root, unchecked.
+    pub fn path(&self) -> &[Digest] {
+        &self.receipt.inclusion.path
+    }
+
     /// Reads the file at `path`; nothing is checked yet.
     ///
     /// # Errors
@@ -56,7 +74,7 @@ impl ProofFile {
     /// [`Exit::Storage`].
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = files::read_small(path, codec::MAX_OBJECT)?;
-        codec::decode(&bytes).map_err(|error| unreadable(path, "proof file", error))
+        Self::from_bytes(&bytes).map_err(|error| unreadable(path, "proof file", error))
     }
 
     /// Checks everything against `genesis`.

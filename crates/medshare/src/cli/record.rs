@@ -10,7 +10,7 @@ use ledger::{Record, StateInfo, StateStatus};
 use serde_json::{Value, json};
 use share::{
     Node as _, accept, erase, publish,
-    record::{Layout, Original, PartSource, ReadSeek, RecordSource},
+    record::{Original, ReadSeek, RecordSource},
 };
 use std::{
     io::{self, Read, Seek, SeekFrom},
@@ -20,13 +20,14 @@ use std::{
 use super::{
     contact,
     context::{Context, Entered},
+    cut::cut,
     open,
     operation::report,
     show,
 };
 use crate::{
     exit::{Exit, Fault, Result},
-    fhir, files,
+    files,
     system::{self, OsRng},
 };
 
@@ -237,58 +238,17 @@ fn source(
     bar: &ProgressBar,
     context: &Context,
 ) -> Result<(RecordSource, Value)> {
-    let mut file = files::open_regular(path)?;
-    let length = length_of(path)?;
-    let io = |error: io::Error| Fault::io(path.display(), &error);
-    let mut head = Vec::new();
-    (&mut file)
-        .take(fhir::HEAD as u64)
-        .read_to_end(&mut head)
-        .map_err(io)?;
-    let whole = fhir::whole(&head, length);
-    let cut = if let Some(class) = class {
-        vec![fhir::PartRanges { class, ..whole }]
-    } else if fhir::Kind::of(&head) == fhir::Kind::Json && length <= fhir::MAX_BUNDLE {
-        let mut bytes = head;
-        file.read_to_end(&mut bytes).map_err(io)?;
-        let split = fhir::split(&bytes);
-        if let Some(notice) = split.notice {
-            context.output.talk(notice);
-        }
-        split.parts
-    } else {
-        vec![whole]
-    };
-    let shown = cut
-        .iter()
-        .map(|part| {
-            let bytes: u64 = part
-                .ranges
-                .iter()
-                .map(|range| range.end - range.start)
-                .sum();
-            json!({"class": part.class.name(), "media_type": part.media_type, "bytes": bytes})
-        })
-        .collect();
-    let parts = cut
-        .into_iter()
-        .map(|part| {
-            let ranges = part
-                .ranges
-                .iter()
-                .map(|range| (range.start, range.end - range.start));
-            Ok(PartSource {
-                class: part.class,
-                media_type: part.media_type,
-                layout: Layout::new(ranges.collect())?,
-            })
-        })
-        .collect::<Result<Vec<_>>>()?;
+    files::open_regular(path)?;
+    let name = path.display().to_string();
+    let cut = cut(&path.to_owned(), &name, class, &mut |notice| {
+        context.output.talk(notice);
+    })?;
     let original = Counted {
         path: path.to_owned(),
         bar: bar.clone(),
     };
-    Ok((RecordSource::new(Box::new(original), parts)?, shown))
+    let source = RecordSource::new(Box::new(original), cut.parts)?;
+    Ok((source, cut.shown))
 }
 
 /// The document, with a bar that moves as it is read.

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     exit::{Exit, Fault, Result},
+    fhir::Scope,
     system::{self, OsRng},
 };
 
@@ -47,8 +48,15 @@ pub struct CreateArgs {
     #[arg(long = "patient", value_name = "ACCOUNT", required = true)]
     patients: Vec<String>,
     /// A class of data (repeatable)
-    #[arg(long = "class", value_name = "CLASS", required = true)]
+    #[arg(
+        long = "class",
+        value_name = "CLASS",
+        required_unless_present = "scopes"
+    )]
     classes: Vec<Class>,
+    /// The same in SMART's scope language: patient/Observation.rs?category=laboratory (repeatable)
+    #[arg(long = "scope", value_name = "SCOPE")]
+    scopes: Vec<Scope>,
     /// First month of the records
     #[arg(long, value_name = "YYYY-MM", default_value = "1970-01", value_parser = parse_month)]
     from: Epoch,
@@ -111,6 +119,7 @@ fn create(args: CreateArgs, context: &Context) -> Result<()> {
     let desk = entered.desk();
     let now = system::now();
     let mut classes = args.classes;
+    classes.extend(args.scopes.iter().map(|scope| scope.class()));
     classes.sort_unstable();
     classes.dedup();
     let wish = Wish {

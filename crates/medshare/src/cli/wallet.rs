@@ -10,20 +10,20 @@ use ledger::Notice;
 use qrcode::{EcLevel, QrCode, render::unicode};
 use serde_json::json;
 use share::{Node as _, accept, bag, card::Card};
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use super::{
     agent::watch,
     contact,
     context::{Context, Entered},
     operation::parse_id,
+    page::parse_page,
     party::{Event, round},
     show,
 };
 use crate::{
     exit::{Exit, Fault, Result},
     http::Address,
-    page,
     system::{self, OsRng},
 };
 
@@ -131,11 +131,11 @@ pub fn run(command: WalletCommand, context: &Context) -> Result<()> {
             Ok(())
         }
         WalletCommand::Run { once: false, page } => {
-            let unlocked = Arc::new(context.unlock(&[Role::Patient])?);
             if let Some(address) = page {
-                let unlocked = Arc::clone(&unlocked);
-                page::serve(unlocked, &address, context.patience, &context.output)?;
+                context.open_home()?.require(&[Role::Patient])?;
+                return super::page::run_at(&address, context);
             }
+            let unlocked = context.unlock(&[Role::Patient])?;
             let pause = Duration::from_millis(context.config.wallet.poll_milliseconds.into());
             watch(&unlocked, context, pause, wallet_round)
         }
@@ -159,19 +159,8 @@ pub fn run(command: WalletCommand, context: &Context) -> Result<()> {
     }
 }
 
-/// Where a page may be served: this machine, by TCP, for a browser.
-fn parse_page(text: &str) -> std::result::Result<Address, String> {
-    match text.parse::<Address>() {
-        Ok(address @ Address::Loopback(_)) => Ok(address),
-        Ok(Address::Unix(_)) => {
-            Err("a browser does not reach a Unix socket; write 127.0.0.1:port".into())
-        }
-        Err(error) => Err(error.to_string()),
-    }
-}
-
 /// One round of a wallet: mailbox, then what listed hospitals published.
-fn wallet_round(entered: &Entered) -> Result<Vec<Event>> {
+pub(super) fn wallet_round(entered: &Entered) -> Result<Vec<Event>> {
     let mut events = round(entered)?;
     let wallet = entered.wallet()?;
     if entered.session.identity.ward.is_none() {

@@ -59,7 +59,7 @@ pub struct DemoArgs {
     /// bitcoind and nodeos on the PATH)
     #[arg(long, value_name = "CHAIN", value_delimiter = ',')]
     anchor: Vec<Chain>,
-    /// Stay when the story is told: the patients' pages, in a browser, until Ctrl-C
+    /// Stay when the story is told: the pages of every role, in a browser, until Ctrl-C
     #[arg(long)]
     serve: bool,
     /// How many nodes order the ledger: 1, or 4 to 7, of which one is killed meanwhile

@@ -16,6 +16,7 @@
 mod class;
 mod extract;
 mod json;
+mod scope;
 mod sensitive;
 mod split;
 mod tables;
@@ -24,6 +25,7 @@ mod tables;
 mod tests;
 
 pub use extract::{ExtractError, extract};
+pub use scope::{NoScope, Scope};
 pub use split::split_bundle;
 
 use base::Class;

@@ -1,17 +1,28 @@
-//! A patient's own page: her wallet on loopback, for her browser alone.
+//! Pages on loopback, for one browser: the page of a home's role, and the auditor's.
 //!
-//! The page reads the vault and the node exactly as the command line does, a home's lock at a
-//! time, and does what its verbs do. Who may see it: whoever has the one-time link that
-//! `wallet run --page` prints, once. Against other sites: `Host` and `Origin` are checked
+//! A page reads the vault and the node exactly as the command line does, a home's lock at a
+//! time, and does what its verbs do. Who may see it: whoever has the one-time link that is
+//! printed when it starts, once. Against other sites: `Host` and `Origin` are checked
 //! ([`crate::http::server`]), a form carries a token, the session's cookie is `SameSite`, and
 //! the headers of [`pages::assets`] let nothing else run. What is not there and what is not
 //! allowed get the same answer.
 
-mod act;
-mod records;
+mod agent;
+mod auditor;
+mod day;
+mod events;
+mod hospital;
+mod log;
+mod names;
+mod operation;
+mod patient;
+mod reading;
+mod researcher;
 mod routes;
 mod session;
-mod sharing;
+mod site;
+mod statistics;
+mod upload;
 
 use serde_json::json;
 use std::{sync::Arc, thread, time::Duration};
@@ -20,21 +31,78 @@ use tokio::sync::watch;
 use crate::{
     cli::{context::Unlocked, output::Output},
     exit::{Exit, Fault, Result},
-    http::{Address, server},
+    http::{Address, HttpNode, server},
     stop::Stop,
 };
-use routes::Site;
+use base::{genesis::Genesis, operation::Role};
+use log::Log;
 use session::Session;
+use site::{Site, Whose};
 
-/// Serves the page of `unlocked`'s patient at `address` until SIGTERM or SIGINT, beside
-/// whatever the process does; prints the one-time link once it listens.
+/// Serves the page of `unlocked`'s party at `address` until SIGTERM or SIGINT, beside
+/// whatever the process does; prints the one-time link once it listens. `node` is for what
+/// needs no account.
 ///
 /// # Errors
 /// [`Exit::Busy`] when another process listens there, [`Exit::Storage`], [`Exit::Internal`].
 pub fn serve(
     unlocked: Arc<Unlocked>,
+    node: HttpNode,
     address: &Address,
     patience: Duration,
+    output: &Output,
+) -> Result<()> {
+    let facts = &unlocked.home.facts;
+    let role = match facts.role {
+        Role::Patient => pages::frame::Site::Patient,
+        Role::Hospital => pages::frame::Site::Hospital,
+        Role::Agent => pages::frame::Site::Agent,
+        Role::Requester => pages::frame::Site::Researcher,
+        other => {
+            return Err(Fault::new(
+                Exit::Role,
+                format!(
+                    "a home of role {} has no page; `medshare ledger page` shows the log",
+                    crate::cli::show::word(&other)
+                ),
+            ));
+        }
+    };
+    // A home that acts for somebody shows her records.
+    let of = unlocked.enter(patience)?.session.identity.acts_for();
+    let log = Log::new(&unlocked.home.genesis, Some(of));
+    let whose = Whose::Home { unlocked, patience };
+    start(role, whose, node, log, address, output)
+}
+
+/// Serves the auditor's page: the log of `node`, checked against `genesis`.
+///
+/// # Errors
+/// As [`serve`].
+pub fn serve_log(
+    genesis: Genesis,
+    node: HttpNode,
+    address: &Address,
+    output: &Output,
+) -> Result<()> {
+    let log = Log::new(&genesis, None);
+    let whose = Whose::Anybody(Box::new(genesis));
+    start(
+        pages::frame::Site::Auditor,
+        whose,
+        node,
+        log,
+        address,
+        output,
+    )
+}
+
+fn start(
+    role: pages::frame::Site,
+    whose: Whose,
+    node: HttpNode,
+    log: Log,
+    address: &Address,
     output: &Output,
 ) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -45,12 +113,19 @@ pub fn serve(
         .map_err(|error| Fault::new(Exit::Internal, format!("no event loop: {error}")))?;
     let listener = runtime.block_on(server::Listener::bind(address))?;
     let bound = listener.address(address)?;
-    let (session, link) = Session::new();
+    let port = match &bound {
+        Address::Loopback(at) => at.port(),
+        Address::Unix(_) => 0,
+    };
+    let (session, link) = Session::new(port);
     let page = format!("{bound}/open/{}", link.as_str());
     let site = Arc::new(Site {
-        unlocked,
-        patience,
+        role,
+        whose,
+        node,
+        log,
         session,
+        known: patient::Remembered::default(),
     });
     let stop = Stop::on_signals()?;
     let (stopper, stopped) = watch::channel(false);
@@ -58,13 +133,26 @@ pub fn serve(
         while !stop.wait(Duration::from_secs(3600)) {}
         let _ = stopper.send(true);
     });
+    let no_thread = |error: std::io::Error| {
+        Fault::new(Exit::Internal, format!("no thread for the page: {error}"))
+    };
+    // The log is read before anybody asks; a page that comes earlier waits for it.
+    let reader = Arc::clone(&site);
+    thread::Builder::new()
+        .name("log".into())
+        .spawn(move || drop(reader.log.advance(&reader.node)))
+        .map_err(no_thread)?;
     thread::Builder::new()
         .name("page".into())
         .spawn(move || {
-            let router = routes::router(site);
+            let kept = Arc::clone(&site);
+            let router = routes::router(site, stopped.clone());
             runtime.block_on(server::serve(listener, router, CONNECTIONS, stopped));
+            drop(runtime);
+            // Last, and outside of the event loop: the node's client has one of its own.
+            drop(kept);
         })
-        .map_err(|error| Fault::new(Exit::Internal, format!("no thread for the page: {error}")))?;
+        .map_err(no_thread)?;
     output.data(
         &json!({"event": "page", "address": bound.to_string(), "link": page}),
         format!("your page: {page}\n(the link is good once; end with Ctrl-C)"),

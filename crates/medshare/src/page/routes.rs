@@ -1,10 +1,10 @@
-//! The page's routes. A handler waits for the home on a thread that may block, builds a model
-//! and sends the page.
+//! What all pages have in common: who may, in which language, how an answer is sent. Which
+//! page it is, each role says from the path.
 
 use axum::{
     Router,
     body::Body,
-    extract::{DefaultBodyLimit, Form, Path, Query, Request, State},
+    extract::{DefaultBodyLimit, Form, FromRequest as _, Multipart, Path, Query, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse as _, Response},
@@ -13,89 +13,41 @@ use axum::{
 use pages::{
     Language, Markup, assets,
     frame::{Frame, Site as Role},
-    patient::Csrf,
 };
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
+use tokio::sync::watch;
 
-use super::{act, records, session::Session, sharing};
-use crate::{
-    cli::context::{Entered, Unlocked},
-    exit::{Exit, Fault, Result},
+use super::{
+    agent, auditor, events, hospital, operation, patient, researcher,
+    site::{Asked, Fields, Reply, Site, nothing},
+    upload,
 };
-
-/// What every handler needs.
-pub(super) struct Site {
-    pub(super) unlocked: Arc<Unlocked>,
-    /// How long to wait for a command that has the home.
-    pub(super) patience: Duration,
-    pub(super) session: Session,
-}
-
-/// What is sent back.
-pub(super) enum Reply {
-    Page(Markup),
-    /// A file to be saved.
-    File {
-        name: String,
-        bytes: Vec<u8>,
-    },
-    /// Done; go there.
-    Go(&'static str),
-}
-
-/// A form's fields, in order; a name may come again.
-pub(super) struct Fields(Vec<(String, String)>);
-
-impl Fields {
-    pub(super) fn get(&self, name: &str) -> &str {
-        self.all(name).next().unwrap_or_default()
-    }
-
-    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.0
-            .iter()
-            .filter(move |(found, _)| found == name)
-            .map(|(_, value)| value.as_str())
-    }
-}
-
-/// What a page is made for: its reader, and where a list begins.
-#[derive(Clone)]
-pub(super) struct Asked {
-    pub(super) language: Language,
-    pub(super) from: usize,
-    site: Arc<Site>,
-}
-
-impl Asked {
-    pub(super) fn frame(&self, here: &'static str) -> Frame<'static> {
-        Frame {
-            language: self.language,
-            site: Role::Patient,
-            here,
-            notice: None,
-        }
-    }
-
-    pub(super) fn csrf(&self) -> Csrf<'_> {
-        Csrf(self.site.session.csrf())
-    }
-}
+use crate::exit::{Exit, Fault, Result};
 
 type Shared = State<Arc<Site>>;
 type Pairs = Query<Vec<(String, String)>>;
 
 /// The routes over `site`.
-pub(super) fn router(site: Arc<Site>) -> Router {
-    let guarded = Router::new()
-        .route("/", get(|| async { go("/records") }))
-        .route("/{list}", get(list))
-        .route("/{list}/{id}", get(one))
-        .route("/{list}/{id}/{what}", get(part).post(change))
-        .route("/{list}/{id}/{what}/{index}", get(file))
-        .route("/backup/now", post(back_up))
-        .fallback(|| async { not_found(Language::English) })
-        .method_not_allowed_fallback(|| async { not_found(Language::English) })
+pub(super) fn router(site: Arc<Site>, stopped: watch::Receiver<bool>) -> Router {
+    let mut guarded = Router::new();
+    // Where a page takes a file; everywhere else a form has a few fields.
+    let taken = match site.role {
+        Role::Hospital => Some(("/publish", upload::RECORD)),
+        Role::Auditor => Some(("/verify", upload::PROOF)),
+        _ => None,
+    };
+    if let Some((path, most)) = taken {
+        let layer = DefaultBodyLimit::max(most);
+        guarded = guarded.route(path, get(look).merge(post(take)).layer(layer));
+    }
+    if site.role == Role::Auditor {
+        guarded = guarded.route(
+            "/log/events",
+            get(move |State(site): Shared| async move { events::of(&site, stopped) }),
+        );
+    }
+    let guarded = guarded
+        .fallback(any)
         .layer(DefaultBodyLimit::max(FORM))
         .layer(from_fn_with_state(Arc::clone(&site), admit));
     Router::new()
@@ -106,7 +58,7 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .with_state(site)
 }
 
-/// Largest form, in bytes.
+/// Largest form without a file, in bytes.
 const FORM: usize = 64 << 10;
 
 // -- who may
@@ -115,16 +67,17 @@ const FORM: usize = 64 << 10;
 /// asked for. A wish for another language is kept and asked away.
 async fn admit(State(site): Shared, Query(pairs): Pairs, request: Request, next: Next) -> Response {
     let headers = request.headers();
-    let open = cookie(headers, SESSION).is_some_and(|cookie| site.session.is_open(cookie));
+    let session = &site.session;
+    let open = cookie(headers, session.name()).is_some_and(|cookie| session.is_open(cookie));
     if !open {
-        return not_found(language(headers));
+        return not_found(site.role, language(headers));
     }
     // Browsers say from where a form was sent; ours are sent from here.
     let elsewhere = headers
         .get("sec-fetch-site")
         .is_some_and(|from| from != "same-origin" && from != "none");
     if request.method() == Method::POST && elsewhere {
-        return not_found(language(headers));
+        return not_found(site.role, language(headers));
     }
     let wished = pairs.iter().find(|(name, _)| name == "language");
     if let Some(language) = wished.and_then(|(_, code)| Language::of_code(code)) {
@@ -136,27 +89,26 @@ async fn admit(State(site): Shared, Query(pairs): Pairs, request: Request, next:
     next.run(request).await
 }
 
-const SESSION: &str = "medshare-session";
 const LANGUAGE: &str = "medshare-language";
 const COOKIE: &str = "Path=/; HttpOnly; SameSite=Strict";
 
 async fn open(State(site): Shared, Path(link): Path<String>, headers: HeaderMap) -> Response {
     let Some(secret) = site.session.open(&link) else {
-        return not_found(language(&headers));
+        return not_found(site.role, language(&headers));
     };
-    let mut response = go("/records");
-    let kept = format!("{SESSION}={secret}; {COOKIE}");
+    let mut response = go(site.role.menu()[0].0);
+    let kept = format!("{}={secret}; {COOKIE}", site.session.name());
     set(&mut response, header::SET_COOKIE, &kept);
     response
 }
 
-async fn asset(Path(name): Path<String>) -> Response {
+async fn asset(State(site): Shared, Path(name): Path<String>) -> Response {
     let found = assets::ALL
         .into_iter()
         .find(|asset| asset.path.rsplit('/').next() == Some(&name));
     match found {
         Some(asset) => ([(header::CONTENT_TYPE, asset.media_type)], asset.bytes).into_response(),
-        None => not_found(Language::English),
+        None => not_found(site.role, Language::English),
     }
 }
 
@@ -173,187 +125,162 @@ async fn harden(mut response: Response) -> Response {
     response
 }
 
-// -- pages
+// -- pages, and what changes something
 
-async fn list(
-    state: Shared,
-    Path(list): Path<String>,
-    pairs: Pairs,
-    headers: HeaderMap,
-) -> Response {
-    answer(state, &pairs, &headers, move |entered, asked| {
-        match list.as_str() {
-            "records" => records::timeline(entered, asked),
-            "requests" => sharing::requests(entered, asked),
-            "grants" => sharing::grants(entered, asked),
-            "accesses" => records::accesses(entered, asked),
-            "credit" => sharing::credit(entered, asked),
-            "backup" => sharing::backup(entered, asked),
-            _ => Err(nothing()),
-        }
-    })
-    .await
-}
-
-async fn one(
-    state: Shared,
-    Path((list, id)): Path<(String, String)>,
-    pairs: Pairs,
-    headers: HeaderMap,
-) -> Response {
-    answer(state, &pairs, &headers, move |entered, asked| {
-        match list.as_str() {
-            "records" => records::record(entered, asked, parse(&id)?),
-            "requests" => sharing::request(entered, asked, parse(&id)?),
-            "operations" => records::operation(entered, asked, parse(&id)?),
-            _ => Err(nothing()),
-        }
-    })
-    .await
-}
-
-async fn part(
-    state: Shared,
-    Path((list, id, what)): Path<(String, String, String)>,
-    pairs: Pairs,
-    headers: HeaderMap,
-) -> Response {
-    answer(state, &pairs, &headers, move |entered, _| {
-        match (list.as_str(), what.as_str()) {
-            ("operations", "proof") => records::proof(entered, parse(&id)?),
-            _ => Err(nothing()),
-        }
-    })
-    .await
-}
-
-async fn file(
-    state: Shared,
-    Path((list, id, what, index)): Path<(String, String, String, String)>,
-    pairs: Pairs,
-    headers: HeaderMap,
-) -> Response {
-    answer(state, &pairs, &headers, move |entered, _| {
-        match (list.as_str(), what.as_str()) {
-            ("records", "parts") => records::part(entered, parse(&id)?, parse(&index)?),
-            _ => Err(nothing()),
-        }
-    })
-    .await
-}
-
-// -- what changes something
-
-async fn change(
-    state: Shared,
-    Path((list, id, what)): Path<(String, String, String)>,
-    headers: HeaderMap,
-    Form(fields): Form<Vec<(String, String)>>,
-) -> Response {
-    sent(
-        state,
-        &headers,
-        Fields(fields),
-        move |entered, fields| match (list.as_str(), what.as_str()) {
-            ("records", "accept") => act::accept(entered, parse(&id)?, fields),
-            ("records", "reject") => act::reject(entered, parse(&id)?),
-            ("requests", "approve") => act::approve(entered, parse(&id)?, fields),
-            ("requests", "deny") => act::deny(entered, parse(&id)?),
-            ("grants", "revoke") => act::revoke(entered, parse(&id)?),
-            ("vouchers", "redeem") => act::redeem(entered, parse(&id)?, fields),
-            _ => Err(nothing()),
-        },
-    )
-    .await
-}
-
-async fn back_up(
-    state: Shared,
-    headers: HeaderMap,
-    Form(fields): Form<Vec<(String, String)>>,
-) -> Response {
-    sent(state, &headers, Fields(fields), |entered, _| {
-        act::back_up(entered)
-    })
-    .await
-}
-
-/// Does `work` if the form came from a page of this session.
-async fn sent(
-    state: Shared,
-    headers: &HeaderMap,
-    fields: Fields,
-    work: impl FnOnce(&Entered, &Fields) -> Result<Reply> + Send + 'static,
-) -> Response {
-    if !state.session.sent(fields.get("csrf")) {
-        return not_found(language(headers));
+async fn any(state: Shared, pairs: Pairs, request: Request) -> Response {
+    match *request.method() {
+        Method::GET | Method::HEAD => look(state, pairs, request).await,
+        Method::POST => change(state, request).await,
+        _ => not_found(state.role, language(request.headers())),
     }
-    answer(state, &[], headers, move |entered, _| {
-        work(entered, &fields)
+}
+
+async fn look(State(site): Shared, Query(pairs): Pairs, request: Request) -> Response {
+    let path = request.uri().path().to_owned();
+    answer(site, &pairs, request.headers(), move |asked| {
+        let path: Vec<&str> = path.split('/').skip(1).collect();
+        match path.as_slice() {
+            [""] => Ok(Reply::Go(asked.site.role.menu()[0].0.to_owned())),
+            ["operations", id] => operation::show(asked, id),
+            ["operations", id, "proof"] => operation::proof(asked, id),
+            path => match asked.site.role {
+                Role::Patient => patient::look(asked, path),
+                Role::Hospital => hospital::look(asked, path),
+                Role::Agent => agent::look(asked, path),
+                Role::Researcher => researcher::look(asked, path),
+                Role::Auditor => auditor::look(asked, path),
+            },
+        }
+    })
+    .await
+}
+
+/// A form with a few fields.
+async fn change(State(site): Shared, request: Request) -> Response {
+    let path = request.uri().path().to_owned();
+    let headers = request.headers().clone();
+    let fields = match Form::<Vec<(String, String)>>::from_request(request, &()).await {
+        Ok(Form(pairs)) => Fields { pairs, file: None },
+        Err(rejection) => return rejection.into_response(),
+    };
+    sent(site, path, &headers, fields).await
+}
+
+/// A form with a file.
+async fn take(State(site): Shared, request: Request) -> Response {
+    let path = request.uri().path().to_owned();
+    let headers = request.headers().clone();
+    let most = match site.role {
+        Role::Hospital => upload::RECORD,
+        _ => upload::PROOF,
+    };
+    if upload::is_longer(&headers, most) {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    }
+    let parts = match Multipart::from_request(request, &()).await {
+        Ok(parts) => parts,
+        // What is no form with a file is no form that this page takes.
+        Err(_) => return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response(),
+    };
+    match upload::fields(parts, &site).await {
+        Ok(fields) => sent(site, path, &headers, fields).await,
+        Err(upload::Refused::Status(status)) => status.into_response(),
+        Err(upload::Refused::Fault(fault)) => refusal(site.role, &fault, language(&headers)),
+    }
+}
+
+/// Does what a form asks for, if it came from a page of this session.
+async fn sent(site: Arc<Site>, path: String, headers: &HeaderMap, fields: Fields) -> Response {
+    if !site.session.sent(fields.get("csrf")) {
+        return not_found(site.role, language(headers));
+    }
+    answer(site, &[], headers, move |asked| {
+        let path: Vec<&str> = path.split('/').skip(1).collect();
+        match asked.site.role {
+            Role::Patient => patient::change(asked, &path, &fields),
+            Role::Hospital => hospital::change(asked, &path, fields),
+            Role::Researcher => researcher::change(asked, &path, &fields),
+            Role::Auditor => auditor::change(asked, &path, fields),
+            Role::Agent => Err(nothing()),
+        }
     })
     .await
 }
 
 // -- answers
 
-/// Takes the home, does `work`, and answers.
+/// Does `work` on a thread that may block, and answers.
 async fn answer(
-    State(site): Shared,
+    site: Arc<Site>,
     pairs: &[(String, String)],
     headers: &HeaderMap,
-    work: impl FnOnce(&Entered, &Asked) -> Result<Reply> + Send + 'static,
+    work: impl FnOnce(&Asked) -> Result<Reply> + Send + 'static,
 ) -> Response {
     let from = pairs.iter().find(|(name, _)| name == "from");
+    let bare = headers
+        .get(header::ACCEPT)
+        .is_some_and(|kinds| kinds.as_bytes() == b"text/plain");
+    let role = site.role;
     let asked = Asked {
         language: language(headers),
         from: from.and_then(|(_, from)| from.parse().ok()).unwrap_or(0),
+        bare,
         site,
     };
     let language = asked.language;
-    let work = move || {
-        let entered = asked.site.unlocked.enter(asked.site.patience)?;
-        work(&entered, &asked)
-    };
-    let done = tokio::task::spawn_blocking(work)
+    let done = tokio::task::spawn_blocking(move || work(&asked))
         .await
         .unwrap_or_else(|_| Err(Fault::new(Exit::Internal, "the page could not be made")));
     match done {
         Ok(Reply::Page(page)) => html(StatusCode::OK, page),
-        Ok(Reply::Go(path)) => go(path),
-        Ok(Reply::File { name, bytes }) => {
-            let mut response = Response::new(Body::from(bytes));
-            // Never a type that a browser would run or show.
-            set(
-                &mut response,
-                header::CONTENT_TYPE,
-                "application/octet-stream",
-            );
-            let saved = format!("attachment; filename=\"{name}\"");
-            set(&mut response, header::CONTENT_DISPOSITION, &saved);
+        Ok(Reply::Text(text)) => {
+            let kind = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+            (kind, text).into_response()
+        }
+        Ok(Reply::Go(path)) => go(&path),
+        Ok(Reply::File { name, bytes }) => saved(&name, Body::from(bytes)),
+        Ok(Reply::Large { name, file, length }) => {
+            let mut response = saved(&name, upload::body(file));
+            response
+                .headers_mut()
+                .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
             response
         }
-        Err(fault) => refusal(&fault, language),
+        Err(fault) => refusal(role, &fault, language),
     }
 }
 
-fn refusal(fault: &Fault, language: Language) -> Response {
+/// A file: never a type that a browser would run or show.
+fn saved(name: &str, body: Body) -> Response {
+    let mut response = Response::new(body);
+    set(
+        &mut response,
+        header::CONTENT_TYPE,
+        "application/octet-stream",
+    );
+    let saved = format!("attachment; filename=\"{name}\"");
+    set(&mut response, header::CONTENT_DISPOSITION, &saved);
+    response
+}
+
+fn refusal(role: Role, fault: &Fault, language: Language) -> Response {
     let status = match fault.exit {
-        Exit::NotFound | Exit::Usage => return not_found(language),
+        Exit::NotFound | Exit::Usage => return not_found(role, language),
         Exit::Refused | Exit::Invalid | Exit::Pending => StatusCode::CONFLICT,
         Exit::Busy | Exit::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
-    html(status, frame(language).refusal(Some(&fault.message)))
+    html(status, frame(role, language).refusal(Some(&fault.message)))
 }
 
-fn not_found(language: Language) -> Response {
-    html(StatusCode::NOT_FOUND, frame(language).refusal(None))
+fn not_found(role: Role, language: Language) -> Response {
+    html(StatusCode::NOT_FOUND, frame(role, language).refusal(None))
 }
 
-const fn frame(language: Language) -> Frame<'static> {
+const fn frame(site: Role, language: Language) -> Frame<'static> {
     Frame {
         language,
-        site: Role::Patient,
+        site,
         here: "",
         notice: None,
     }
@@ -375,16 +302,6 @@ fn set(response: &mut Response, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);
     }
-}
-
-/// What is no id names nothing.
-fn parse<T: std::str::FromStr>(text: &str) -> Result<T> {
-    text.parse().map_err(|_| nothing())
-}
-
-/// There is no such thing, or it is not hers.
-pub(super) fn nothing() -> Fault {
-    Fault::new(Exit::NotFound, "there is no such page")
 }
 
 /// The one that was chosen, else the one that the browser prefers.

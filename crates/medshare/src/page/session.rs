@@ -12,19 +12,27 @@ pub(super) struct Session {
     link: Mutex<Option<Zeroizing<String>>>,
     cookie: Zeroizing<String>,
     csrf: Zeroizing<String>,
+    /// The cookie's name: browsers keep one jar for all ports of a host.
+    name: String,
 }
 
 impl Session {
-    /// A session that nobody has opened, and the secret of its link.
-    pub(super) fn new() -> (Self, Zeroizing<String>) {
+    /// A session at `port` that nobody has opened, and the secret of its link.
+    pub(super) fn new(port: u16) -> (Self, Zeroizing<String>) {
         let secret = || Zeroizing::new(hex::encode(*Zeroizing::new(system::random32())));
         let link = secret();
         let session = Self {
             link: Mutex::new(Some(link.clone())),
             cookie: secret(),
             csrf: secret(),
+            name: format!("medshare-session-{port}"),
         };
         (session, link)
+    }
+
+    /// The cookie's name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// The cookie for who came by the link; nothing for a wrong link, and nothing the
@@ -64,7 +72,7 @@ mod tests {
 
     #[test]
     fn a_link_is_good_once() {
-        let (session, link) = Session::new();
+        let (session, link) = Session::new(7480);
         assert!(session.open("").is_none() && session.open(&link[1..]).is_none());
         let cookie = session.open(&link).map(str::to_owned);
         assert!(

@@ -17,7 +17,7 @@ mod journey;
 mod killed;
 mod net;
 mod newer;
-mod page;
+mod pages;
 mod restore;
 mod validators;
 mod verbs;

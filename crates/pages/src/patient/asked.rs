@@ -6,17 +6,11 @@ use maud::{Markup, html};
 use super::{Csrf, Party, Purpose};
 use crate::{frame::Frame, language::Language, pieces, when::Moment, words::people as w};
 
-/// A request, as the letter to the patient states it.
+/// What somebody asks for, as the letter to the patient states it.
 #[derive(Clone, Debug)]
-pub struct Request {
-    /// The log's entry.
-    pub id: OperationId,
+pub struct Wish {
     /// Who asks.
     pub from: Party,
-    /// When it was logged.
-    pub at: Millis,
-    /// After this it can no longer be answered.
-    pub answer_until: Millis,
     /// What for.
     pub purpose: Purpose,
     /// Which kinds of data are asked for.
@@ -29,6 +23,19 @@ pub struct Request {
     pub until: Millis,
     /// Their own words.
     pub words: String,
+}
+
+/// A request.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The log's entry.
+    pub id: OperationId,
+    /// What is asked for, and by whom.
+    pub wish: Wish,
+    /// When it was logged.
+    pub at: Millis,
+    /// After this it can no longer be answered.
+    pub answer_until: Millis,
     /// What a yes would share: for each class, from how many of her records.
     pub matching: Vec<(Class, u64)>,
     /// Agents that she knows.
@@ -56,11 +63,11 @@ pub fn requests(frame: &Frame<'_>, waiting: &[Request]) -> Markup {
         @if waiting.is_empty() { p { (language.say(w::NO_REQUESTS)) } }
         ul class="cards-list" {
             @for request in waiting {
-                @let who = request.from.called(language);
+                @let who = request.wish.from.called(language);
                 li { article class="card" {
                     h2 { (language.fill(w::REQUEST_FROM, &[&who])) }
-                    p { (plain(request, language)) }
-                    (pieces::classes(&request.classes, language))
+                    p { (plain(&request.wish, language)) }
+                    (pieces::classes(&request.wish.classes, language))
                     p class="quiet" {
                         (language.fill(w::ANSWER_BEFORE, &[&language.minute(request.answer_until)]))
                     }
@@ -75,47 +82,47 @@ pub fn requests(frame: &Frame<'_>, waiting: &[Request]) -> Markup {
     frame.page(title, &main)
 }
 
-fn plain(request: &Request, language: Language) -> String {
-    let who = request.from.called(language);
-    let what = pieces::listed(&request.classes, language);
+fn plain(wish: &Wish, language: Language) -> String {
+    let who = wish.from.called(language);
+    let what = pieces::listed(&wish.classes, language);
     language.fill(
         w::WISH_PLAIN,
-        &[&who, &what, &language.say(request.purpose.term())],
+        &[&who, &what, &language.say(wish.purpose.term())],
     )
 }
 
 /// The wish in sentences; the researcher's preview shows the same ones.
-pub(crate) fn wording(request: &Request, language: Language) -> Vec<String> {
-    let (from, to) = request.months;
-    let mut sentences = vec![plain(request, language)];
+pub(crate) fn wording(wish: &Wish, language: Language) -> Vec<String> {
+    let (from, to) = wish.months;
+    let mut sentences = vec![plain(wish, language)];
     if from > Epoch(12 * 1970) {
         let months = [from, to].map(|epoch| pieces::month(epoch, language));
         sentences.push(language.fill(w::WISH_MONTHS, &[&months[0], &months[1]]));
     }
-    if request.named_records > 0 {
+    if wish.named_records > 0 {
         let (one, many) = (w::WISH_RECORDS_ONE, w::WISH_RECORDS_MANY);
-        sentences.push(language.count(request.named_records, one, many));
+        sentences.push(language.count(wish.named_records, one, many));
     }
-    sentences.push(language.fill(w::WISH_UNTIL, &[&language.minute(request.until)]));
+    sentences.push(language.fill(w::WISH_UNTIL, &[&language.minute(wish.until)]));
     sentences
 }
 
 /// One request with its answer: approve or narrow, or deny.
 pub fn request(frame: &Frame<'_>, request: &Request, csrf: Csrf<'_>) -> Markup {
     let language = frame.language;
-    let title = language.fill(w::REQUEST_FROM, &[&request.from.called(language)]);
+    let title = language.fill(w::REQUEST_FROM, &[&request.wish.from.called(language)]);
     let main = html! {
         h1 { (title) }
         section aria-labelledby="plain" {
             h2 id="plain" { (language.say(w::IN_PLAIN_WORDS)) }
-            @for sentence in wording(request, language) { p { (sentence) } }
+            @for sentence in wording(&request.wish, language) { p { (sentence) } }
             p class="quiet" {
                 (language.fill(w::ANSWER_BEFORE, &[&language.minute(request.answer_until)])) " · "
                 (pieces::proof(request.id, request.at, language))
             }
-            @if !request.words.trim().is_empty() {
+            @if !request.wish.words.trim().is_empty() {
                 h3 { (language.say(w::THEIR_WORDS)) }
-                blockquote class="words" { (request.words) }
+                blockquote class="words" { (request.wish.words) }
                 p class="quiet" { (language.say(w::THEIR_WORDS_UNCHECKED)) }
             }
         }
@@ -167,7 +174,7 @@ fn matching(request: &Request, language: Language) -> Markup {
 
 /// Classes to take out, agents, the last day, how many parts.
 fn approval(request: &Request, language: Language) -> Markup {
-    let last = Moment::of(request.until).day_only().machine();
+    let last = Moment::of(request.wish.until).day_only().machine();
     html! {
         fieldset {
             legend { (language.say(w::SHARE_THESE)) }

@@ -8,7 +8,7 @@ mod granted;
 mod keep;
 mod timeline;
 
-pub use asked::{AgentChoice, Request, request, requests};
+pub use asked::{AgentChoice, Request, Wish, request, requests};
 pub use granted::{Grant, GrantState, accesses, grants};
 pub use keep::{Backup, Bag, Credit, Entry, Guardians, Reason, Voucher, backup, credit};
 pub use timeline::{Access, Part, Record, RecordState, RecordView, Signature, record, timeline};

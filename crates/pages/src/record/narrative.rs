@@ -209,7 +209,9 @@ fn one(node: &Node, parent: Option<Tag>) -> Markup {
         Tag::List => html! { ul { (inner) } },
         Tag::Numbered => html! { ol { (inner) } },
         Tag::Item => html! { li { (inner) } },
-        Tag::Table => html! { div class="scroll" { table class="narrative" { (inner) } } },
+        Tag::Table => {
+            html! { div class="scroll" tabindex="0" { table class="narrative" { (inner) } } }
+        }
         Tag::Caption => html! { caption { (inner) } },
         Tag::Row => html! { tr { (inner) } },
         Tag::Head => html! { th { (inner) } },

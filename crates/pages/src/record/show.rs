@@ -120,7 +120,7 @@ fn table(table: &Table, language: Language) -> Markup {
         }
     };
     html! {
-        div class="scroll" {
+        div class="scroll" tabindex="0" role="group" aria-label=(said(&table.caption, language)) {
             table role="table" class="cards" {
                 caption class="hidden" { (said(&table.caption, language)) }
                 thead role="rowgroup" {

@@ -49,12 +49,13 @@ mod tests {
     #[test]
     fn every_term_is_translated() {
         /// The same word in both languages.
-        const SAME: [&str; 8] = [
+        const SAME: [&str; 9] = [
             "BLOCK",
             "NAME",
             "OPERATION",
             "PATIENT",
             "QUEUE",
+            "ROLE_AGENT",
             "ROLE_PATIENT",
             "TEXT",
             "VERSION_NUMBER",

@@ -36,7 +36,7 @@ terms! {
     REQUEST_FROM "{0} asks you" "{0} fragt Sie";
     ANSWER_BEFORE "Answer until {0}" "Antworten Sie bis {0}";
     READ_AND_ANSWER "Read and answer" "Lesen und antworten";
-    READ_AND_ANSWER_NAMED "Read and answer the request of {0}" "Anfrage von {0} lesen und beantworten";
+    READ_AND_ANSWER_NAMED "Read and answer the request of {0}" "Lesen und antworten: Anfrage von {0}";
     IN_PLAIN_WORDS "In plain words" "In einfachen Worten";
     WISH_PLAIN "{0} would like to read your {1}, for {2}." "{0} möchte Ihre {1} lesen. Zweck: {2}.";
     WISH_MONTHS "Only from records of {0} to {1}." "Nur aus Akten von {0} bis {1}.";
@@ -75,7 +75,7 @@ terms! {
     GRANT_SPAN "From {0} until {1}" "Von {0} bis {1}";
     GRANT_USED "{0} of at most {1} parts opened" "{0} von höchstens {1} Teilen geöffnet";
     END_SHARING "End this sharing" "Diese Freigabe beenden";
-    END_SHARING_WITH "End the sharing with {0}" "Freigabe für {0} beenden";
+    END_SHARING_WITH "End this sharing with {0}" "Diese Freigabe beenden: {0}";
     NEXT_TIER "{0} more for tier {1}" "Noch {0} bis Stufe {1}";
     HIGHEST_TIER "This is the highest tier." "Das ist die höchste Stufe.";
     CREDIT_INTRO "You earn credit when data that you shared was of use. At each tier you get one voucher for preferential treatment at a hospital." "Sie erhalten Guthaben, wenn Daten, die Sie geteilt haben, von Nutzen waren. Auf jeder Stufe bekommen Sie einen Gutschein für eine bevorzugte Behandlung in einem Krankenhaus.";

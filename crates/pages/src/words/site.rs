@@ -6,10 +6,11 @@ terms! {
     LANGUAGE "Language" "Sprache";
     ROLE_PATIENT "Patient" "Patient";
     ROLE_HOSPITAL "Hospital" "Krankenhaus";
+    ROLE_AGENT "Agent" "Agent";
     ROLE_RESEARCHER "Research" "Forschung";
     ROLE_AUDITOR "Audit" "Prüfung";
     FOOT_PATIENT "This page is served by your own device. Your keys do not leave it." "Diese Seite kommt von Ihrem eigenen Gerät. Ihre Schlüssel verlassen es nicht.";
-    FOOT_OTHERS "Served by your institution’s own node." "Diese Seite kommt vom Knoten Ihrer eigenen Einrichtung.";
+    FOOT_OTHERS "This page is served by this machine, for this browser alone." "Diese Seite kommt von diesem Gerät, nur für diesen Browser.";
     // purposes
     PURPOSE_TREATMENT "treatment" "Behandlung";
     PURPOSE_EMERGENCY "treatment in an emergency" "Behandlung im Notfall";

@@ -17,6 +17,11 @@ pub(crate) const CSRF: Csrf<'static> = Csrf("token-of-the-session");
 /// A page of the gallery: its name and how it is made, given text for every free field.
 pub(crate) type Page = (&'static str, fn(Language, &str) -> Markup);
 
+#[path = "sample_others.rs"]
+mod others;
+
+use others::*;
+
 /// Every page of every role.
 pub(crate) const ALL: &[Page] = &[
     ("patient-records", patient_records),
@@ -38,6 +43,8 @@ pub(crate) const ALL: &[Page] = &[
     ("researcher-request", researcher_request),
     ("researcher-asked", researcher_asked),
     ("researcher-opened", researcher_opened),
+    ("researcher-grants", researcher_grants),
+    ("researcher-granted", researcher_granted),
     ("auditor-log", auditor_log),
     ("auditor-operation", auditor_operation),
     ("auditor-verify", auditor_verify),
@@ -180,19 +187,21 @@ fn wish(text: &str) -> patient::Request {
     };
     patient::Request {
         id: operation(30),
-        from: party(20, or(text, "Institute of Kidney Research")),
         at: ago(1),
         answer_until: NOW.plus(13 * Millis::DAY),
-        purpose: Purpose::Research,
-        classes: vec![Class::Laboratory, Class::Medication, Class::Sensitive],
-        months: (Epoch(12 * 2024), Epoch(12 * 2026 + 10)),
-        named_records: 0,
-        until: NOW.plus(30 * Millis::DAY),
-        words: or(
-            text,
-            "We study how kidney function changes under blood pressure drugs.",
-        )
-        .into(),
+        wish: patient::Wish {
+            from: party(20, or(text, "Institute of Kidney Research")),
+            purpose: Purpose::Research,
+            classes: vec![Class::Laboratory, Class::Medication, Class::Sensitive],
+            months: (Epoch(12 * 2024), Epoch(12 * 2026 + 10)),
+            named_records: 0,
+            until: NOW.plus(30 * Millis::DAY),
+            words: or(
+                text,
+                "We study how kidney function changes under blood pressure drugs.",
+            )
+            .into(),
+        },
         matching: vec![
             (Class::Laboratory, 4),
             (Class::Medication, 3),
@@ -390,18 +399,21 @@ fn hospital_published(language: Language, text: &str) -> Markup {
 }
 
 fn hospital_agent(language: Language, text: &str) -> Markup {
-    let agent = hospital::Agent {
-        waiting: vec![(
-            party(20, or(text, "Institute of Kidney Research")),
-            RecordId([2; 32]),
-            NOW,
-        )],
+    let waits = (
+        party(20, or(text, "Institute of Kidney Research")),
+        RecordId([2; 32]),
+        NOW,
+    );
+    let agent = |seed, waiting| hospital::Agent {
+        party: party(seed, or(text, "agent")),
+        waiting,
         served: 12_345,
         earned: -3,
         prekeys: 100,
         journal: vec![],
     };
-    hospital::agent(&frame(language, Site::Hospital, "/agent"), &agent)
+    let agents = [agent(5, Some(vec![waits])), agent(6, None)];
+    hospital::agents(&frame(language, Site::Hospital, "/agent"), &agents)
 }
 
 fn hospital_ranking(language: Language, text: &str) -> Markup {
@@ -416,7 +428,15 @@ fn hospital_ranking(language: Language, text: &str) -> Markup {
         ranked(2, "Riverside Clinic", -40),
     ];
     let frame = frame(language, Site::Hospital, "/ranking");
-    hospital::ranking(&frame, &ranking, Some(AccountId([2; 32])))
+    let review = hospital::Reviewed {
+        operation: operation(91),
+        at: ago(1),
+        by: party(20, or(text, "Institute of Kidney Research")),
+        record: RecordId([2; 32]),
+        verdict: base::operation::Verdict::PoorQuality,
+        minted: 7,
+    };
+    hospital::ranking(&frame, &ranking, Some(AccountId([2; 32])), &[review])
 }
 
 fn hospital_vouchers(language: Language, text: &str) -> Markup {
@@ -427,137 +447,4 @@ fn hospital_vouchers(language: Language, text: &str) -> Markup {
         operation: operation(90),
     };
     hospital::vouchers(&frame(language, Site::Hospital, "/vouchers"), &[redeemed])
-}
-
-fn researcher_ask(language: Language, _: &str) -> Markup {
-    researcher::ask(&frame(language, Site::Researcher, "/ask"))
-}
-
-fn researcher_request(language: Language, text: &str) -> Markup {
-    let draft = researcher::Draft {
-        patients: or(text, "anna").into(),
-        classes: vec![Class::Laboratory],
-        months: ("2024-01".into(), or(text, "2026-11").into()),
-        purpose: Some(Purpose::Research),
-        words: text.into(),
-        days_open: 30,
-        days_to_answer: 14,
-    };
-    let frame = frame(language, Site::Researcher, "/request");
-    researcher::request(&frame, &draft, Some(&wish(text)), CSRF)
-}
-
-fn researcher_asked(language: Language, text: &str) -> Markup {
-    use researcher::Answer::{Denied, Expired, Granted, Revoked, Waiting};
-    let asked: Vec<researcher::Asked> = [
-        Waiting,
-        Granted(operation(1), NOW),
-        Denied,
-        Expired,
-        Revoked,
-    ]
-    .into_iter()
-    .zip(100..)
-    .map(|(answer, seed)| researcher::Asked {
-        id: operation(seed),
-        at: ago(2),
-        patient: party(seed, or(text, "patient 4711")),
-        classes: vec![Class::Laboratory, Class::Imaging],
-        purpose: Purpose::PublicHealth,
-        answer,
-    })
-    .collect();
-    researcher::asked(&frame(language, Site::Researcher, "/asked"), &asked, None)
-}
-
-fn researcher_opened(language: Language, text: &str) -> Markup {
-    let opened = researcher::Opened {
-        query: operation(110),
-        at: ago(1),
-        record: RecordId([2; 32]),
-        hospital: party(2, or(text, "Riverside Clinic")),
-        verified: true,
-        reading: &reading(text),
-        reviewed: false,
-    };
-    researcher::opened(&frame(language, Site::Researcher, "/opened"), &opened, CSRF)
-}
-
-fn leaf(index: u64, action: &str, text: &str) -> auditor::Leaf {
-    auditor::Leaf {
-        index,
-        id: operation(index as u8),
-        action: or(text, action).into(),
-        account: party(index as u8, text),
-        at: ago(index),
-        refused: (index % 3 == 2).then(|| or(text, "grant is revoked").into()),
-    }
-}
-
-fn auditor_log(language: Language, text: &str) -> Markup {
-    let actions = ["Query", "Authorize", "Request", "Accept", "Publish"];
-    let leaves: Vec<auditor::Leaf> = (0..5)
-        .map(|at| leaf(at as u64 + 100, actions[at], text))
-        .collect();
-    let extent = auditor::Extent {
-        operations: 105,
-        blocks: 77,
-    };
-    auditor::log(
-        &frame(language, Site::Auditor, "/log"),
-        &leaves,
-        extent,
-        Some("100"),
-    )
-}
-
-fn proven(text: &str, verdict: Result<(), String>) -> auditor::Proven {
-    auditor::Proven {
-        leaf: leaf(100, "Query", text),
-        height: 77,
-        block: cid(1),
-        root: Digest([7; 32]),
-        state: Digest([8; 32]),
-        proposer: party(1, or(text, "Northgate Hospital")),
-        path: (0..7).map(|seed| Digest([seed; 32])).collect(),
-        verdict,
-        fields: vec![("grant".into(), or(text, "bafyreigh2akiscaildc").into())],
-        anchors: vec![],
-    }
-}
-
-fn auditor_operation(language: Language, text: &str) -> Markup {
-    auditor::operation(
-        &frame(language, Site::Auditor, "/log"),
-        &proven(text, Ok(())),
-    )
-}
-
-fn auditor_verify(language: Language, text: &str) -> Markup {
-    let frame = frame(language, Site::Auditor, "/verify");
-    let checked = if text.is_empty() {
-        auditor::Checked::Proven(Box::new(proven(text, Ok(()))))
-    } else {
-        auditor::Checked::Refused(text.to_owned())
-    };
-    auditor::verify(&frame, Some(&checked), CSRF)
-}
-
-fn auditor_statistics(language: Language, text: &str) -> Markup {
-    let days = |scale: u64| {
-        (0..14)
-            .map(|day| (ago(14 - day), day * day % 11 * scale))
-            .collect()
-    };
-    let statistics = auditor::Statistics {
-        a_day: days(40),
-        by_action: vec![
-            (or(text, "Query").into(), 4_020),
-            ("Accept".into(), 120),
-            ("Deny".into(), 3),
-        ],
-        by_purpose: vec![(Purpose::Research, 40), (Purpose::Treatment, 12)],
-        credit: days(3),
-    };
-    auditor::statistics(&frame(language, Site::Auditor, "/statistics"), &statistics)
 }

@@ -1,153 +1,7 @@
 //! `wallet run --page`: the patient's own page as her browser sees it, and as others do not.
 
-use super::net::{Cast, Running};
-use std::{
-    io::{Read as _, Write as _},
-    net::TcpStream,
-    path::Path,
-};
-
-/// A running wallet with its page, and the session of its browser.
-struct Page {
-    process: Running,
-    at: String,
-    link: String,
-    cookie: String,
-}
-
-/// What came back.
-struct Came {
-    status: u16,
-    head: String,
-    body: Vec<u8>,
-}
-
-impl Came {
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
-        let mut found = lines.filter(|(found, _)| found.eq_ignore_ascii_case(name));
-        found.next().map(|(_, value)| value)
-    }
-
-    /// The token that the page's forms carry.
-    fn csrf(&self) -> String {
-        let text = self.text();
-        let at = text.find("name=\"csrf\" value=\"").unwrap() + 19;
-        text[at..at + 64].to_owned()
-    }
-}
-
-impl Page {
-    /// Starts the wallet's loop with a page; the link is not opened yet.
-    fn start(cast: &Cast) -> Self {
-        let arguments = [
-            "wallet",
-            "run",
-            "--page",
-            "127.0.0.1:0",
-            "--home",
-            "anna",
-            "--json",
-        ];
-        let mut process = cast.net.spawn(&arguments);
-        let line: serde_json::Value = serde_json::from_str(&process.line()).unwrap();
-        let at = line["address"]
-            .as_str()
-            .unwrap()
-            .strip_prefix("http://")
-            .unwrap()
-            .to_owned();
-        let link = line["link"]
-            .as_str()
-            .unwrap()
-            .split_once(&at)
-            .unwrap()
-            .1
-            .to_owned();
-        Self {
-            process,
-            at,
-            link,
-            cookie: String::new(),
-        }
-    }
-
-    /// The same, as her browser: the link was opened.
-    fn open(cast: &Cast) -> Self {
-        let mut page = Self::start(cast);
-        let came = page.get(&page.link.clone());
-        assert_eq!(
-            (came.status, came.header("location")),
-            (303, Some("/records"))
-        );
-        let cookie = came.header("set-cookie").unwrap();
-        assert!(
-            cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"),
-            "{cookie}"
-        );
-        page.cookie = cookie.split(';').next().unwrap().to_owned();
-        page
-    }
-
-    fn ask(&self, method: &str, path: &str, more: &str, body: &str) -> Came {
-        let mut stream = TcpStream::connect(&self.at).unwrap();
-        let host = if more.contains("Host:") {
-            String::new()
-        } else {
-            format!("Host: {}\r\n", self.at)
-        };
-        let cookie = if self.cookie.is_empty() {
-            String::new()
-        } else {
-            format!("Cookie: {}\r\n", self.cookie)
-        };
-        let text = format!(
-            "{method} {path} HTTP/1.1\r\n{host}{cookie}{more}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
-            body.len()
-        );
-        let _ = stream.write_all(text.as_bytes());
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
-        let end = answer
-            .windows(4)
-            .position(|four| four == b"\r\n\r\n")
-            .unwrap_or(answer.len());
-        let head = String::from_utf8_lossy(&answer[..end]).into_owned();
-        Came {
-            status: head
-                .split(' ')
-                .nth(1)
-                .and_then(|code| code.parse().ok())
-                .unwrap_or(0),
-            head,
-            body: answer[(end + 4).min(answer.len())..].to_vec(),
-        }
-    }
-
-    fn get(&self, path: &str) -> Came {
-        self.ask("GET", path, "", "")
-    }
-
-    fn post(&self, path: &str, body: &str) -> Came {
-        let more = format!(
-            "Content-Type: application/x-www-form-urlencoded\r\nOrigin: http://{}\r\n",
-            self.at
-        );
-        self.ask("POST", path, &more, body)
-    }
-
-    fn end(self) {
-        assert_eq!(self.process.terminate(), Some(0));
-    }
-}
-
-fn sample() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/beispiel-mueller.fhir.json")
-}
+use super::{Page, sample};
+use crate::net::Cast;
 
 #[test]
 fn a_patient_reads_answers_and_takes_back_in_her_browser() {
@@ -164,7 +18,7 @@ fn a_patient_reads_answers_and_takes_back_in_her_browser() {
     let record = cast.record(&sample());
     let request = cast.ask(&["laboratory", "medication"]);
     net.run(&["wallet", "run", "--once", "--home", "anna"]).ok();
-    let page = Page::open(&cast);
+    let page = Page::open(&cast.net, "anna");
 
     // Her records, and one of them whole.
     let records = page.get("/records");
@@ -248,7 +102,7 @@ fn a_patient_reads_answers_and_takes_back_in_her_browser() {
         page.at
     );
     assert_eq!(
-        page.ask("POST", &approve, &elsewhere, &answer(&asked.csrf()))
+        page.ask("POST", &approve, &elsewhere, answer(&asked.csrf()))
             .status,
         404
     );
@@ -347,7 +201,7 @@ fn a_record_that_waits_is_accepted_on_the_page() {
         ])
         .ok();
     let record = cast.publish(&sample());
-    let page = Page::open(&cast);
+    let page = Page::open(&cast.net, "anna");
     let waits = page.get(&format!("/records/{record}"));
     assert!(
         waits.text().contains("Accept it if it is about you"),
@@ -372,7 +226,7 @@ fn a_record_that_waits_is_accepted_on_the_page() {
 fn nobody_else_sees_anything() {
     let cast = Cast::gather();
     let record = cast.record(&sample());
-    let mut page = Page::start(&cast);
+    let mut page = Page::start(&cast.net, "anna");
     // Without the link, with a wrong one, or with another's cookie: one answer for all.
     let nothing = page.get("/nothing").text();
     for path in [
@@ -391,7 +245,8 @@ fn nobody_else_sees_anything() {
         assert!(came.header("set-cookie").is_none());
         assert!(came.header("content-security-policy").is_some(), "{path}");
     }
-    page.cookie = format!("medshare-session={}", "a".repeat(64));
+    let port = page.at.rsplit(':').next().unwrap().to_owned();
+    page.cookie = format!("medshare-session-{port}={}", "a".repeat(64));
     assert_eq!(page.get("/records").status, 404);
     page.cookie.clear();
     // A name that a stranger owns, pages of other sites.

@@ -11,8 +11,11 @@ use share::{Node as _, authorize, letter::Wish, recovery::guard, request, wallet
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    records::{Names, purpose},
-    routes::{Asked, Reply, nothing},
+    super::{
+        names::{Names, purpose},
+        site::{Asked, Reply, nothing},
+    },
+    known,
 };
 use crate::{cli::context::Entered, exit::Result, system};
 
@@ -32,20 +35,23 @@ pub(super) fn waiting(entered: &Entered, wallet: &Wallet<'_>) -> Result<Vec<(Req
     Ok(waiting)
 }
 
-pub(super) fn requests(entered: &Entered, asked: &Asked) -> Result<Reply> {
+pub(super) fn requests(asked: &Asked) -> Result<Reply> {
+    let entered = &asked.enter()?;
     let wallet = entered.wallet()?;
     let names = Names::of(entered)?;
-    let mut waiting = Vec::new();
-    for (state, wish) in self::waiting(entered, &wallet)? {
-        waiting.push(told(&wallet, &state, &wish, &names, Vec::new())?);
-    }
+    // What would be shared stands on each request's own page.
+    let waiting: Vec<Request> = waiting(entered, &wallet)?
+        .into_iter()
+        .map(|(state, wish)| told(&state, &wish, &names, Vec::new(), Vec::new()))
+        .collect();
     Ok(Reply::Page(patient::requests(
         &asked.frame("/requests"),
         &waiting,
     )))
 }
 
-pub(super) fn request(entered: &Entered, asked: &Asked, id: OperationId) -> Result<Reply> {
+pub(super) fn request(asked: &Asked, id: OperationId) -> Result<Reply> {
+    let entered = &asked.enter()?;
     let wallet = entered.wallet()?;
     let names = Names::of(entered)?;
     let mut waiting = waiting(entered, &wallet)?.into_iter();
@@ -53,7 +59,8 @@ pub(super) fn request(entered: &Entered, asked: &Asked, id: OperationId) -> Resu
         .find(|(state, _)| state.id == id)
         .ok_or_else(nothing)?;
     let agents = agents(entered, &wallet, state.requester, &names)?;
-    let told = told(&wallet, &state, &wish, &names, agents)?;
+    let matching = matching(asked, &wallet, &wish)?;
+    let told = told(&state, &wish, &names, matching, agents);
     Ok(Reply::Page(patient::request(
         &asked.frame("/requests"),
         &told,
@@ -62,34 +69,38 @@ pub(super) fn request(entered: &Entered, asked: &Asked, id: OperationId) -> Resu
 }
 
 fn told(
-    wallet: &Wallet<'_>,
     state: &RequestState,
     wish: &Wish,
     names: &Names,
+    matching: Vec<(Class, u64)>,
     agents: Vec<AgentChoice>,
-) -> Result<Request> {
-    Ok(Request {
+) -> Request {
+    Request {
         id: state.id,
-        from: names.party(state.requester),
+        wish: patient::Wish {
+            from: names.party(state.requester),
+            purpose: purpose(wish.purpose),
+            classes: wish.classes.clone(),
+            months: (wish.from, wish.to),
+            named_records: wish.records.len() as u64,
+            until: wish.until,
+            words: wish.words.clone(),
+        },
         at: state.time,
         answer_until: state.expires,
-        purpose: purpose(wish.purpose),
-        classes: wish.classes.clone(),
-        months: (wish.from, wish.to),
-        named_records: wish.records.len() as u64,
-        until: wish.until,
-        words: wish.words.clone(),
-        matching: matching(wallet, wish)?,
+        matching,
         agents,
-    })
+    }
 }
 
 /// What a yes would share: of each class, from how many records, by the same rule as the
 /// grant itself.
-fn matching(wallet: &Wallet<'_>, wish: &Wish) -> Result<Vec<(Class, u64)>> {
-    let sids: BTreeSet<_> = authorize::matching(wallet, wish)?.into_iter().collect();
+fn matching(asked: &Asked, wallet: &Wallet<'_>, wish: &Wish) -> Result<Vec<(Class, u64)>> {
+    let records = known::records(asked, wallet)?;
+    let sids = authorize::matching_among(wallet, &records, wish)?;
+    let sids: BTreeSet<_> = sids.into_iter().collect();
     let mut counts: BTreeMap<Class, u64> = BTreeMap::new();
-    for (_, known) in wallet.records()? {
+    for (_, known) in records.iter() {
         let parts = known
             .parts
             .iter()
@@ -147,16 +158,11 @@ fn agents(
 
 // -- grants
 
-pub(super) fn grants(entered: &Entered, asked: &Asked) -> Result<Reply> {
+pub(super) fn grants(asked: &Asked) -> Result<Reply> {
+    let entered = &asked.enter()?;
     let wallet = entered.wallet()?;
     let names = Names::of(entered)?;
     let now = system::now();
-    let covers: BTreeMap<_, Class> = wallet
-        .records()?
-        .into_iter()
-        .flat_map(|(_, known)| known.parts)
-        .map(|part| (part.key.sid, part.cover.class))
-        .collect();
     let mut grants = Vec::new();
     for grant in entered.node.grants_of(wallet.patient)? {
         if grant.patient != wallet.patient {
@@ -173,12 +179,10 @@ pub(super) fn grants(entered: &Entered, asked: &Asked) -> Result<Reply> {
         } else {
             GrantState::Live
         };
-        let classes: BTreeSet<Class> = grant
-            .terms
-            .sids
-            .iter()
-            .filter_map(|sid| covers.get(sid).copied())
-            .collect();
+        let mut classes: BTreeSet<Class> = BTreeSet::new();
+        for sid in &grant.terms.sids {
+            classes.extend(wallet.class_of(*sid)?);
+        }
         let wish = request::wish_of(&wallet.desk, grant.terms.request)?;
         grants.push(Grant {
             id: grant.id,
@@ -202,7 +206,8 @@ pub(super) fn grants(entered: &Entered, asked: &Asked) -> Result<Reply> {
 
 // -- credit
 
-pub(super) fn credit(entered: &Entered, asked: &Asked) -> Result<Reply> {
+pub(super) fn credit(asked: &Asked) -> Result<Reply> {
+    let entered = &asked.enter()?;
     let wallet = entered.wallet()?;
     let names = Names::of(entered)?;
     let account = format!("/v1/accounts/{}", wallet.patient);
@@ -238,7 +243,7 @@ pub(super) fn credit(entered: &Entered, asked: &Asked) -> Result<Reply> {
     )))
 }
 
-fn entry(entry: CreditEntry) -> Entry {
+pub(in crate::page) fn entry(entry: CreditEntry) -> Entry {
     Entry {
         at: entry.time,
         amount: entry.amount,
@@ -260,7 +265,8 @@ const JOURNAL: u64 = 100;
 
 // -- backup
 
-pub(super) fn backup(entered: &Entered, asked: &Asked) -> Result<Reply> {
+pub(super) fn backup(asked: &Asked) -> Result<Reply> {
+    let entered = &asked.enter()?;
     let wallet = entered.wallet()?;
     let kept = entered.node.bag(wallet.patient)?;
     let stands = entered.node.guardianship(wallet.patient)?;
@@ -282,7 +288,7 @@ pub(super) fn backup(entered: &Entered, asked: &Asked) -> Result<Reply> {
             at: kept.time,
         }),
         guardians,
-        export: false,
+        export: true,
     };
     Ok(Reply::Page(patient::backup(
         &asked.frame("/backup"),

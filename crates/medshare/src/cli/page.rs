@@ -1,0 +1,74 @@
+//! `medshare page`: the page of this home's role, in a browser on this machine.
+
+use base::operation::Role;
+use clap::Args;
+use std::{sync::Arc, time::Duration};
+
+use super::{agent::watch, context::Context, party::round, wallet::wallet_round};
+use crate::{exit::Result, http::Address, page};
+
+/// What `page` takes.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  medshare page --home ~/hospital --passphrase-file pass.txt
+  medshare page --at 127.0.0.1:7480 --home ~/institute
+
+It does what `wallet run` or `agent run` does as well: it takes letters in, and a patient's home
+accepts what listed hospitals publish, an agent's home serves. The link that it prints is good
+once. An auditor needs no home: `medshare ledger page`.")]
+pub struct PageArgs {
+    /// Where: 127.0.0.1:port, 0 for any
+    #[arg(long, value_name = "ADDRESS", default_value = ANYWHERE, value_parser = parse_page)]
+    at: Address,
+}
+
+/// Any port of this machine.
+pub(super) const ANYWHERE: &str = "127.0.0.1:0";
+
+/// Serves the page until SIGTERM or SIGINT.
+///
+/// # Errors
+/// By the exit-code table.
+pub fn run(args: &PageArgs, context: &Context) -> Result<()> {
+    run_at(&args.at, context)
+}
+
+/// The same, as `wallet run --page` does it.
+pub(super) fn run_at(at: &Address, context: &Context) -> Result<()> {
+    let roles = [Role::Patient, Role::Hospital, Role::Agent, Role::Requester];
+    let unlocked = Arc::new(context.unlock(&roles)?);
+    let role = unlocked.home.facts.role;
+    page::serve(
+        Arc::clone(&unlocked),
+        context.anonymous_node()?,
+        at,
+        context.patience,
+        &context.output,
+    )?;
+    let pause = match role {
+        Role::Agent => context.config.agent.poll_milliseconds,
+        _ => context.config.wallet.poll_milliseconds,
+    };
+    let work = match role {
+        Role::Patient => wallet_round,
+        _ => round,
+    };
+    watch(
+        &unlocked,
+        context,
+        Duration::from_millis(pause.into()),
+        work,
+    )
+}
+
+/// Where a page may be served: this machine, by TCP, for a browser.
+pub(super) fn parse_page(text: &str) -> std::result::Result<Address, String> {
+    match text.parse::<Address>() {
+        Ok(address @ Address::Loopback(_)) => Ok(address),
+        Ok(Address::Unix(_)) => {
+            Err("a browser does not reach a Unix socket; write 127.0.0.1:port".into())
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}

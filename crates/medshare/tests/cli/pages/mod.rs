@@ -1,0 +1,224 @@
+//! Pages as browsers see them: without one, by the bytes that come and go.
+
+mod hostile;
+mod patient;
+mod speed;
+mod story;
+
+use super::net::{Net, Running};
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+/// Between the parts of a form.
+const EDGE: &str = "0123456789abcdef";
+
+/// A running wallet with its page, and the session of its browser.
+struct Page {
+    process: Running,
+    at: String,
+    link: String,
+    cookie: String,
+}
+
+/// What came back.
+struct Came {
+    status: u16,
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Came {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        let mut found = lines.filter(|(found, _)| found.eq_ignore_ascii_case(name));
+        found.next().map(|(_, value)| value)
+    }
+
+    /// The token that the page's forms carry.
+    fn csrf(&self) -> String {
+        let text = self.text();
+        let at = text.find("name=\"csrf\" value=\"").unwrap() + 19;
+        text[at..at + 64].to_owned()
+    }
+}
+
+impl Page {
+    /// Starts the page of a home; the link is not opened yet.
+    fn start(net: &Net, home: &str) -> Self {
+        let verb = match home {
+            "anna" => ["wallet", "run", "--page"],
+            _ => ["page", "--quiet", "--at"],
+        };
+        let arguments = [&verb[..], &["127.0.0.1:0", "--home", home, "--json"]].concat();
+        Self::of(net.spawn(&arguments))
+    }
+
+    /// The auditor's, who has a genesis file and no home.
+    fn audit(net: &Net) -> Self {
+        net.run(&["ledger", "genesis", "--output", "genesis.cbor", "--force"])
+            .ok();
+        let arguments = ["ledger", "page", "--genesis", "genesis.cbor", "--json"];
+        Self::of(net.spawn(&arguments)).opened()
+    }
+
+    fn of(mut process: Running) -> Self {
+        let line: serde_json::Value = serde_json::from_str(&process.line()).unwrap();
+        let at = line["address"]
+            .as_str()
+            .unwrap()
+            .strip_prefix("http://")
+            .unwrap()
+            .to_owned();
+        let link = line["link"]
+            .as_str()
+            .unwrap()
+            .split_once(&at)
+            .unwrap()
+            .1
+            .to_owned();
+        Self {
+            process,
+            at,
+            link,
+            cookie: String::new(),
+        }
+    }
+
+    /// The same, as her browser: the link was opened.
+    fn open(net: &Net, home: &str) -> Self {
+        Self::start(net, home).opened()
+    }
+
+    fn opened(self) -> Self {
+        let mut page = self;
+        let came = page.get(&page.link.clone());
+        assert_eq!(came.status, 303);
+        let cookie = came.header("set-cookie").unwrap();
+        assert!(
+            cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"),
+            "{cookie}"
+        );
+        page.cookie = cookie.split(';').next().unwrap().to_owned();
+        page
+    }
+
+    fn ask(&self, method: &str, path: &str, more: &str, body: impl AsRef<[u8]>) -> Came {
+        let body = body.as_ref();
+        let mut stream = TcpStream::connect(&self.at).unwrap();
+        let host = if more.contains("Host:") {
+            String::new()
+        } else {
+            format!("Host: {}\r\n", self.at)
+        };
+        let cookie = if self.cookie.is_empty() {
+            String::new()
+        } else {
+            format!("Cookie: {}\r\n", self.cookie)
+        };
+        let length = if more.contains("Content-Length:") || more.contains("chunked") {
+            String::new()
+        } else {
+            format!("Content-Length: {}\r\n", body.len())
+        };
+        let text = format!(
+            "{method} {path} HTTP/1.1\r\n{host}{cookie}{more}{length}Connection: close\r\n\r\n"
+        );
+        let _ = stream.write_all(text.as_bytes());
+        let _ = stream.write_all(body);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        let end = answer
+            .windows(4)
+            .position(|four| four == b"\r\n\r\n")
+            .unwrap_or(answer.len());
+        let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+        Came {
+            status: head
+                .split(' ')
+                .nth(1)
+                .and_then(|code| code.parse().ok())
+                .unwrap_or(0),
+            head,
+            body: answer[(end + 4).min(answer.len())..].to_vec(),
+        }
+    }
+
+    fn get(&self, path: &str) -> Came {
+        self.ask("GET", path, "", "")
+    }
+
+    /// From the request to the first byte of the answer, which must be a page.
+    fn first_byte(&self, path: &str) -> Duration {
+        let mut stream = TcpStream::connect(&self.at).unwrap();
+        let begin = Instant::now();
+        let text = format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nConnection: close\r\n\r\n",
+            self.at, self.cookie
+        );
+        stream.write_all(text.as_bytes()).unwrap();
+        let mut answer = vec![0; 12];
+        stream.read_exact(&mut answer[..1]).unwrap();
+        let spent = begin.elapsed();
+        stream.read_exact(&mut answer[1..]).unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200", "{path}");
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).unwrap();
+        spent
+    }
+
+    fn post(&self, path: &str, body: &str) -> Came {
+        let more = format!(
+            "Content-Type: application/x-www-form-urlencoded\r\nOrigin: http://{}\r\n",
+            self.at
+        );
+        self.ask("POST", path, &more, body)
+    }
+
+    /// The path of the link whose text ends so.
+    fn link_to(&self, page: &str, prefix: &str) -> Option<String> {
+        let text = self.get(page).text();
+        let at = text.find(&format!("href=\"{prefix}"))? + 6;
+        text[at..].split('"').next().map(str::to_owned)
+    }
+
+    /// Sends a form with a file, its fields first.
+    fn upload(&self, path: &str, fields: &[(&str, &str)], file: (&str, &str, &[u8])) -> Came {
+        let mut body = Vec::new();
+        for (name, value) in fields {
+            body.extend(
+                format!(
+                    "--{EDGE}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+                )
+                .bytes(),
+            );
+        }
+        let (name, called, bytes) = file;
+        body.extend(format!("--{EDGE}\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{called}\"\r\nContent-Type: text/html\r\n\r\n").bytes());
+        body.extend(bytes);
+        body.extend(format!("\r\n--{EDGE}--\r\n").bytes());
+        self.ask("POST", path, &self.of_form(), body)
+    }
+
+    fn of_form(&self) -> String {
+        format!(
+            "Content-Type: multipart/form-data; boundary={EDGE}\r\nOrigin: http://{}\r\n",
+            self.at
+        )
+    }
+
+    fn end(self) {
+        assert_eq!(self.process.terminate(), Some(0));
+    }
+}
+
+fn sample() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/beispiel-mueller.fhir.json")
+}
