@@ -6,6 +6,7 @@ mod growth;
 mod ipfs;
 mod machine;
 mod network;
+mod service;
 // The drawing of the attacks' charts.
 #[allow(dead_code)]
 #[path = "../../crates/ibpre/examples/attacks/plot.rs"]
@@ -180,6 +181,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         ["growth", rest @ ..] => return growth::run(rest),
         ["chains"] => return chains::run(),
         ["network", rest @ ..] => return network::run(rest),
+        ["service", rest @ ..] => return service::run(rest),
         _ => {}
     }
     let json = arguments.contains(&"--json");

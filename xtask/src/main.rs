@@ -37,6 +37,7 @@ cargo xtask <chore>
                the demo (what CI runs)
   interop ipfs [TEST]   our nodes and files beside a real Kubo and a real Helia
   interop chains [TEST]   anchors in real nodes of public chains
+  interop api [TEST]   requests drawn from the interface's own description, answers held against it
   contracts    compiles the Solidity contracts into compiled.json anew
   tidy         the house rules: edges, sizes, module docs, names, domain tags
   licences     every dependency against the lists in deny.toml
@@ -59,6 +60,7 @@ cargo xtask <chore>
   bench ipfs [--rounds N]   our store and nodes beside a real Kubo, into docs/performance.md
   bench chains   what a record costs on public chains, into docs/performance.md
   bench network [--seconds N]  validators beside CometBFT, into docs/performance.md
+  bench service [--seconds N]  the interface under wrk, into docs/performance.md
   peers [--rounds N] [--core N] [PEER]   our scheme beside its peers, on one core, into
                docs/performance.md
   constant-time   every verb that claims it, on secrets that valgrind holds for undefined

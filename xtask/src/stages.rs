@@ -40,7 +40,8 @@ const STAGES: &[Stage] = &[
     }),
     ("interop", |tally| {
         interop::ipfs(tally, None)?;
-        interop::chains(tally, None)
+        interop::chains(tally, None)?;
+        interop::api_short(tally)
     }),
     ("constant time", |tally| {
         if tally.missing.contains_key(constant_time::NEEDS) {

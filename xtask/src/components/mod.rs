@@ -12,6 +12,7 @@ mod helia;
 mod kubo;
 mod mutants;
 mod npm;
+mod schemathesis;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
@@ -46,6 +47,11 @@ const ALL: &[(&str, &str, Install)] = &[
     ),
     ("anvil", "interop chains: Ethereum", chains::anvil),
     ("bitcoind", "interop chains: Bitcoin", bitcoind::install),
+    (
+        "Schemathesis",
+        "interop api: requests drawn from the OpenAPI document",
+        schemathesis::install,
+    ),
     (
         "solc",
         "interop chains: the contract compiled again",
@@ -92,6 +98,7 @@ struct Pins {
     chains: chains::Pin,
     bitcoind: bitcoind::Pin,
     cometbft: go::Program,
+    schemathesis: schemathesis::Pin,
 }
 
 fn cache() -> Result<PathBuf> {
