@@ -3,7 +3,7 @@
 
 use super::{
     net::Cast,
-    talk::{Signer, Way},
+    talk::{Signer, Way, on_tcp},
 };
 use std::{
     io::{Read as _, Write as _},
@@ -42,18 +42,7 @@ fn every_answer_is_as_it_is_described() {
     for home in ["anna", "node"] {
         let signer = Signer::of(&cast.net, home);
         cast.net.stop_node();
-        let run = [
-            "node",
-            "run",
-            "--home",
-            "node",
-            "--json",
-            "--listen",
-            "127.0.0.1:0",
-        ];
-        let mut node = cast.net.spawn(&run);
-        let line: serde_json::Value = serde_json::from_str(&node.line()).unwrap();
-        let address = line["listening"].as_str().unwrap().to_owned();
+        let (node, address) = on_tcp(&cast.net);
         let token = session(&address, &signer);
         let done = Command::new("python3")
             .arg(folder.join("bin/st"))

@@ -3,7 +3,7 @@
 
 use super::{
     net::{Net, Running},
-    talk::{Signer, Way},
+    talk::{Signer, Way, on_tcp},
 };
 use base::{
     AccountId, ChainId, Digest, Millis, Signed, codec,
@@ -47,18 +47,7 @@ fn figures() {
         format!("{text}\n[server]\nrequests-per-second = 1000000\n"),
     )
     .unwrap();
-    let run = [
-        "node",
-        "run",
-        "--home",
-        "node",
-        "--json",
-        "--listen",
-        "127.0.0.1:0",
-    ];
-    let mut node = net.spawn(&run);
-    let line: serde_json::Value = serde_json::from_str(&node.line()).unwrap();
-    let address = line["listening"].as_str().unwrap().to_owned();
+    let (node, address) = on_tcp(&net);
     let genesis: Genesis = codec::decode(&body_of(&address, "/v1/genesis")).unwrap();
 
     let operations = signed(genesis.chain(), OPERATIONS);

@@ -104,7 +104,7 @@ fn every_read_says_the_same_in_both_forms() {
             .as_array()
             .unwrap()
             .len(),
-        4
+        3
     );
 }
 

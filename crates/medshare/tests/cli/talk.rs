@@ -1,6 +1,6 @@
 //! HTTP with every header in hand, to the node of a [`Net`].
 
-use super::net::Net;
+use super::net::{Net, Running};
 use base::key::OperationSecret;
 use medshare::{
     home::{Home, passphrase::PassphraseSource},
@@ -12,6 +12,22 @@ use std::{
     os::unix::net::UnixStream,
     time::Duration,
 };
+
+/// Runs the node of `net`, which must not run, on loopback TCP; and where that is.
+pub(crate) fn on_tcp(net: &Net) -> (Running, String) {
+    let words = [
+        "node",
+        "run",
+        "--home",
+        "node",
+        "--json",
+        "--listen",
+        "127.0.0.1:0",
+    ];
+    let mut node = net.spawn(&words);
+    let line: serde_json::Value = serde_json::from_str(&node.line()).unwrap();
+    (node, line["listening"].as_str().unwrap().to_owned())
+}
 
 /// What came back.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -10,7 +10,7 @@ use std::{
 };
 
 /// A call of a decoder for any type.
-const CALLS: [&str; 9] = [
+const CALLS: [&str; 10] = [
     "codec::decode",
     "decode_lenient",
     "decode_within",
@@ -20,6 +20,7 @@ const CALLS: [&str; 9] = [
     "toml::from_",
     "from_tagged_slice",
     ": Query<",
+    "Parser::new",
 ];
 /// Names of functions that decode, if they are given bytes or text.
 const NAMES: [&str; 5] = ["decode", "from_bytes", "parse", "from_block", "read"];
@@ -375,9 +376,19 @@ const SITES: &[(&str, &str, By)] = &[
         Fuzz(&["share/prekey"]),
     ),
     (
+        "medshare/src/http/media.rs",
+        "problem",
+        Not("an error that this process wrote a moment before"),
+    ),
+    (
         "medshare/src/http/signature.rs",
-        "read",
+        "dictionary",
         Fuzz(&["files/signature"]),
+    ),
+    (
+        "medshare/src/http/signature.rs",
+        "sign",
+        Not("the names that the caller itself signs"),
     ),
     (
         "medshare/src/http/ticket.rs",
