@@ -29,6 +29,17 @@ const LEFT_OUT: [&str; 4] = [
     "delete-v1-session",
 ];
 
+/// How it sends what it draws for bodies that are no JSON.
+const BODIES: &str = r#"
+import schemathesis
+
+@schemathesis.serializer(
+    "application/vnd.ipld.raw", "application/vnd.ipld.car", "application/vnd.ipld.dag-cbor"
+)
+def raw(ctx, value):
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
+"#;
+
 #[test]
 #[ignore = "beside Schemathesis: cargo xtask interop api"]
 fn every_answer_is_as_it_is_described() {
@@ -39,6 +50,9 @@ fn every_answer_is_as_it_is_described() {
     let record = cast.record(&cast.net.write("note.txt", "a note"));
     cast.grant(&["document"], &[]);
     assert!(!record.is_empty());
+    cast.net.write("bodies.py", BODIES);
+    let paths = [folder.as_path(), cast.net.dir.path()];
+    let paths = std::env::join_paths(paths).unwrap();
     for home in ["anna", "node"] {
         let signer = Signer::of(&cast.net, home);
         cast.net.stop_node();
@@ -71,8 +85,10 @@ fn every_answer_is_as_it_is_described() {
                 &format!("Authorization: Bearer {token}"),
                 "--no-color",
             ])
+            .args(["-H", "Accept: application/json"])
             .args(LEFT_OUT)
-            .env("PYTHONPATH", &folder)
+            .env("PYTHONPATH", &paths)
+            .env("SCHEMATHESIS_HOOKS", "bodies")
             .current_dir(cast.net.dir.path())
             .output()
             .unwrap();
