@@ -73,10 +73,11 @@ impl Form {
         }
         let mut best = (None, (0, 0));
         for form in Self::ALL {
+            let mut wish = wish(&ranges, form.name());
             // Problems are JSON: who asks for them alone understands it.
-            let names = [form.name(), if form == Self::Json { PROBLEM } else { "" }];
-            let wish = names.iter().map(|name| wish(&ranges, name)).max();
-            let wish = wish.unwrap_or_default();
+            if form == Self::Json && wish.1 == 0 {
+                wish = self::wish(&ranges, PROBLEM);
+            }
             if wish.0 > 0 && wish > best.1 {
                 best = (Some(form), wish);
             }
