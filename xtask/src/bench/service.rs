@@ -11,6 +11,7 @@ use std::{
     process::Stdio,
 };
 
+use super::machine;
 use crate::{document, run};
 
 const USAGE: run::Usage = run::Usage("bench service [--seconds N]");
@@ -72,8 +73,13 @@ pub(super) fn run(arguments: &[&str]) -> Result<()> {
         }
         _ => bail!(USAGE),
     };
+    let before = machine::load();
     let figures = measured(seconds)?;
-    let section = section(&figures, seconds)?;
+    let section = format!(
+        "{}\n{}",
+        machine::when(&before)?,
+        section(&figures, seconds)?
+    );
     println!("{section}");
     document::write(document::PERFORMANCE, "service", &section)?;
     println!("written to {}", document::PERFORMANCE);
