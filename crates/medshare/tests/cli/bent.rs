@@ -189,10 +189,16 @@ fn not_allowed_and_not_there_take_the_same_time() {
             "{other}: byte for byte"
         );
         assert_eq!(answers[0].status, 404);
+        // A loaded machine moves medians, but not who is slower round by round; a quiet one
+        // shows who is slower by nothing. Told apart is what both show.
+        let slower = times[0]
+            .iter()
+            .zip(&times[1])
+            .filter(|(one, two)| one > two);
+        let even = (ROUNDS / 4..=ROUNDS * 3 / 4).contains(&slower.count());
         let [one, two] = times.map(median);
-        let apart = one.abs_diff(two);
-        let allowed = one.min(two) / 4 + Duration::from_micros(300);
-        assert!(apart < allowed, "{other}: {one:?}, {absent}: {two:?}");
+        let near = one.abs_diff(two) < one.min(two) / 4 + Duration::from_micros(300);
+        assert!(even || near, "{other}: {one:?}, {absent}: {two:?}");
     }
 }
 
