@@ -15,11 +15,11 @@ use medshare::{
     fhir,
     home::{Facts, LedgerSeen, keys::Keys},
     http::{
-        Address,
+        Address, events, json,
         message::{
             BagHead, ErrorBody, ErrorCode, Leaves, Letters, LoggedOperation, Prekeys, Status,
         },
-        ticket,
+        signature, ticket,
     },
 };
 
@@ -92,6 +92,25 @@ pub const FILES: Target = Target {
             },
         },
         Decoder {
+            name: "signature",
+            run: signature,
+        },
+        Decoder {
+            name: "object-as-json",
+            run: object_as_json,
+        },
+        Decoder {
+            name: "object-to-json",
+            run: |bytes| {
+                let written = json::of_cbor(bytes);
+                written.is_ok_and(|text| json::to_cbor(&text).is_ok())
+            },
+        },
+        Decoder {
+            name: "cursor",
+            run: |bytes| text(bytes, |text| text.parse::<events::Cursor>().is_ok()),
+        },
+        Decoder {
             name: "address",
             run: |bytes| text(bytes, |text| text.parse::<Address>().is_ok()),
         },
@@ -146,6 +165,53 @@ fn page_of_record(bytes: &[u8]) -> bool {
     )
 }
 
+/// What is read as JSON is written as JSON that reads as the same.
+fn object_as_json(bytes: &[u8]) -> bool {
+    let Ok(cbor) = json::to_cbor(bytes) else {
+        return false;
+    };
+    let again = json::of_cbor(&cbor).and_then(|text| json::to_cbor(&text));
+    assert_eq!(again.as_ref(), Ok(&cbor), "JSON of {cbor:?}");
+    true
+}
+
+/// A request whose `Signature-Input` is the first line and whose `Signature` is the second.
+fn signature(bytes: &[u8]) -> bool {
+    text(bytes, |text| {
+        let (input, signature) = text.split_once('\n').unwrap_or((text, ""));
+        let request = axum::http::Request::builder()
+            .uri("/v1/mailbox?after=0")
+            .header("host", "localhost")
+            .header("signature-input", input)
+            .header("signature", signature)
+            .body(());
+        request.is_ok_and(|request| {
+            signature::read(&request.into_parts().0, base::ChainId([7; 32])).is_some()
+        })
+    })
+}
+
+/// A signed request as [`signature`] takes it.
+fn signed_request() -> Vec<u8> {
+    let request = axum::http::Request::builder()
+        .uri("/v1/mailbox?after=0")
+        .header("host", "localhost")
+        .body(());
+    let parts = request.expect("a request").into_parts().0;
+    let secret = base::key::OperationSecret::new([8; 32]);
+    let keyid = base::AccountId([9; 32]).to_string();
+    let (input, signature) = signature::sign(
+        &parts,
+        &["@method", "@target-uri"],
+        (&keyid, &secret),
+        base::ChainId([7; 32]),
+        1_795_305_600,
+        "0123456789abcdef",
+    )
+    .expect("components that are there");
+    format!("{input}\n{signature}").into_bytes()
+}
+
 /// Short records of every kind, a configuration, a ticket, an answer of each shape.
 fn seeds() -> Vec<Vec<u8>> {
     let mut seeds = vec![
@@ -176,6 +242,9 @@ fn seeds() -> Vec<Vec<u8>> {
         nonce: base::Nonce([2; 32]),
     };
     seeds.push(ticket::header(ticket, &secret).into_bytes());
+    seeds.push(signed_request());
+    seeds.push(b"12.1795305600000".to_vec());
+    seeds.push(br#"{"id":{"/":{"bytes":"AAEC"}},"list":[1,-2,null,true,"x"]}"#.to_vec());
     seeds.extend([&b"http://127.0.0.1:7878"[..], b"unix:/run/medshare.sock"].map(<[u8]>::to_vec));
     let status = Status {
         interface: 1,

@@ -85,6 +85,7 @@ fn seeds() -> Vec<Vec<u8>> {
             method: "PUT".into(),
             path: "/v1/letters/1".into(),
             authorization: Some("ticket".into()),
+            headers: vec![("content-type".into(), "application/json".into())],
             body: bytes(),
         }),
         Question::Keep(Keep { root, bytes: 9_000 }),

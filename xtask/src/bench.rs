@@ -7,6 +7,7 @@ mod ipfs;
 mod machine;
 mod network;
 mod pages;
+mod service;
 // The drawing of the attacks' charts.
 #[allow(dead_code)]
 #[path = "../../crates/ibpre/examples/attacks/plot.rs"]
@@ -182,6 +183,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         ["pages", rest @ ..] => return pages::run(rest),
         ["chains"] => return chains::run(),
         ["network", rest @ ..] => return network::run(rest),
+        ["service", rest @ ..] => return service::run(rest),
         _ => {}
     }
     let json = arguments.contains(&"--json");

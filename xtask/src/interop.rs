@@ -8,7 +8,7 @@ use crate::{
     tally::Tally,
 };
 
-const USAGE: run::Usage = run::Usage("interop ipfs|chains [TEST]");
+const USAGE: run::Usage = run::Usage("interop ipfs|chains|api [TEST]");
 
 type Subject = fn(&mut Tally, Option<&str>) -> Result<()>;
 
@@ -17,6 +17,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let (subject, only): (Subject, _) = match arguments {
         ["ipfs", rest @ ..] => (ipfs, rest),
         ["chains", rest @ ..] => (chains, rest),
+        ["api", rest @ ..] => (api, rest),
         _ => bail!(USAGE),
     };
     let only = match only {
@@ -85,6 +86,33 @@ pub(crate) fn chains(tally: &mut Tally, only: Option<&str>) -> Result<()> {
     tally.cargo_test(&words, variables)
 }
 
+/// The interface beside Schemathesis: requests drawn from its own description, answers held
+/// against it. The long form.
+pub(crate) fn api(tally: &mut Tally, only: Option<&str>) -> Result<()> {
+    contract(tally, only, LONG)
+}
+
+/// The same in a minute.
+pub(crate) fn api_short(tally: &mut Tally) -> Result<()> {
+    contract(tally, None, SHORT)
+}
+
+fn contract(tally: &mut Tally, only: Option<&str>, cases: &str) -> Result<()> {
+    let Some(schemathesis) = had(tally, "Schemathesis") else {
+        return Ok(());
+    };
+    println!("beside {}", schemathesis.version);
+    let mut words = CONTRACT.to_vec();
+    words.extend(only);
+    let mut variables = schemathesis.variables;
+    variables.push(("MEDSHARE_CONTRACT_CASES", cases.into()));
+    tally.cargo_test(&words, &variables)
+}
+
+/// Requests that are drawn for each route.
+const SHORT: &str = "4";
+const LONG: &str = "100";
+
 /// A component, or the tally says why there is none.
 fn had(tally: &mut Tally, name: &'static str) -> Option<Component> {
     match components::component(name) {
@@ -107,6 +135,18 @@ pub(crate) const CHAINS: [&str; 8] = [
     "--test",
     "anchors",
     "--",
+];
+
+/// The test beside Schemathesis; it is compiled with the others.
+const CONTRACT: [&str; 8] = [
+    "--workspace",
+    "--features",
+    "medshare/full",
+    "--test",
+    "cli",
+    "--",
+    "--ignored",
+    "contract::",
 ];
 
 /// What the names of tests hold that need a node of Ethereum, of Bitcoin, or of EOS.

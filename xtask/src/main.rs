@@ -39,6 +39,7 @@ cargo xtask <chore>
   interop ipfs [TEST]   our nodes and files beside a real Kubo and a real Helia
   interop chains [TEST]   anchors in real nodes of public chains
   e2e [--short]   the pages of every role in a real Chromium, with pictures under target/e2e
+  interop api [TEST]   requests drawn from the interface's own description, answers held against it
   contracts    compiles the Solidity contracts into compiled.json anew
   tidy         the house rules: edges, sizes, module docs, names, domain tags
   licences     every dependency against the lists in deny.toml
@@ -62,6 +63,7 @@ cargo xtask <chore>
   bench chains   what a record costs on public chains, into docs/performance.md
   bench pages [RECORDS]   first byte of every page at 10,000 records
   bench network [--seconds N]  validators beside CometBFT, into docs/performance.md
+  bench service [--seconds N]  the interface under wrk, into docs/performance.md
   peers [--rounds N] [--core N] [PEER]   our scheme beside its peers, on one core, into
                docs/performance.md
   constant-time   every verb that claims it, on secrets that valgrind holds for undefined

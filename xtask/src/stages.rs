@@ -40,7 +40,8 @@ const STAGES: &[Stage] = &[
     }),
     ("interop", |tally| {
         interop::ipfs(tally, None)?;
-        interop::chains(tally, None)
+        interop::chains(tally, None)?;
+        interop::api_short(tally)
     }),
     ("e2e", |tally| e2e::pages(tally, false)),
     ("constant time", |tally| {

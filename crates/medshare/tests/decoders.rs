@@ -22,6 +22,8 @@ mod peers;
 mod counted;
 #[path = "decoders/mutate.rs"]
 mod mutate;
+#[path = "decoders/scan.rs"]
+mod scan;
 #[path = "decoders/sites.rs"]
 mod sites;
 

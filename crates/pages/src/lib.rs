@@ -28,6 +28,7 @@ pub mod patient;
 mod pieces;
 mod plot;
 pub mod record;
+pub mod reference;
 pub mod researcher;
 mod when;
 mod words;

@@ -182,6 +182,26 @@ fn a_grant_has_a_period_and_answers_a_request_in_time() {
 }
 
 #[test]
+fn a_grant_whose_answer_was_lost_is_the_same_a_moment_later() {
+    let cast = Cast::new();
+    cast.accepted(&bundle());
+    let request = cast.asked(LAB);
+    let wallet = cast.world.wallet(&cast.patient);
+    *cast.world.lost.lock().unwrap() = Some("Authorize");
+    let choice = cast.choice(LAB, &[&cast.agent]);
+    let lost = authorize::authorize(&wallet, request, &choice, &mut rng());
+    refused!(lost, AuthorizeError::Send(error) if error.failure().is_none());
+    *cast.world.lost.lock().unwrap() = None;
+    // whoever calls again counts the days of the grant from now on
+    cast.world.pass(1_000);
+    let later = cast.choice(LAB, &[&cast.agent]);
+    assert!(later.not_before != choice.not_before && later.expires != choice.expires);
+    let sent = authorize::authorize(&wallet, request, &later, &mut rng()).unwrap();
+    let grant = cast.world.view().grant(sent.id).unwrap().unwrap();
+    assert_eq!(grant.terms.expires, choice.expires);
+}
+
+#[test]
 fn a_wish_for_one_record_touches_no_other() {
     let cast = Cast::new();
     let wallet = cast.world.wallet(&cast.patient);

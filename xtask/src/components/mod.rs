@@ -14,6 +14,7 @@ mod kubo;
 mod mutants;
 mod nodeos;
 mod npm;
+mod schemathesis;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
@@ -49,6 +50,11 @@ const ALL: &[(&str, &str, Install)] = &[
     ("anvil", "interop chains: Ethereum", chains::anvil),
     ("bitcoind", "interop chains: Bitcoin", bitcoind::install),
     ("nodeos", "interop chains: EOS", nodeos::install),
+    (
+        "Schemathesis",
+        "interop api: requests drawn from the OpenAPI document",
+        schemathesis::install,
+    ),
     (
         "solc",
         "interop chains: the contract compiled again",
@@ -98,6 +104,7 @@ struct Pins {
     nodeos: nodeos::Pin,
     cometbft: go::Program,
     browser: browser::Pin,
+    schemathesis: schemathesis::Pin,
 }
 
 fn cache() -> Result<PathBuf> {

@@ -1,12 +1,14 @@
-//! What a request passes before its handler: rate, time, ticket.
+//! What a request passes before its handler: rate, time, who asks.
 
 use axum::{
-    body::Bytes,
-    extract::{Request, State},
+    body::{Body, Bytes},
+    extract::{FromRequestParts, Request, State},
+    http::{header, request::Parts},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
-use base::{AccountId, Digest, Verified, codec};
+use base::{AccountId, Digest, Signed, codec, key::OperationKey};
+use serde::de::DeserializeOwned;
 use std::{str::FromStr, sync::Arc};
 use tokio::time;
 
@@ -14,7 +16,10 @@ use super::{
     answer::Answer,
     interface::{Interface, Shared},
     limit::MAX_BODY,
+    media,
     message::ErrorCode,
+    session,
+    signature::{self, Claim},
     ticket::{self, Asked, Ticket},
 };
 use crate::system;
@@ -54,11 +59,41 @@ pub(super) async fn blocking<T: Send + 'static>(
         .await
         .unwrap_or_else(|_| Err(Answer::error(ErrorCode::Internal, "a fault of the node")))
 }
-/// Reads the body of a small request and checks its ticket.
+
+/// `?name=value`: parameters that a route does not have are refused.
+pub(super) struct Query<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Answer;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Answer> {
+        match axum::extract::Query::from_request_parts(parts, state).await {
+            Ok(axum::extract::Query(query)) => Ok(Self(query)),
+            Err(_) => Err(Answer::malformed(
+                "a parameter of the query is unknown or not well formed",
+            )),
+        }
+    }
+}
+
+/// Who asks, once it is known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asker {
+    /// The account.
+    pub(super) account: AccountId,
+    /// Its key.
+    pub(super) key: OperationKey,
+    /// Whether a session stands for it; else it signed this request.
+    pub(super) by_session: bool,
+    /// What the streamed body must have as its digest, if it was signed.
+    pub(super) content: Option<Digest>,
+}
+
+/// Reads the body of a small request and checks who asks.
 pub(super) async fn admitted(
     interface: &Arc<Interface>,
     request: Request,
-) -> Result<(Verified<Ticket>, Bytes), Answer> {
+) -> Result<(Asker, Bytes), Answer> {
     admitted_as(interface, request, Who::Registered).await
 }
 
@@ -66,17 +101,32 @@ pub(super) async fn admitted_as(
     interface: &Arc<Interface>,
     request: Request,
     who: Who,
-) -> Result<(Verified<Ticket>, Bytes), Answer> {
+) -> Result<(Asker, Bytes), Answer> {
     let (parts, body) = request.into_parts();
-    // It has come in whole already (`turn::take_in`).
-    let body = axum::body::to_bytes(body, MAX_BODY)
-        .await
-        .map_err(|_| Answer::malformed("the body broke off"))?;
-    let ticket = check_ticket(interface, &parts, Some(Digest::of(&body)), who).await?;
-    Ok((ticket, body))
+    let body = taken(body).await?;
+    let asker = asker(interface, &parts, Some(Digest::of(&body)), who).await?;
+    Ok((asker, body))
 }
 
-/// Whose tickets a route takes.
+/// The same, with a body that is an object: its canonical bytes, in whatever form it came.
+pub(super) async fn admitted_object(
+    interface: &Arc<Interface>,
+    request: Request,
+) -> Result<(Asker, Bytes), Answer> {
+    let (parts, body) = request.into_parts();
+    let body = taken(body).await?;
+    let asker = asker(interface, &parts, Some(Digest::of(&body)), Who::Registered).await?;
+    Ok((asker, media::object(&parts.headers, body)?))
+}
+
+/// The body of a small request, which has come in whole already (`turn::take_in`).
+pub(super) async fn taken(body: Body) -> Result<Bytes, Answer> {
+    axum::body::to_bytes(body, MAX_BODY)
+        .await
+        .map_err(|_| Answer::malformed("the body broke off"))
+}
+
+/// Whose requests a route takes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Who {
     /// Accounts on the ledger.
@@ -86,24 +136,22 @@ pub(super) enum Who {
     Newcomer,
 }
 
-/// Checks the ticket of a request. No ticket, a wrong one and nothing there to see are
-/// one answer.
-pub(super) async fn check_ticket(
+/// What a request brings to say who asks.
+enum Shown {
+    Ticket(Box<Signed<Ticket>>),
+    Signature(Box<Claim>),
+    Session(AccountId, OperationKey),
+}
+
+/// Checks who asks. Nothing that says it, something wrong and nothing there to see are one
+/// answer.
+pub(super) async fn asker(
     interface: &Arc<Interface>,
-    parts: &axum::http::request::Parts,
+    parts: &Parts,
     body: Option<Digest>,
     who: Who,
-) -> Result<Verified<Ticket>, Answer> {
-    let signed = parts
-        .headers
-        .get(axum::http::header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(ticket::parse)
-        .ok_or_else(Answer::not_found)?
-        .map_err(|error| match error {
-            codec::DecodeError::Version { .. } => Answer::undecodable(&error),
-            _ => Answer::not_found(),
-        })?;
+) -> Result<Asker, Answer> {
+    let shown = shown(interface, parts)?;
     let method = parts.method.clone();
     let path = parts
         .uri
@@ -111,26 +159,76 @@ pub(super) async fn check_ticket(
         .map_or_else(String::new, ToString::to_string);
     let interface = Arc::clone(interface);
     blocking(move || {
-        let key = match (interface.views)()?.account(signed.body.account)? {
-            Some(account) => account.operation_key().ok_or_else(Answer::not_found)?,
+        let (account, named) = match &shown {
+            Shown::Ticket(ticket) => (ticket.body.account, Some(ticket.body.key)),
+            Shown::Signature(claim) => (claim.account, claim.key),
+            Shown::Session(account, _) => (*account, None),
+        };
+        let key = match ((interface.views)()?.account(account)?, named) {
+            (Some(account), _) => account.operation_key().ok_or_else(Answer::not_found)?,
             // Somebody who is about to register: her first key is who she is.
-            None if who == Who::Newcomer
-                && AccountId::of(&signed.body.key) == signed.body.account
-                && interface.newcomers.admit() =>
+            (None, Some(key))
+                if who == Who::Newcomer
+                    && AccountId::of(&key) == account
+                    && interface.newcomers.admit() =>
             {
-                signed.body.key
+                key
             }
-            None => return Err(Answer::not_found()),
+            (None, _) => return Err(Answer::not_found()),
         };
-        let asked = Asked {
-            method: method.as_str(),
-            path: &path,
-            body,
+        let now = system::now();
+        let (mut by_session, mut content) = (false, None);
+        let admitted = match shown {
+            Shown::Ticket(ticket) => {
+                let asked = Asked {
+                    method: method.as_str(),
+                    path: &path,
+                    body,
+                };
+                interface.gate.admit(*ticket, &key, asked, now).map(drop)
+            }
+            Shown::Signature(claim) => {
+                content = claim.content;
+                interface.gate.admit_signed(&claim, &key, body, now)
+            }
+            Shown::Session(_, opened_by) => {
+                by_session = true;
+                (opened_by == key).then_some(())
+            }
         };
-        interface
-            .gate
-            .admit(signed, &key, asked, system::now())
-            .ok_or_else(Answer::not_found)
+        admitted.ok_or_else(Answer::not_found)?;
+        Ok(Asker {
+            account,
+            key,
+            by_session,
+            content,
+        })
     })
     .await
+}
+
+/// Reads what a request shows: a ticket, a signature or a session, one of them.
+fn shown(interface: &Interface, parts: &Parts) -> Result<Shown, Answer> {
+    let mut authorizations = parts.headers.get_all(header::AUTHORIZATION).iter();
+    let authorization = authorizations.next().map(|value| value.to_str());
+    let signed = signature::is_signed(&parts.headers);
+    match authorization {
+        _ if authorizations.next().is_some() => Err(Answer::not_found()),
+        None if signed => signature::read(parts, interface.gate.chain())
+            .map(|claim| Shown::Signature(Box::new(claim)))
+            .ok_or_else(Answer::not_found),
+        Some(Ok(text)) if !signed => match session::token(text) {
+            Some(token) => interface
+                .sessions
+                .find(token, system::now())
+                .map(|(account, key)| Shown::Session(account, key))
+                .ok_or_else(Answer::not_found),
+            None => match ticket::parse(text).ok_or_else(Answer::not_found)? {
+                Ok(ticket) => Ok(Shown::Ticket(Box::new(ticket))),
+                Err(error @ codec::DecodeError::Version { .. }) => Err(Answer::undecodable(&error)),
+                Err(_) => Err(Answer::not_found()),
+            },
+        },
+        _ => Err(Answer::not_found()),
+    }
 }

@@ -13,8 +13,7 @@ use serde::Serialize;
 use store::{GetError, PutError};
 
 use super::{
-    client::CONTENT_TYPE,
-    log_line as log,
+    log_line as log, media,
     message::{ErrorBody, ErrorCode, INTERFACE},
     post::PostError,
 };
@@ -32,6 +31,8 @@ pub enum Answer {
     Unready(String),
     /// A file, as a stream.
     Stream(Body),
+    /// Events, as they happen.
+    Events(Body),
     /// Not done.
     Error(Box<ErrorBody>),
 }
@@ -122,12 +123,8 @@ impl Answer {
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
         let (status, kind, body) = match self {
-            Self::Object(bytes) => (StatusCode::OK, CONTENT_TYPE, Body::from(bytes)),
-            Self::Block(bytes) => (
-                StatusCode::OK,
-                "application/vnd.ipld.raw",
-                Body::from(bytes),
-            ),
+            Self::Object(bytes) => (StatusCode::OK, media::CBOR, Body::from(bytes)),
+            Self::Block(bytes) => (StatusCode::OK, media::RAW, Body::from(bytes)),
             Self::Text(text) => (
                 StatusCode::OK,
                 "text/plain; version=0.0.4",
@@ -138,11 +135,12 @@ impl IntoResponse for Answer {
                 "text/plain",
                 Body::from(text),
             ),
-            Self::Stream(body) => (StatusCode::OK, "application/octet-stream", body),
+            Self::Stream(body) => (StatusCode::OK, media::OCTETS, body),
+            Self::Events(body) => (StatusCode::OK, media::EVENTS, body),
             Self::Error(error) => (
                 StatusCode::from_u16(error.code.status())
                     .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-                CONTENT_TYPE,
+                media::CBOR,
                 Body::from(codec::encode(&*error)),
             ),
         };

@@ -29,6 +29,7 @@ use super::{
     address::Address,
     body::Fed,
     limit::MAX_ANSWER,
+    media,
     message::{ErrorBody, ErrorCode, INTERFACE},
     ticket::{self, Ticket},
 };
@@ -324,7 +325,7 @@ impl HttpNode {
             .method(method.clone())
             .uri(path)
             .header(header::HOST, self.host())
-            .header(header::CONTENT_TYPE, CONTENT_TYPE);
+            .header(header::CONTENT_TYPE, media::CBOR);
         if ticketed == Ticketed::Yes {
             let credentials = self
                 .credentials
@@ -511,8 +512,6 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> std::result::Result<T
     })
 }
 
-/// Media type of every body but files and raw blocks.
-pub(super) const CONTENT_TYPE: &str = "application/vnd.ipld.dag-cbor";
 const BUSY_RETRIES: u32 = 6;
 const CROWDED: Duration = Duration::from_millis(20);
 /// Most bytes of all pages of a list.

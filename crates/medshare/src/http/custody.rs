@@ -1,7 +1,7 @@
 //! The routes for what the node keeps for parties: blocks and pins, letters, one-time
-//! keys, key bags. Every write, and every read of what is one party's own, takes a ticket.
+//! keys, key bags. Every write, and every read of what is one party's own, says who asks.
 
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Path, Request, State};
 use base::{AccountId, Cid, Digest, codec, operation::Role};
 use ledger::Page;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -9,7 +9,7 @@ use serde_bytes::ByteBuf;
 use store::Source as _;
 
 use super::{
-    admission::{Who, admitted, admitted_as, blocking, parse},
+    admission::{Query, Who, admitted, admitted_as, admitted_object, blocking, parse},
     answer::{Answer, Handled},
     interface::Shared,
     message::{BagHead, Count, ErrorCode, Letters, Prekeys},
@@ -28,9 +28,9 @@ pub(super) async fn put_block(
     request: Request,
 ) -> Handled {
     let cid: Cid = parse(&cid)?;
-    let (ticket, body) = admitted_as(&interface, request, Who::Newcomer).await?;
+    let (asker, body) = admitted_as(&interface, request, Who::Newcomer).await?;
     blocking(move || {
-        let newcomer = (interface.views)()?.account(ticket.account)?.is_none();
+        let newcomer = (interface.views)()?.account(asker.account)?.is_none();
         if newcomer && body.len() > NEWCOMER_BLOCK {
             return Err(Answer::not_found());
         }
@@ -47,12 +47,12 @@ pub(super) async fn pin(
     request: Request,
 ) -> Handled {
     let root: Cid = parse(&root)?;
-    let (ticket, _) = admitted(&interface, request).await?;
+    let (asker, _) = admitted(&interface, request).await?;
     blocking(move || {
         // In this order a crash between the two keeps a block too long, never too short.
         interface
             .post
-            .add_pin(ticket.account, &root.to_bytes(), || {
+            .add_pin(asker.account, &root.to_bytes(), || {
                 interface.store.pin(&root).map(drop)
             })??;
         Ok(Answer::done())
@@ -66,12 +66,9 @@ pub(super) async fn unpin(
     request: Request,
 ) -> Handled {
     let root: Cid = parse(&root)?;
-    let (ticket, _) = admitted(&interface, request).await?;
+    let (asker, _) = admitted(&interface, request).await?;
     blocking(move || {
-        if interface
-            .post
-            .remove_pin(ticket.account, &root.to_bytes())?
-        {
+        if interface.post.remove_pin(asker.account, &root.to_bytes())? {
             interface.store.unpin(&root)?;
         }
         Ok(Answer::done())
@@ -83,6 +80,7 @@ pub(super) async fn unpin(
 
 /// `?after=`
 #[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct After {
     #[serde(default)]
     after: u64,
@@ -93,11 +91,11 @@ pub(super) async fn inbox(
     Query(query): Query<After>,
     request: Request,
 ) -> Handled {
-    let (ticket, _) = admitted(&interface, request).await?;
+    let (asker, _) = admitted(&interface, request).await?;
     blocking(move || {
         let letters = interface
             .post
-            .inbox(ticket.account, query.after, INBOX_BYTES)?
+            .inbox(asker.account, query.after, INBOX_BYTES)?
             .into_iter()
             .map(|(number, letter)| (number, ByteBuf::from(letter)))
             .collect();
@@ -107,9 +105,9 @@ pub(super) async fn inbox(
 }
 
 pub(super) async fn newest_letter(State(interface): Shared, request: Request) -> Handled {
-    let (ticket, _) = admitted(&interface, request).await?;
+    let (asker, _) = admitted(&interface, request).await?;
     blocking(move || {
-        let count = interface.post.newest(ticket.account)?;
+        let count = interface.post.newest(asker.account)?;
         Ok(Answer::object(&Count { count }))
     })
     .await
@@ -121,12 +119,12 @@ pub(super) async fn send(
     request: Request,
 ) -> Handled {
     let to: AccountId = parse(&to)?;
-    let (ticket, letter) = admitted(&interface, request).await?;
+    let (asker, letter) = admitted(&interface, request).await?;
     blocking(move || {
         if (interface.views)()?.account(to)?.is_none() {
             return Err(Answer::not_found());
         }
-        interface.post.send(ticket.account, to, &letter)?;
+        interface.post.send(asker.account, to, &letter)?;
         Ok(Answer::done())
     })
     .await
@@ -138,20 +136,20 @@ pub(super) async fn delete_letter(
     request: Request,
 ) -> Handled {
     let name: Digest = parse(&name)?;
-    let (ticket, _) = admitted(&interface, request).await?;
+    let (asker, _) = admitted(&interface, request).await?;
     blocking(move || {
         // Gone or never there is the same to its owner.
-        interface.post.delete(ticket.account, name)?;
+        interface.post.delete(asker.account, name)?;
         Ok(Answer::done())
     })
     .await
 }
 
 pub(super) async fn put_prekeys(State(interface): Shared, request: Request) -> Handled {
-    let (ticket, body) = admitted(&interface, request).await?;
+    let (asker, body) = admitted_object(&interface, request).await?;
     let keys: Prekeys = decode(&body)?;
     blocking(move || {
-        let agent = ticket.account;
+        let agent = asker.account;
         let account = (interface.views)()?
             .account(agent)?
             .ok_or_else(Answer::not_found)?;
@@ -189,22 +187,22 @@ pub(super) async fn take_prekey(
     request: Request,
 ) -> Handled {
     let agent: AccountId = parse(&agent)?;
-    let (ticket, _) = admitted(&interface, request).await?;
+    let (asker, _) = admitted(&interface, request).await?;
     blocking(move || {
         // Only who can grant needs one: a patient, or who acts for one.
-        let asker = (interface.views)()?
-            .account(ticket.account)?
+        let account = (interface.views)()?
+            .account(asker.account)?
             .ok_or_else(Answer::not_found)?;
-        let delegated = asker.role != Role::Patient
+        let delegated = account.role != Role::Patient
             && (interface.views)()?
-                .delegations_of(asker.id, Page::default())?
+                .delegations_of(account.id, Page::default())?
                 .items
                 .iter()
-                .any(|delegation| delegation.delegate == asker.id && delegation.ended.is_none());
-        if asker.role != Role::Patient && !delegated {
+                .any(|delegation| delegation.delegate == account.id && delegation.ended.is_none());
+        if account.role != Role::Patient && !delegated {
             return Err(Answer::not_found());
         }
-        if !interface.taken_prekeys.admit(asker.id, 1) {
+        if !interface.taken_prekeys.admit(account.id, 1) {
             return Err(too_often("takes"));
         }
         let key = interface
@@ -222,10 +220,10 @@ pub(super) async fn put_bag(
     request: Request,
 ) -> Handled {
     let locator: Digest = parse(&locator)?;
-    let (ticket, body) = admitted(&interface, request).await?;
+    let (asker, body) = admitted_object(&interface, request).await?;
     let bag: BagHead = decode(&body)?;
     blocking(move || {
-        interface.post.put_bag(locator, ticket.account, &bag.head)?;
+        interface.post.put_bag(locator, asker.account, &bag.head)?;
         Ok(Answer::done())
     })
     .await

@@ -12,11 +12,13 @@ use store::{BlockStore, GetError, Source};
 
 use super::{
     anchors::Anchors,
+    events::Readers,
     limit::{Rate, Rates},
     message::{NodeStanding, Scrubbed},
     operator::Jobs,
     post::Post,
     relay::Relay,
+    session::Sessions,
     ticket::Gate,
     turn::Turns,
 };
@@ -73,8 +75,12 @@ pub struct Interface {
     pub standing: Arc<dyn Fn() -> NodeStanding + Send + Sync>,
     /// What the scrubber has found.
     pub scrubs: Scrubs,
-    /// Tickets.
+    /// Tickets and signatures.
     pub gate: Gate,
+    /// Sessions that one of them opened.
+    pub sessions: Sessions,
+    /// Readers of events.
+    pub readers: Readers,
     /// Requests per second.
     pub rate: Rate,
     /// The same for accounts that are not registered yet.

@@ -1,17 +1,21 @@
 //! The routes of the ledger: every read, and the one write, an operation.
 
-use axum::extract::{Path, Query, Request, State};
+use axum::{
+    extract::{Path, Request, State},
+    routing::get,
+};
 use base::{AccountId, OperationId};
-use ledger::{Fault, Page, View};
+use ledger::{Balance, Fault, Page, Ranked, View, Voucher};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{str::FromStr, sync::Arc};
 
 use super::{
-    admission::{blocking, parse},
+    admission::{Query, blocking, parse, taken},
     answer::{Answer, Handled},
     interface::{Interface, Shared},
-    limit::MAX_BODY,
-    message::{Count, ErrorCode, INTERFACE, Leaves, LoggedOperation, Status},
+    media,
+    message::{Count, INTERFACE, Leaves, LoggedOperation, Status},
+    table::Handlers,
 };
 use crate::system;
 
@@ -29,6 +33,7 @@ async fn read<T: Serialize + Send + 'static>(
 }
 /// `?from=&limit=`
 #[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Range {
     #[serde(default)]
     from: u64,
@@ -49,6 +54,98 @@ impl Range {
 const fn page_size() -> usize {
     500
 }
+
+/// `GET` of what has no name.
+pub(super) fn fixed<T: Serialize + Send + 'static>(
+    look: fn(&View) -> Result<Option<T>, Fault>,
+) -> Handlers {
+    get(move |State(interface): Shared| read(interface, look))
+}
+
+/// `GET` of a page of a list.
+pub(super) fn page<T: Serialize + Send + 'static>(
+    look: fn(&View, Page) -> Result<T, Fault>,
+) -> Handlers {
+    get(
+        move |State(interface): Shared, Query(range): Query<Range>| {
+            read(interface, move |view| look(view, range.page()).map(Some))
+        },
+    )
+}
+
+/// `GET` of what has a name.
+pub(super) fn one<I, T>(look: fn(&View, I) -> Result<Option<T>, Fault>) -> Handlers
+where
+    I: FromStr + Send + 'static,
+    T: Serialize + Send + 'static,
+{
+    get(
+        move |State(interface): Shared, Path(name): Path<String>| async move {
+            let name = parse(&name)?;
+            read(interface, move |view| look(view, name)).await
+        },
+    )
+}
+
+/// `GET` of what has two names.
+pub(super) fn two<I, J, T>(look: fn(&View, I, J) -> Result<Option<T>, Fault>) -> Handlers
+where
+    I: FromStr + Send + 'static,
+    J: FromStr + Send + 'static,
+    T: Serialize + Send + 'static,
+{
+    get(
+        move |State(interface): Shared, Path((one, two)): Path<(String, String)>| async move {
+            let (one, two) = (parse(&one)?, parse(&two)?);
+            read(interface, move |view| look(view, one, two)).await
+        },
+    )
+}
+
+/// `GET` of a page of the list of what has a name.
+pub(super) fn page_of<I, T>(look: fn(&View, I, Page) -> Result<T, Fault>) -> Handlers
+where
+    I: FromStr + Send + 'static,
+    T: Serialize + Send + 'static,
+{
+    get(
+        move |State(interface): Shared, Path(name): Path<String>, Query(range): Query<Range>| async move {
+            let name = parse(&name)?;
+            read(interface, move |view| {
+                look(view, name, range.page()).map(Some)
+            })
+            .await
+        },
+    )
+}
+
+// -- what a view has in another shape
+
+pub(super) fn sequence(view: &View, account: AccountId) -> Result<Option<Count>, Fault> {
+    view.sequence(account).map(|count| Some(Count { count }))
+}
+
+pub(super) fn balance(view: &View, account: AccountId) -> Result<Option<Balance>, Fault> {
+    view.balance(account).map(Some)
+}
+
+pub(super) fn vouchers(view: &View, account: AccountId) -> Result<Option<Vec<Voucher>>, Fault> {
+    view.vouchers_of(account).map(Some)
+}
+
+pub(super) fn ranking(view: &View) -> Result<Option<Vec<Ranked>>, Fault> {
+    view.ranking(system::now()).map(Some)
+}
+
+pub(super) fn logged(view: &View, id: OperationId) -> Result<Option<LoggedOperation>, Fault> {
+    let found = view.operation(id)?;
+    Ok(found.map(|(index, leaf)| LoggedOperation {
+        index,
+        leaf: leaf.to_bytes().into(),
+    }))
+}
+
+// -- routes of their own
 
 pub(super) async fn status(State(interface): Shared) -> Handled {
     let network = interface.genesis.network.clone();
@@ -76,10 +173,6 @@ pub(super) async fn genesis(State(interface): Shared) -> Answer {
     Answer::object(&interface.genesis)
 }
 
-pub(super) async fn validators(State(interface): Shared) -> Handled {
-    read(interface, |view| view.validators().map(Some)).await
-}
-
 /// `?from=` a height.
 pub(super) async fn transitions(
     State(interface): Shared,
@@ -95,20 +188,6 @@ pub(super) async fn transitions(
 /// Transitions of an answer: each has a certificate and a set of at most some hundred.
 const MAX_TRANSITIONS: usize = 100;
 
-pub(super) async fn head(State(interface): Shared) -> Handled {
-    read(interface, |view| view.head().map(Some)).await
-}
-
-pub(super) async fn head_at(State(interface): Shared, Path(height): Path<String>) -> Handled {
-    let height = parse(&height)?;
-    read(interface, move |view| view.head_at(height)).await
-}
-
-pub(super) async fn block_at(State(interface): Shared, Path(height): Path<String>) -> Handled {
-    let height = parse(&height)?;
-    read(interface, move |view| view.block(height)).await
-}
-
 pub(super) async fn leaves(State(interface): Shared, Query(range): Query<Range>) -> Handled {
     read(interface, move |view| {
         let leaves = view.leaves(range.from, range.limit.clamp(1, 10_000))?;
@@ -120,6 +199,7 @@ pub(super) async fn leaves(State(interface): Shared, Query(range): Query<Range>)
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct InclusionQuery {
     index: u64,
     size: u64,
@@ -136,6 +216,7 @@ pub(super) async fn inclusion(
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ConsistencyQuery {
     from: u64,
     to: u64,
@@ -152,9 +233,8 @@ pub(super) async fn consistency(
 }
 
 pub(super) async fn submit(State(interface): Shared, request: Request) -> Handled {
-    let bytes = axum::body::to_bytes(request.into_body(), MAX_BODY)
-        .await
-        .map_err(|_| Answer::error(ErrorCode::TooLarge, "an operation has at most 512 KiB"))?;
+    let (parts, body) = request.into_parts();
+    let bytes = media::object(&parts.headers, taken(body).await?)?;
     blocking(move || {
         let receipt = interface.sequencer.submit(bytes.into())?;
         Ok(Answer::object(&receipt))
@@ -162,175 +242,14 @@ pub(super) async fn submit(State(interface): Shared, request: Request) -> Handle
     .await
 }
 
-pub(super) async fn operation(State(interface): Shared, Path(id): Path<String>) -> Handled {
-    let id = parse(&id)?;
+pub(super) async fn journal(
+    State(interface): Shared,
+    Path(account): Path<String>,
+    Query(range): Query<Range>,
+) -> Handled {
+    let account: AccountId = parse(&account)?;
     read(interface, move |view| {
-        let found = view.operation(id)?;
-        Ok(found.map(|(index, leaf)| LoggedOperation {
-            index,
-            leaf: leaf.to_bytes().into(),
-        }))
+        view.journal(account, range.from).map(Some)
     })
     .await
-}
-
-pub(super) async fn of_operation(
-    State(interface): Shared,
-    Path((id, what)): Path<(String, String)>,
-) -> Handled {
-    let id = parse(&id)?;
-    match what.as_str() {
-        "receipt" => read(interface, move |view| view.receipt(id)).await,
-        _ => Err(Answer::not_found()),
-    }
-}
-
-pub(super) async fn lists(
-    State(interface): Shared,
-    Query(range): Query<Range>,
-    method_uri: axum::http::Uri,
-) -> Handled {
-    let page = range.page();
-    match method_uri.path() {
-        "/v1/accounts" => read(interface, move |view| view.accounts(page).map(Some)).await,
-        "/v1/disputes" => read(interface, move |view| view.disputes(page).map(Some)).await,
-        "/v1/proposals" => read(interface, move |view| view.proposals(page).map(Some)).await,
-        "/v1/institutions" => read(interface, |view| view.institutions().map(Some)).await,
-        "/v1/ranking" => read(interface, |view| view.ranking(system::now()).map(Some)).await,
-        "/v1/totals" => read(interface, |view| view.totals().map(Some)).await,
-        "/v1/policy" => read(interface, |view| view.policy().map(Some)).await,
-        _ => Err(Answer::not_found()),
-    }
-}
-
-pub(super) async fn account(State(interface): Shared, Path(id): Path<String>) -> Handled {
-    let id = parse(&id)?;
-    read(interface, move |view| view.account(id)).await
-}
-
-pub(super) async fn of_account(
-    State(interface): Shared,
-    Path((id, what)): Path<(String, String)>,
-    Query(range): Query<Range>,
-) -> Handled {
-    let id: AccountId = parse(&id)?;
-    let page = range.page();
-    match what.as_str() {
-        "sequence" => {
-            read(interface, move |view| {
-                view.sequence(id).map(|count| Some(Count { count }))
-            })
-            .await
-        }
-        "institution" => read(interface, move |view| view.institution_of(id)).await,
-        "bag" => read(interface, move |view| view.bag(id)).await,
-        "guardianship" => read(interface, move |view| view.guardianship(id)).await,
-        "balance" => read(interface, move |view| view.balance(id).map(Some)).await,
-        "standing" => read(interface, move |view| view.standing(id)).await,
-        "vouchers" => read(interface, move |view| view.vouchers_of(id).map(Some)).await,
-        "journal" => {
-            read(interface, move |view| {
-                view.journal(id, range.from).map(Some)
-            })
-            .await
-        }
-        "records" => read(interface, move |view| view.records_of(id, page).map(Some)).await,
-        "requests" => read(interface, move |view| view.requests_of(id, page).map(Some)).await,
-        "grants" => read(interface, move |view| view.grants_of(id, page).map(Some)).await,
-        "queries" => read(interface, move |view| view.queries_of(id, page).map(Some)).await,
-        "notices" => read(interface, move |view| view.notices_of(id, page).map(Some)).await,
-        "delegations" => {
-            read(interface, move |view| {
-                view.delegations_of(id, page).map(Some)
-            })
-            .await
-        }
-        "operations" => {
-            read(interface, move |view| {
-                view.operations_of(id, page).map(Some)
-            })
-            .await
-        }
-        _ => Err(Answer::not_found()),
-    }
-}
-
-pub(super) async fn record(State(interface): Shared, Path(id): Path<String>) -> Handled {
-    let id = parse(&id)?;
-    read(interface, move |view| view.record(id)).await
-}
-
-pub(super) async fn states(
-    State(interface): Shared,
-    Path(id): Path<String>,
-    Query(range): Query<Range>,
-) -> Handled {
-    let id = parse(&id)?;
-    read(interface, move |view| {
-        view.states_of(id, range.page()).map(Some)
-    })
-    .await
-}
-
-pub(super) async fn state(
-    State(interface): Shared,
-    Path((id, state)): Path<(String, String)>,
-) -> Handled {
-    let (id, state) = (parse(&id)?, parse(&state)?);
-    read(interface, move |view| view.state_of(id, state)).await
-}
-
-pub(super) async fn scope(
-    State(interface): Shared,
-    Path((patient, sid)): Path<(String, String)>,
-) -> Handled {
-    let (patient, sid) = (parse(&patient)?, parse(&sid)?);
-    read(interface, move |view| view.scope(patient, sid)).await
-}
-
-pub(super) async fn request(State(interface): Shared, Path(id): Path<String>) -> Handled {
-    let id = parse(&id)?;
-    read(interface, move |view| view.request(id)).await
-}
-
-pub(super) async fn grant(State(interface): Shared, Path(id): Path<String>) -> Handled {
-    let id = parse(&id)?;
-    read(interface, move |view| view.grant(id)).await
-}
-
-pub(super) async fn queries_of_grant(
-    State(interface): Shared,
-    Path(id): Path<String>,
-    Query(range): Query<Range>,
-) -> Handled {
-    let id: OperationId = parse(&id)?;
-    read(interface, move |view| {
-        view.queries_of_grant(id, range.page()).map(Some)
-    })
-    .await
-}
-
-pub(super) async fn query(State(interface): Shared, Path(id): Path<String>) -> Handled {
-    let id = parse(&id)?;
-    read(interface, move |view| view.query(id)).await
-}
-
-pub(super) async fn dispute(State(interface): Shared, Path(id): Path<String>) -> Handled {
-    let id = parse(&id)?;
-    read(interface, move |view| view.dispute(id)).await
-}
-
-pub(super) async fn proposal(State(interface): Shared, Path(id): Path<String>) -> Handled {
-    let id = parse(&id)?;
-    read(interface, move |view| view.proposal(id)).await
-}
-
-pub(super) async fn recovery(State(interface): Shared, Path(id): Path<String>) -> Handled {
-    let id = parse(&id)?;
-    read(interface, move |view| view.recovery(id)).await
-}
-
-pub(super) async fn delegation(State(interface): Shared, Path(id): Path<String>) -> Handled {
-    let id = parse(&id)?;
-    read(interface, move |view| view.delegation(id)).await
 }

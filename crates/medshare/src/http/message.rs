@@ -32,6 +32,10 @@ pub enum ErrorCode {
     UnknownVersion,
     /// 404: it does not exist, or it is not for the asker.
     NotFound,
+    /// 405: the route does not take that method.
+    MethodNotAllowed,
+    /// 406: no form of the answer is acceptable to the asker.
+    NotAcceptable,
     /// 409: the ledger refused the operation; it left no leaf.
     Refused,
     /// 404: a block is not in the store.
@@ -40,6 +44,8 @@ pub enum ErrorCode {
     Damaged,
     /// 413: too large.
     TooLarge,
+    /// 415: the body is of a media type that the route does not take.
+    UnsupportedMedia,
     /// 503: too many requests, or the queue is full; try again.
     Busy,
     /// 504: it took too long.
@@ -51,18 +57,67 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
+    /// Every code, its HTTP status and what it means, in a line for people.
+    pub const ALL: [(Self, u16, &'static str); 14] = [
+        (Self::Malformed, 400, "not a request of this interface"),
+        (
+            Self::UnknownVersion,
+            400,
+            "of a version that this node does not know",
+        ),
+        (
+            Self::NotFound,
+            404,
+            "it does not exist, or it is not for the asker",
+        ),
+        (Self::Missing, 404, "the block is not in the store"),
+        (
+            Self::MethodNotAllowed,
+            405,
+            "the route does not take that method",
+        ),
+        (
+            Self::NotAcceptable,
+            406,
+            "no form of the answer is acceptable",
+        ),
+        (
+            Self::Refused,
+            409,
+            "the ledger refused the operation; it left no leaf",
+        ),
+        (Self::TooLarge, 413, "too large"),
+        (
+            Self::UnsupportedMedia,
+            415,
+            "the route does not take that media type",
+        ),
+        (Self::Internal, 500, "a fault of the node"),
+        (Self::Damaged, 500, "the block's bytes are damaged"),
+        (Self::Busy, 503, "too much at once; try again shortly"),
+        (Self::TimedOut, 504, "it took too long"),
+        (Self::Storage, 507, "the node's disk is full or failing"),
+    ];
+
+    fn row(self) -> (u16, &'static str) {
+        let row = Self::ALL.iter().find(|(code, ..)| *code == self);
+        row.map_or((500, ""), |(_, status, title)| (*status, title))
+    }
+
     /// The HTTP status that goes with it.
-    pub const fn status(self) -> u16 {
-        match self {
-            Self::Malformed | Self::UnknownVersion => 400,
-            Self::NotFound | Self::Missing => 404,
-            Self::Refused => 409,
-            Self::TooLarge => 413,
-            Self::Damaged | Self::Internal => 500,
-            Self::Busy => 503,
-            Self::TimedOut => 504,
-            Self::Storage => 507,
-        }
+    pub fn status(self) -> u16 {
+        self.row().0
+    }
+
+    /// What it means, in a line for people.
+    pub fn title(self) -> &'static str {
+        self.row().1
+    }
+
+    /// Its name, as it stands in every answer.
+    pub fn name(self) -> String {
+        let text = serde_json::to_string(&self).unwrap_or_default();
+        text.trim_matches('"').to_owned()
     }
 }
 
@@ -325,6 +380,16 @@ pub struct Prekeys {
 pub struct Count {
     /// How many.
     pub count: u64,
+}
+
+/// `POST /v1/session`
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Opened {
+    /// Goes into `Authorization: Bearer`; whoever has it is the account.
+    pub token: String,
+    /// When it ends.
+    pub until: Millis,
 }
 
 /// `PUT /v1/files`

@@ -1,10 +1,11 @@
-//! The one interface `/v1`: DAG-CBOR over HTTP/1.1 on a Unix socket or loopback TCP.
+//! The one interface `/v1`: DAG-CBOR, or DAG-JSON for who asks for it, over HTTP/1.1 on a
+//! Unix socket or loopback TCP.
 //!
 //! [`server`] and [`routes`] are the node's side, [`client`] is a party's:
 //! [`HttpNode`] implements `share::node::Node`. What both sides say to each other stands
 //! in [`message`]. `docs/interface.md` lists the routes. Reads of the ledger are open to
 //! anybody on this machine; everything that is one party's own, and every write but an
-//! operation, takes a [`ticket`].
+//! operation, takes a [`ticket`], a [`signature`] or a [`session`].
 
 pub mod address;
 mod admission;
@@ -14,13 +15,17 @@ pub mod body;
 pub mod client;
 mod connections;
 mod custody;
+pub mod events;
 mod health;
 mod hosts;
 pub mod interface;
+pub mod json;
 mod ledger;
 pub mod limit;
+pub mod media;
 pub mod message;
 mod metrics;
+pub mod openapi;
 pub mod operator;
 mod paced;
 mod party;
@@ -28,7 +33,10 @@ pub mod post;
 pub mod relay;
 pub mod routes;
 pub mod server;
+pub mod session;
 mod shelf;
+pub mod signature;
+pub mod table;
 pub mod ticket;
 mod transfer;
 pub mod turn;

@@ -1,7 +1,7 @@
 //! The routes of the node's operator, who has the node's own account: what the store holds,
 //! and work on whole trees of blocks, which runs on while it is asked about.
 
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Path, Request, State};
 use base::{AccountId, Cid};
 use serde::Deserialize;
 use std::{
@@ -12,7 +12,7 @@ use std::{
 use store::{Absent, BlockStore, car, links, walk::Walk};
 
 use super::{
-    admission::{Who, admitted, blocking, check_ticket, parse},
+    admission::{Query, Who, admitted, asker, blocking, parse},
     answer::{Answer, Handled},
     interface::{Interface, Shared},
     message::{Collected, ErrorCode, JobStanding, Pinned, StoreFacts, Tree},
@@ -21,8 +21,8 @@ use super::{
 
 /// Refuses everybody but the node's own account.
 async fn operator(interface: &Arc<Interface>, request: Request) -> Result<(), Answer> {
-    let (ticket, _) = admitted(interface, request).await?;
-    is_operator(interface, ticket.account)
+    let (asker, _) = admitted(interface, request).await?;
+    is_operator(interface, asker.account)
 }
 
 fn is_operator(interface: &Interface, account: AccountId) -> Result<(), Answer> {
@@ -52,6 +52,7 @@ pub(super) async fn facts(State(interface): Shared, request: Request) -> Handled
 
 /// `?from=`
 #[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct From {
     #[serde(default)]
     from: u64,
@@ -111,10 +112,10 @@ pub(super) async fn collect(State(interface): Shared, request: Request) -> Handl
 /// `PUT /v1/store/cars`: every block of a CARv1, all or nothing, and its roots pinned.
 pub(super) async fn import(State(interface): Shared, request: Request) -> Handled {
     let (parts, body) = request.into_parts();
-    let ticket = check_ticket(&interface, &parts, None, Who::Registered).await?;
-    is_operator(&interface, ticket.account)?;
+    let asker = asker(&interface, &parts, None, Who::Registered).await?;
+    is_operator(&interface, asker.account)?;
     let request = Request::from_parts(parts, body);
-    transfer::receive(interface, request, read_car).await
+    transfer::receive(interface, request, asker.content, read_car).await
 }
 
 fn read_car(interface: &Arc<Interface>, pieces: Pieces) -> Handled {

@@ -6,7 +6,7 @@ use axum::{
     Router,
     body::{Body, Bytes},
     extract::{Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
 use http_body_util::{BodyExt as _, Limited};
@@ -18,10 +18,11 @@ use serde_bytes::ByteBuf;
 use super::{
     admission::blocking,
     answer::Answer,
-    client::CONTENT_TYPE,
     interface::Shared,
     limit::{MAX_BODY, MAX_PASSED},
+    media,
     message::ErrorCode,
+    signature,
 };
 
 /// A request of the post as it is passed on; nothing of it is checked.
@@ -34,6 +35,10 @@ pub struct Passed {
     pub path: String,
     /// The ticket's header, if there was one.
     pub authorization: Option<String>,
+    /// Of a request that is signed otherwise, or whose body is no DAG-CBOR: the headers that
+    /// say so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<(String, String)>,
     /// The body.
     pub body: ByteBuf,
 }
@@ -92,10 +97,27 @@ pub(super) async fn pass(State(interface): Shared, request: Request) -> Result<R
         authorization: authorization
             .and_then(|value| value.to_str().ok())
             .map(str::to_owned),
+        headers: telling(&parts.headers),
         body: ByteBuf::from(body.to_vec()),
     };
     let returned = blocking(move || relay.pass(passed).map_err(Answer::from)).await?;
     Ok(returned.into_response())
+}
+
+/// The headers that the judging node needs beside a ticket: none with a ticket and
+/// DAG-CBOR, which nodes of before understand.
+fn telling(headers: &HeaderMap) -> Vec<(String, String)> {
+    let cbor = headers
+        .get(header::CONTENT_TYPE)
+        .is_none_or(|kind| kind == media::CBOR);
+    if cbor && !signature::is_signed(headers) {
+        return Vec::new();
+    }
+    let values = |name: &'static str| {
+        let values = headers.get_all(name).iter();
+        values.filter_map(move |value| Some((name.to_owned(), value.to_str().ok()?.to_owned())))
+    };
+    signature::PASSED.into_iter().flat_map(values).collect()
 }
 
 impl From<RelayError> for Answer {
@@ -117,7 +139,7 @@ impl Returned {
         let mut response = Response::new(Body::from(self.body.into_vec()));
         *response.status_mut() = status;
         let headers = response.headers_mut();
-        let kind = HeaderValue::from_static(CONTENT_TYPE);
+        let kind = HeaderValue::from_static(media::CBOR);
         headers.insert(header::CONTENT_TYPE, kind);
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         let nosniff = HeaderValue::from_static("nosniff");
@@ -146,6 +168,12 @@ fn to_request(passed: Passed) -> Option<Request> {
         .uri(passed.path);
     if let Some(ticket) = passed.authorization {
         request = request.header(header::AUTHORIZATION, ticket);
+    }
+    for (name, value) in passed.headers {
+        if !signature::PASSED.contains(&name.as_str()) {
+            return None;
+        }
+        request = request.header(name, value);
     }
     let body = Body::from(Bytes::from(passed.body.into_vec()));
     request.body(body).ok()

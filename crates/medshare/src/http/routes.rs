@@ -1,139 +1,265 @@
-//! Every route of `/v1`. Handlers are thin: parse, check the ticket, ask ledger, store or
-//! post on a thread that may block, answer. `docs/interface.md` is the list for readers.
+//! Every route of the interface, with what is to be said about it. Handlers are thin: parse,
+//! check who asks, ask ledger, store or post on a thread that may block, answer.
+
+mod reads;
 
 use axum::{
     Router,
     http::Uri,
     middleware::{from_fn, from_fn_with_state},
-    routing::{any, get, post, put},
+    routing::{delete, get, post, put},
 };
 use std::sync::Arc;
 
 use super::{
-    admission, anchors, answer::Answer, custody, health, interface::Interface, ledger, metrics,
-    operator, relay, transfer, turn,
+    admission,
+    answer::Answer,
+    custody, events,
+    interface::Interface,
+    media,
+    message::ErrorCode,
+    operator, relay, session,
+    table::{
+        AFTER, About, Asks, FROM, Gives, Kind,
+        Method::{Delete, Get, Post, Put},
+        Route, Takes,
+    },
+    transfer, turn,
 };
+use Gives::{Bytes, Done, Object, Page};
+
+/// What every route is, in the order of the documents.
+pub fn about() -> Vec<About> {
+    every().into_iter().map(|route| route.about).collect()
+}
+
+fn every() -> Vec<Route> {
+    let timely = [
+        reads::watching(),
+        reads::log(),
+        reads::state(),
+        reads::sharing(),
+        reads::consortium(),
+        custody(),
+        operators(),
+    ];
+    let timely = timely.into_iter().flatten().collect();
+    let mut all = Route::all(Kind::Timely, timely);
+    all.extend(Route::all(Kind::Post, letters()));
+    all.extend(Route::all(Kind::Streamed, streams()));
+    all
+}
+
+fn custody() -> Vec<Route> {
+    vec![
+        Route::new(Post, "/v1/session", post(session::open), Object("Opened"),
+            "opens a session of ten minutes at this node; a session opens none")
+            .asks(Asks::Account),
+        Route::new(Delete, "/v1/session", delete(session::end), Done,
+            "ends the session that asks")
+            .asks(Asks::Account),
+        Route::new(Get, "/v1/blocks/{cid}", get(custody::read_block), Bytes(media::RAW),
+            "a block, hashed before it is given"),
+        Route::new(Put, "/v1/blocks/{cid}", put(custody::put_block), Done,
+            "keeps a block, hashed before it is kept")
+            .asks(Asks::Newcomer)
+            .takes(Takes::Bytes(media::RAW)),
+        Route::new(Put, "/v1/pins/{cid}", put(custody::pin), Done,
+            "pins a root, counted per account")
+            .asks(Asks::Account),
+        Route::new(Delete, "/v1/pins/{cid}", delete(custody::unpin), Done,
+            "unpins it; with the last pin of a root its blocks are deleted before the answer, except those that another pinned root reaches")
+            .asks(Asks::Account),
+    ]
+}
+
+fn letters() -> Vec<Route> {
+    vec![
+        Route::new(
+            Get,
+            "/v1/mailbox",
+            get(custody::inbox),
+            Object("Letters"),
+            "one's own letters",
+        )
+        .asks(Asks::Account)
+        .query(AFTER),
+        Route::new(
+            Get,
+            "/v1/mailbox/newest",
+            get(custody::newest_letter),
+            Object("Count"),
+            "number of the newest",
+        )
+        .asks(Asks::Account),
+        Route::new(
+            Post,
+            "/v1/mailbox/{name}",
+            post(custody::send),
+            Done,
+            "name = account; body: a sealed letter to it",
+        )
+        .asks(Asks::Account)
+        .takes(Takes::Bytes(media::OCTETS)),
+        Route::new(
+            Delete,
+            "/v1/mailbox/{name}",
+            delete(custody::delete_letter),
+            Done,
+            "name = SHA2-256 of a letter of one's own; deletes it",
+        )
+        .asks(Asks::Account),
+        Route::new(
+            Put,
+            "/v1/prekeys",
+            put(custody::put_prekeys),
+            Object("Count"),
+            "leaves an agent's one-time keys; how many it has now",
+        )
+        .asks(Asks::Account)
+        .takes(Takes::Object("Prekeys")),
+        Route::new(
+            Get,
+            "/v1/prekeys/{agent}",
+            get(custody::prekeys_left),
+            Object("Count"),
+            "how many an agent has left",
+        ),
+        Route::new(
+            Post,
+            "/v1/prekeys/{agent}/take",
+            post(custody::take_prekey),
+            Object("Prekey"),
+            "takes one; each is given once, to patients and delegates",
+        )
+        .asks(Asks::Account),
+        Route::new(
+            Get,
+            "/v1/bags/{locator}",
+            get(custody::read_bag),
+            Object("BagHead"),
+            "the sealed head of a key bag",
+        ),
+        Route::new(
+            Put,
+            "/v1/bags/{locator}",
+            put(custody::put_bag),
+            Done,
+            "puts it; the first to write a locator owns it",
+        )
+        .asks(Asks::Account)
+        .takes(Takes::Object("BagHead")),
+    ]
+}
+
+fn operators() -> Vec<Route> {
+    let routes = vec![
+        Route::new(
+            Get,
+            "/v1/store",
+            get(operator::facts),
+            Object("StoreFacts"),
+            "pinned roots, copies kept for other hospitals, what the scrubber found since the node began",
+        ),
+        Route::new(
+            Get,
+            "/v1/store/pins",
+            get(operator::pins),
+            Page("Pinned"),
+            "pinned roots; `from` is a number in their order",
+        )
+        .query(FROM),
+        Route::new(
+            Get,
+            "/v1/store/trees/{root}",
+            get(operator::tree),
+            Object("Tree"),
+            "blocks and bytes that a root reaches, by their lengths; how many are not here",
+        ),
+        Route::new(
+            Post,
+            "/v1/store/{work}/{root}",
+            post(operator::work),
+            Object("JobStanding"),
+            "work = `fetch` (from other nodes), `verify`: begins it, or tells how far it is; told to be done, it is forgotten",
+        ),
+        Route::new(
+            Post,
+            "/v1/store/gc",
+            post(operator::collect),
+            Object("Collected"),
+            "deletes what came up and was never pinned",
+        ),
+    ];
+    routes
+        .into_iter()
+        .map(|route| route.asks(Asks::Operator))
+        .collect()
+}
+
+fn streams() -> Vec<Route> {
+    vec![
+        Route::new(Put, "/v1/files", put(transfer::put_file), Object("Stored"),
+            "a file, streamed; kept as UnixFS (unixfs-v1-2025), all or nothing; its CID")
+            .asks(Asks::Account)
+            .takes(Takes::Bytes(media::OCTETS)),
+        Route::new(Get, "/v1/files/{cid}", get(transfer::read_file), Bytes(media::OCTETS),
+            "a file, streamed; every block hashed before its bytes leave"),
+        Route::new(Put, "/v1/store/cars", put(operator::import), Object("Tree"),
+            "a CARv1, streamed; all blocks or none, roots pinned")
+            .asks(Asks::Operator)
+            .takes(Takes::Bytes(media::CAR)),
+        Route::new(Get, "/v1/accounts/{account}/events", get(events::events), Bytes(media::EVENTS),
+            "one's own notices as server-sent events, as they happen: `query`, `emergency`, `recovery`, `request` (one waits), `grant-expires`. `Last-Event-ID` resumes; `0.0` begins at the beginning")
+            .asks(Asks::Account),
+    ]
+}
 
 /// The routes over `interface`.
 pub fn router(interface: Arc<Interface>) -> Router {
-    let reads = Router::new()
-        .route("/v1/status", get(ledger::status))
-        .route("/v1/node", get(ledger::node))
-        .route("/v1/metrics", get(metrics::metrics))
-        .route("/metrics", get(metrics::metrics))
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .route("/v1/genesis", get(ledger::genesis))
-        .route("/v1/head", get(ledger::head))
-        .route("/v1/heads/{height}", get(ledger::head_at))
-        .route("/v1/ledger/blocks/{height}", get(ledger::block_at))
-        .route("/v1/validators", get(ledger::validators))
-        .route("/v1/transitions", get(ledger::transitions))
-        .route("/v1/leaves", get(ledger::leaves))
-        .route("/v1/proofs/inclusion", get(ledger::inclusion))
-        .route("/v1/proofs/consistency", get(ledger::consistency))
-        .route("/v1/operations", post(ledger::submit))
-        .route("/v1/operations/{id}", get(ledger::operation))
-        .route("/v1/operations/{id}/{what}", get(ledger::of_operation))
-        .route("/v1/accounts", get(ledger::lists))
-        .route("/v1/accounts/{id}", get(ledger::account))
-        .route("/v1/accounts/{id}/{what}", get(ledger::of_account))
-        .route("/v1/records/{id}", get(ledger::record))
-        .route("/v1/records/{id}/states", get(ledger::states))
-        .route("/v1/records/{id}/states/{state}", get(ledger::state))
-        .route("/v1/scopes/{patient}/{sid}", get(ledger::scope))
-        .route("/v1/requests/{id}", get(ledger::request))
-        .route("/v1/grants/{id}", get(ledger::grant))
-        .route("/v1/grants/{id}/queries", get(ledger::queries_of_grant))
-        .route("/v1/queries/{id}", get(ledger::query))
-        .route("/v1/disputes", get(ledger::lists))
-        .route("/v1/disputes/{id}", get(ledger::dispute))
-        .route("/v1/proposals", get(ledger::lists))
-        .route("/v1/proposals/{id}", get(ledger::proposal))
-        .route("/v1/delegations/{id}", get(ledger::delegation))
-        .route("/v1/recoveries/{id}", get(ledger::recovery))
-        .route("/v1/institutions", get(ledger::lists))
-        .route("/v1/ranking", get(ledger::lists))
-        .route("/v1/totals", get(ledger::lists))
-        .route("/v1/anchors", get(anchors::standing))
-        .route("/v1/anchors/{chain}/{index}", get(anchors::covering))
-        .route("/v1/policy", get(ledger::lists));
-    let party = Router::new()
-        .route(
-            "/v1/blocks/{cid}",
-            get(custody::read_block).put(custody::put_block),
-        )
-        .route("/v1/pins/{cid}", put(custody::pin).delete(custody::unpin));
-    let operators = Router::new()
-        .route("/v1/store", get(operator::facts))
-        .route("/v1/store/pins", get(operator::pins))
-        .route("/v1/store/trees/{root}", get(operator::tree))
-        .route("/v1/store/gc", post(operator::collect))
-        .route("/v1/store/{work}/{root}", post(operator::work));
-    let letters = match interface.relay {
-        None => post_here(),
-        Some(_) => post_elsewhere(),
-    };
-    let files = Router::new()
-        .route("/v1/store/cars", put(operator::import))
-        .route("/v1/files", put(transfer::put_file))
-        .route("/v1/files/{cid}", get(transfer::read_file));
-    let timely = reads.merge(party).merge(operators).merge(letters);
-    finish(timely, files, interface)
+    let (mut timely, mut streamed) = (Router::new(), Router::new());
+    for route in every() {
+        match route.about.kind {
+            Kind::Streamed => streamed = route.put_into(streamed),
+            Kind::Post if interface.relay.is_some() => {
+                timely = route.instead(relay::pass).put_into(timely);
+            }
+            _ => timely = route.put_into(timely),
+        }
+    }
+    finish(timely, streamed, interface)
 }
 
 /// The routes of the post alone: what other nodes may pass on to this one.
 pub fn post_router(interface: Arc<Interface>) -> Router {
-    finish(post_here(), Router::new(), interface)
+    let routes = letters().into_iter();
+    let post = routes.fold(Router::new(), |post, route| route.put_into(post));
+    finish(post, Router::new(), interface)
 }
 
-fn post_here() -> Router<Arc<Interface>> {
-    Router::new()
-        .route("/v1/mailbox", get(custody::inbox))
-        .route("/v1/mailbox/newest", get(custody::newest_letter))
-        .route(
-            "/v1/mailbox/{name}",
-            post(custody::send).delete(custody::delete_letter),
-        )
-        .route("/v1/prekeys", put(custody::put_prekeys))
-        .route("/v1/prekeys/{agent}", get(custody::prekeys_left))
-        .route("/v1/prekeys/{agent}/take", post(custody::take_prekey))
-        .route(
-            "/v1/bags/{locator}",
-            get(custody::read_bag).put(custody::put_bag),
-        )
-}
-
-fn post_elsewhere() -> Router<Arc<Interface>> {
-    let paths = [
-        "/v1/mailbox",
-        "/v1/mailbox/{name}",
-        "/v1/prekeys",
-        "/v1/prekeys/{agent}",
-        "/v1/prekeys/{agent}/take",
-        "/v1/bags/{locator}",
-    ];
-    paths.iter().fold(Router::new(), |routes, path| {
-        routes.route(path, any(relay::pass))
-    })
-}
-
-/// `timely` requests end in time, `files` may take as long as they move.
+/// `timely` requests end in time, `streamed` ones may take as long as they move.
 fn finish(
     timely: Router<Arc<Interface>>,
-    files: Router<Arc<Interface>>,
+    streamed: Router<Arc<Interface>>,
     interface: Arc<Interface>,
 ) -> Router {
     let of = |interface: &Arc<Interface>| Arc::clone(interface);
     timely
+        .layer(from_fn(media::in_form))
         .layer(from_fn_with_state(of(&interface), admission::in_time))
         .layer(from_fn_with_state(of(&interface), turn::in_turn))
         .layer(from_fn_with_state(of(&interface), turn::take_in))
-        .merge(files.layer(from_fn(turn::stream)))
+        .merge(streamed.layer(from_fn(turn::stream)))
         .fallback(|uri: Uri| async move { Answer::no_route(uri.path()) })
         .method_not_allowed_fallback(|| async {
-            Answer::malformed("this route does not take that method")
+            Answer::error(
+                ErrorCode::MethodNotAllowed,
+                "this route does not take that method",
+            )
         })
+        .layer(from_fn(media::known_types))
         .layer(from_fn_with_state(of(&interface), admission::not_too_often))
+        .layer(from_fn(media::in_form))
+        .layer(from_fn(media::guarded))
         .with_state(interface)
 }

@@ -11,6 +11,8 @@ use base::{
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
+
+use super::signature::Claim;
 use std::{
     collections::BTreeSet,
     sync::{Mutex, PoisonError},
@@ -98,6 +100,11 @@ impl Gate {
         }
     }
 
+    /// The ledger.
+    pub fn chain(&self) -> ChainId {
+        self.chain
+    }
+
     /// Checks `ticket` for the request `asked` at `now`, under `key`, and uses it up.
     pub fn admit(
         &self,
@@ -111,12 +118,44 @@ impl Gate {
             && body.method == asked.method
             && body.path == asked.path
             && body.body == asked.body
-            && body.time >= self.started
-            && body.time.0.abs_diff(now.0) <= WINDOW;
+            && self.is_timely(body.time, now);
         if !fits {
             return None;
         }
         let ticket = ticket.verify(key).ok()?;
+        self.once(ticket.time, ticket.account, ticket.nonce, now)?;
+        Some(ticket)
+    }
+
+    /// Checks a signature for a request with the body `body` (`None`: it is streamed) at
+    /// `now`, under `key`, and uses it up. A body must be covered unless it is streamed or
+    /// empty; a digest that is covered must be its own.
+    pub fn admit_signed(
+        &self,
+        claim: &Claim,
+        key: &OperationKey,
+        body: Option<Digest>,
+        now: Millis,
+    ) -> Option<()> {
+        let fits = match (body, claim.content) {
+            (None, _) => true,
+            (Some(found), Some(said)) => found == said,
+            (Some(found), None) => found == Digest::of(b""),
+        };
+        let timely = self.is_timely(claim.created, now)
+            && claim.expires.is_none_or(|expires| now <= expires);
+        if !(fits && timely && claim.is_by(key)) {
+            return None;
+        }
+        self.once(claim.created, claim.account, claim.nonce, now)
+    }
+
+    fn is_timely(&self, time: Millis, now: Millis) -> bool {
+        time >= self.started && time.0.abs_diff(now.0) <= WINDOW
+    }
+
+    /// Uses up what was made at `time` with this nonce.
+    fn once(&self, time: Millis, account: AccountId, nonce: Nonce, now: Millis) -> Option<()> {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some((time, ..)) = used.tickets.first().copied() {
             if time.plus(WINDOW) >= now {
@@ -125,14 +164,8 @@ impl Gate {
             used.tickets.pop_first();
             used.forgotten = time;
         }
-        let new = ticket.time > used.forgotten
-            && used
-                .tickets
-                .insert((ticket.time, ticket.account, ticket.nonce));
-        if !new {
-            return None;
-        }
-        Some(ticket)
+        let new = time > used.forgotten && used.tickets.insert((time, account, nonce));
+        new.then_some(())
     }
 }
 

@@ -5,13 +5,14 @@ use axum::{
     body::{Body, Bytes},
     extract::{Path, Request, State},
 };
-use base::Cid;
+use base::{Cid, Digest};
+use sha2::{Digest as _, Sha256};
 use std::{io, sync::Arc, time::Duration};
 use store::unixfs;
 use tokio::{runtime::Handle, sync::mpsc, time};
 
 use super::{
-    admission::{Who, blocking, check_ticket, parse},
+    admission::{Who, asker, blocking, parse},
     answer::{Answer, Handled},
     body,
     connections::Phase,
@@ -23,14 +24,17 @@ use super::{
 /// `PUT /v1/files`: stores the body as UnixFS (profile unixfs-v1-2025), all or nothing.
 pub(super) async fn put_file(State(interface): Shared, request: Request) -> Handled {
     let (parts, body) = request.into_parts();
-    check_ticket(&interface, &parts, None, Who::Registered).await?;
-    receive(interface, Request::from_parts(parts, body), write_file).await
+    let asker = asker(&interface, &parts, None, Who::Registered).await?;
+    let request = Request::from_parts(parts, body);
+    receive(interface, request, asker.content, write_file).await
 }
 
-/// Takes in a streamed body, which `write` reads on a thread that may block.
+/// Takes in a streamed body, which `write` reads on a thread that may block. With a digest
+/// that was signed, another body is not taken.
 pub(super) async fn receive(
     interface: Arc<Interface>,
     request: Request,
+    signed: Option<Digest>,
     write: fn(&Arc<Interface>, Pieces) -> Handled,
 ) -> Handled {
     let place = place_of(&request);
@@ -46,6 +50,7 @@ pub(super) async fn receive(
     });
     let mut total = 0;
     let mut cut = None;
+    let mut hash = signed.map(|_| Sha256::new());
     loop {
         let bytes = match incoming.next().await {
             Ok(None) => break,
@@ -56,6 +61,9 @@ pub(super) async fn receive(
             }
         };
         total += bytes.len() as u64;
+        if let Some(hash) = &mut hash {
+            hash.update(&bytes);
+        }
         if total > limit {
             cut = Some(Answer::error(
                 ErrorCode::TooLarge,
@@ -70,6 +78,10 @@ pub(super) async fn receive(
             drain(&mut incoming).await;
             break;
         }
+    }
+    let found = hash.map(|hash| Digest(hash.finalize().into()));
+    if cut.is_none() && found != signed {
+        cut = Some(Answer::malformed("the body is not the one that was signed"));
     }
     if cut.is_none() {
         let _ = pieces.send(Step::End).await;

@@ -14,11 +14,13 @@ use super::{
 use crate::{
     exit::{Exit, Fault, Result},
     http::{
+        events::Readers,
         interface::{Finder, Interface, NEWCOMER_RATE, PREKEYS_LEFT, PREKEYS_TAKEN},
         limit::{Rate, Rates},
         message::NodeStanding,
         operator::Jobs,
         relay::Relay,
+        session::Sessions,
         ticket::Gate,
         turn::Turns,
     },
@@ -186,6 +188,8 @@ fn interface(
         scrubs: Arc::default(),
         // A clock that was set back since the last block makes no used ticket new.
         gate: Gate::new(parts.genesis.chain(), system::now().max(opened.time)),
+        sessions: Sessions::default(),
+        readers: Readers::default(),
         rate: Rate::new(parts.server.requests_per_second),
         newcomers: Rate::new(NEWCOMER_RATE),
         taken_prekeys: Rates::new(PREKEYS_TAKEN),

@@ -86,7 +86,7 @@ fn hostile_requests_are_answered_and_the_node_lives() {
             b"",
             200,
         ),
-        ("DELETE /v1/head HTTP/1.1", b"", 400),
+        ("DELETE /v1/head HTTP/1.1", b"", 405),
         ("GET /v1/ledger/blocks/99 HTTP/1.1", b"", 404),
     ] {
         let (found, answer) = raw(&net, head, body);
@@ -332,11 +332,15 @@ fn the_documents_say_what_the_program_does() {
         codes.contains(&medshare::exit::Exit::table_markdown()),
         "docs/exit-codes.md is stale"
     );
-    let routes = include_str!("../../src/http/routes.rs");
     let listed = fs::read_to_string(docs.join("interface.md")).unwrap();
-    for route in routes.split(".route(\"").skip(1) {
-        let path = route.split('"').next().unwrap();
-        assert!(listed.contains(path), "docs/interface.md lacks {path}");
+    let table = medshare::http::openapi::table_markdown();
+    assert!(listed.contains(&table), "docs/interface.md lacks:\n{table}");
+    for (code, status, _) in medshare::http::message::ErrorCode::ALL {
+        let name = format!("`{}`", code.name());
+        assert!(
+            listed.contains(&name),
+            "docs/interface.md lacks {name} {status}"
+        );
     }
 }
 

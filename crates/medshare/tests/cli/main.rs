@@ -3,11 +3,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod bad_input;
+mod bent;
 mod clock;
+mod contract;
 mod crowd;
 mod damage;
+mod described;
 mod doctor;
+mod figures;
 mod formats;
+mod forms;
 mod full;
 mod guardians;
 mod homes;
@@ -19,6 +24,9 @@ mod net;
 mod newer;
 mod pages;
 mod restore;
+mod signed;
+mod talk;
+mod told;
 mod validators;
 mod verbs;
 mod wallets;

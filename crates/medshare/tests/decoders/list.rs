@@ -84,6 +84,11 @@ pub(super) const SITES: &[(&str, &str, By)] = &[
     ),
     (
         "anchor/src/proof.rs",
+        "followed",
+        Fuzz(&["files/anchored-proof", "ledger/transitions"]),
+    ),
+    (
+        "anchor/src/proof.rs",
         "examine",
         Fuzz(&["files/anchored-proof"]),
     ),
@@ -327,14 +332,28 @@ pub(super) const SITES: &[(&str, &str, By)] = &[
         Fuzz(&["files/letters", "files/prekeys", "files/bag-head"]),
     ),
     ("medshare/src/http/custody.rs", "inbox", QUERY),
+    (
+        "medshare/src/http/events.rs",
+        "from_str",
+        Fuzz(&["files/cursor"]),
+    ),
+    (
+        "medshare/src/http/json.rs",
+        "to_cbor",
+        Fuzz(&["files/object-as-json"]),
+    ),
+    (
+        "medshare/src/http/json.rs",
+        "of_cbor",
+        Fuzz(&["files/object-to-json"]),
+    ),
+    ("medshare/src/http/ledger.rs", "page", QUERY),
+    ("medshare/src/http/ledger.rs", "page_of", QUERY),
+    ("medshare/src/http/ledger.rs", "journal", QUERY),
     ("medshare/src/http/ledger.rs", "transitions", QUERY),
     ("medshare/src/http/ledger.rs", "leaves", QUERY),
     ("medshare/src/http/ledger.rs", "inclusion", QUERY),
     ("medshare/src/http/ledger.rs", "consistency", QUERY),
-    ("medshare/src/http/ledger.rs", "lists", QUERY),
-    ("medshare/src/http/ledger.rs", "of_account", QUERY),
-    ("medshare/src/http/ledger.rs", "states", QUERY),
-    ("medshare/src/http/ledger.rs", "queries_of_grant", QUERY),
     ("medshare/src/http/operator.rs", "pins", QUERY),
     (
         "medshare/src/http/party.rs",
@@ -350,6 +369,21 @@ pub(super) const SITES: &[(&str, &str, By)] = &[
         "medshare/src/http/party.rs",
         "take_prekey",
         Fuzz(&["share/prekey"]),
+    ),
+    (
+        "medshare/src/http/media.rs",
+        "problem",
+        Not("an error that this process wrote a moment before"),
+    ),
+    (
+        "medshare/src/http/signature.rs",
+        "dictionary",
+        Fuzz(&["files/signature"]),
+    ),
+    (
+        "medshare/src/http/signature.rs",
+        "sign",
+        Not("the names that the caller itself signs"),
     ),
     (
         "medshare/src/http/ticket.rs",

@@ -11,6 +11,7 @@ use ledger::{Ledger, OpenOptions, check_batch};
 use medshare::{
     http::{
         Address, Credentials, HttpNode,
+        events::Readers,
         interface::Interface,
         limit::{Rate, Rates},
         operator::Jobs,
@@ -18,6 +19,7 @@ use medshare::{
         relay::Relay,
         routes::{post_router, router},
         server::{Listener, serve},
+        session::Sessions,
         ticket::Gate,
         turn::Turns,
     },
@@ -281,6 +283,8 @@ fn interface(
         standing: Arc::new(Default::default),
         scrubs: Arc::default(),
         gate: Gate::new(chain(), system::now()),
+        sessions: Sessions::default(),
+        readers: Readers::default(),
         rate: Rate::new(10_000),
         newcomers: Rate::new(50),
         taken_prekeys: Rates::new(20),

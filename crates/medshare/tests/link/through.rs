@@ -104,6 +104,7 @@ fn a_ticket_serves_once_also_when_it_is_passed_on() {
         method: "GET".into(),
         path: path.into(),
         authorization: Some(header.clone()),
+        headers: Vec::new(),
         body: serde_bytes::ByteBuf::new(),
     };
     let status = |path: &str| remote.pass(passed(path)).unwrap().status;

@@ -1,0 +1,138 @@
+//! Events: a party is told what happens to it, by itself, from where it was cut off.
+
+use super::{
+    net::{Cast, Net},
+    talk::{HOST, Signer, Way, connect},
+};
+use std::{
+    io::{Read as _, Write as _},
+    os::unix::net::UnixStream,
+    time::{Duration, Instant},
+};
+
+/// A reader of events, and what it has heard.
+struct Ear {
+    stream: UnixStream,
+    heard: String,
+}
+
+impl Ear {
+    fn open(net: &Net, signer: &Signer, account: &str, last: Option<&str>) -> Self {
+        let target = format!("/v1/accounts/{account}/events");
+        let headers = signer.headers("GET", &target, b"", &Way::default());
+        let mut head = format!("GET {target} HTTP/1.1\r\nHost: {HOST}\r\n");
+        head += "Accept: text/event-stream\r\n";
+        for (name, value) in &headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        if let Some(last) = last {
+            head += &format!("Last-Event-ID: {last}\r\n");
+        }
+        let mut stream = connect(net);
+        stream.write_all(format!("{head}\r\n").as_bytes()).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_millis(200)))
+            .unwrap();
+        let heard = String::new();
+        let mut ear = Self { stream, heard };
+        ear.until("\r\n\r\n");
+        ear
+    }
+
+    /// Listens until `words` were heard.
+    fn until(&mut self, words: &str) {
+        let end = Instant::now() + Duration::from_secs(60);
+        while !self.heard.contains(words) {
+            assert!(Instant::now() < end, "{words:?} is not in {:?}", self.heard);
+            let mut piece = [0; 4096];
+            if let Ok(length) = self.stream.read(&mut piece) {
+                assert_ne!(length, 0, "it ended: {:?}", self.heard);
+                self.heard += std::str::from_utf8(&piece[..length]).unwrap();
+            }
+        }
+    }
+
+    fn status(&self) -> u16 {
+        self.heard.split(' ').nth(1).unwrap().parse().unwrap()
+    }
+
+    /// The ids of the events so far.
+    fn ids(&self) -> Vec<String> {
+        let lines = self.heard.lines();
+        lines
+            .filter_map(|line| Some(line.strip_prefix("id: ")?.to_owned()))
+            .collect()
+    }
+}
+
+#[test]
+fn a_patient_hears_what_happens_and_goes_on_where_she_was() {
+    let cast = Cast::gather();
+    let net = &cast.net;
+    let anna = Signer::of(net, "anna");
+    let record = cast.record(&net.write("note.txt", "a note"));
+    let mut ear = Ear::open(net, &anna, &cast.patient, None);
+    assert_eq!(ear.status(), 200);
+    assert!(
+        ear.heard.contains("content-type: text/event-stream"),
+        "{}",
+        ear.heard
+    );
+    ear.until(": listening");
+    cast.grant(&["document"], &["--for", "20s"]);
+    let asked = Instant::now();
+    ear.until("event: request\ndata: {");
+    cast.open(&record, "opened.txt").ok();
+    ear.until("event: query\ndata: {");
+    let ids = ear.ids();
+    assert_eq!(ids.len(), 2, "{}", ear.heard);
+    drop(ear);
+    // Cut off after the first, she hears the second and not the first again.
+    let mut later = Ear::open(net, &anna, &cast.patient, Some(&ids[0]));
+    later.until("event: query");
+    assert!(!later.heard.contains("event: request"), "{}", later.heard);
+    assert_eq!(later.ids().first(), ids.get(1));
+    drop(later);
+    // From the beginning; the grant has used up more than half of its time.
+    std::thread::sleep(Duration::from_secs(11).saturating_sub(asked.elapsed()));
+    let mut all = Ear::open(net, &anna, &cast.patient, Some("0.0"));
+    all.until("event: query");
+    if asked.elapsed() < Duration::from_secs(18) {
+        all.until("event: grant-expires\ndata: {");
+    }
+    assert!(all.heard.contains("event: request"), "{}", all.heard);
+}
+
+#[test]
+fn events_are_for_their_party_alone_and_for_so_many_readers() {
+    let cast = Cast::gather();
+    let net = &cast.net;
+    let hospital = Signer::of(net, "hospital");
+    let status = |account: &str, last| Ear::open(net, &hospital, account, last).status();
+    assert_eq!(status(&cast.patient, None), 404, "another's");
+    assert_eq!(status(&"00".repeat(32), None), 404, "nobody's");
+    assert_eq!(status(&cast.hospital, Some("yesterday")), 400);
+    let ears: Vec<Ear> = (0..4)
+        .map(|_| Ear::open(net, &hospital, &cast.hospital, None))
+        .collect();
+    assert!(ears.iter().all(|ear| ear.status() == 200));
+    assert_eq!(status(&cast.hospital, None), 503, "a fifth");
+    drop(ears);
+    let end = Instant::now() + Duration::from_secs(60);
+    while status(&cast.hospital, None) != 200 {
+        assert!(Instant::now() < end, "who went away is still counted");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    // A new key ends what was opened under the old one.
+    let mut ear = Ear::open(net, &hospital, &cast.hospital, None);
+    net.run(&[
+        "account",
+        "rotate-key",
+        "--kind",
+        "operation",
+        "--home",
+        "hospital",
+    ])
+    .ok();
+    ear.until("\r\n0\r\n\r\n");
+}
