@@ -613,6 +613,7 @@ SHAPES = {
     "eos": {"header", "cpu", "net", "transaction", "signatures", "index", "path"},
 }
 FIELDS = {"v", "leaf", "inclusion", "block", "certificate", "anchor"}
+SOMETIMES = {"round", "transitions"}
 HEADER = {"v", "chain", "height", "time", "previous", "first_leaf", "tree_size", "tree_root", "state_hash", "proposer"}
 LATER = {"round", "next_validators"}
 
@@ -625,6 +626,8 @@ def from_json(text):
     file["inclusion"]["path"] = [unhex(node) for node in file["inclusion"]["path"]]
     if file["certificate"] is not None:
         file["certificate"] = [[unhex(account), unhex(signature)] for account, signature in file["certificate"]]
+    if "transitions" in file:
+        file["transitions"] = [unhex(change) for change in file["transitions"]]
     for chain, anchor in file["anchor"].items():
         anchor["header"] = unhex(anchor["header"])
         nodes = "receipt" if chain == "ethereum" else "path"
@@ -654,8 +657,7 @@ def read(data):
     else:
         file = uncbor(data, link)
     need(isinstance(file, dict), link, "no map")
-    need("round" not in file, "certificate", "it is of a round of several validators: not checked by this script")
-    need(set(file) == FIELDS, link, "other fields")
+    need(FIELDS <= set(file) <= FIELDS | SOMETIMES, link, "other fields")
     need(file["v"] == 1, link, "another version")
     need(octets(file["leaf"]) and octets(file["block"]), link, "leaf and block are bytes")
     inclusion = file["inclusion"]
@@ -669,6 +671,12 @@ def read(data):
         for entry in certificate:
             need(isinstance(entry, list) and len(entry) == 2, link, "certificate")
             need(octets(entry[0], 32) and octets(entry[1]), link, "certificate")
+    else:
+        need(not SOMETIMES & set(file), link, "a round or changes of validators without a certificate")
+    need("round" not in file or number(file["round"]) and file["round"] < 1 << 32, link, "round")
+    changes = file.get("transitions", [])
+    need(isinstance(changes, list) and all(octets(change) for change in changes), link, "transitions")
+    need("transitions" not in file or changes, link, "transitions")
     need(isinstance(file["anchor"], dict) and len(file["anchor"]) == 1, link, "anchor")
     (chain, anchor), = file["anchor"].items()
     need(chain in SHAPES and isinstance(anchor, dict) and set(anchor) == SHAPES[chain], link, "anchor")
@@ -683,19 +691,85 @@ def read(data):
     return file
 
 
-def check_certificate(header, block, certificate, genesis):
+def account_of(key):
+    return sha256(b"medshare/v1/account\x00", key)
+
+
+def founders(genesis):
+    """Who decides from the first block on: seats in order of account, all of one weight."""
+    keys = {account_of(validator["key"]): validator["key"] for validator in genesis["validators"]}
+    return [{"account": account, "key": keys[account], "weight": 1000} for account in sorted(keys)]
+
+
+def check_signatures(header, block, agreed, certificate, seats):
+    """More than two thirds of the seats' weight signed the header, or that they agreed on it in a round. Whose turn it
+    was to propose is not looked at."""
     link = "certificate"
-    need("next_validators" not in header, link, "the validators have changed: not checked by this script")
-    account = lambda key: sha256(b"medshare/v1/account\x00", key)
-    keys = {account(validator["key"]): validator["key"] for validator in genesis["validators"]}
-    need(header["proposer"] in keys, link, "the proposer is no validator")
+    seats = {seat["account"]: seat for seat in seats}
+    need(header["proposer"] in seats, link, "the proposer is no validator")
     message = b"medshare/v1/block\x00" + block
+    if agreed is not None:
+        name = Cid(b"\x01\x71\x12\x20" + sha256(block))
+        commit = {"chain": header["chain"], "height": header["height"], "round": agreed, "header": name}
+        message = b"medshare/v1/commit\x00" + cbor(commit)
     signers = set()
     for signer, signature in certificate:
-        need(signer in keys and signer not in signers, link, "a signer is no validator, or signs twice")
+        need(signer in seats and signer not in signers, link, "a signer is no validator, or signs twice")
         signers.add(signer)
-        need(len(signature) == 64 and signed(keys[signer], message, signature), link, "a signature does not verify")
-    need(3 * len(signers) > 2 * len(keys), link, "too few validators signed")
+        holds = len(signature) == 64 and signed(seats[signer]["key"], message, signature)
+        need(holds, link, "a signature does not verify")
+    weight = sum(seats[signer]["weight"] for signer in signers)
+    need(3 * weight > 2 * sum(seat["weight"] for seat in seats.values()), link, "too few validators signed")
+
+
+def sound(seats):
+    """Whether this is a set of validators."""
+    whole = isinstance(seats, list) and 0 < len(seats) <= 128 and all(
+        isinstance(seat, dict)
+        and set(seat) == {"account", "key", "weight"}
+        and octets(seat["account"], 32)
+        and octets(seat["key"], 32)
+        and number(seat["weight"])
+        and 1 <= seat["weight"] <= 4000
+        for seat in seats
+    )
+    return whole and all(one["account"] < other["account"] for one, other in zip(seats, seats[1:]))
+
+
+def follow(changes, ledger, genesis):
+    """The validators after all changes, what headers of their time name them by, and its first height."""
+    link = "certificate"
+    seats, reign, first = founders(genesis), None, 1
+    for data in changes:
+        change = uncbor(data, link)
+        need(isinstance(change, dict) and set(change) == {"head", "next"}, link, "no change of validators")
+        head, following = change["head"], change["next"]
+        need(isinstance(head, dict) and set(head) == {"header", "certificate"}, link, "no head")
+        header, certificate = head["header"], head["certificate"]
+        need(isinstance(header, dict) and HEADER <= set(header) <= HEADER | LATER, link, "no header")
+        fields = {"height", "header", "signatures"}
+        need(isinstance(certificate, dict) and fields <= set(certificate) <= fields | {"round"}, link, "no certificate")
+        need(header["chain"] == ledger and number(header["height"]), link, "a change of another ledger")
+        need(header["height"] >= first, link, "changes out of order")
+        block = cbor(header)
+        name = Cid(b"\x01\x71\x12\x20" + sha256(block))
+        same = certificate["height"] == header["height"] and certificate["header"] == name
+        need(same, link, "a certificate of another header")
+        check_signatures(header, block, certificate.get("round"), certificate["signatures"], seats)
+        need(sound(following), link, "no validators")
+        reign = {"first": header["height"] + 1, "set": sha256(cbor(following))}
+        need(header.get("next_validators") == reign, link, "the header names other validators")
+        seats, first = following, reign["first"]
+    return seats, reign, first
+
+
+def check_certificate(file, header, ledger, genesis):
+    link = "certificate"
+    seats, reign, first = follow(file.get("transitions", []), ledger, genesis)
+    named = header.get("next_validators")
+    ends = isinstance(named, dict) and named.get("first") == header["height"] + 1
+    need(header["height"] >= first and (named == reign or ends), link, "a change of validators is left out")
+    check_signatures(header, file["block"], file.get("round"), file["certificate"], seats)
 
 
 def check_event(anchor, root):
@@ -822,7 +896,7 @@ def verify(data, genesis_bytes, given):
     block, facts, trusted = check(anchor, ledger, header, sha256(file["block"]), given)
 
     if file["certificate"] is not None:
-        check_certificate(header, file["block"], file["certificate"], genesis)
+        check_certificate(file, header, ledger, genesis)
 
     trusted()
     need(block in given.block, "trust", f"block {block.hex()} is not among those to trust")

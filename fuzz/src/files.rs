@@ -111,6 +111,10 @@ pub const FILES: Target = Target {
             run: |bytes| text(bytes, |text| text.parse::<events::Cursor>().is_ok()),
         },
         Decoder {
+            name: "scope",
+            run: |bytes| text(bytes, |text| text.parse::<fhir::Scope>().is_ok()),
+        },
+        Decoder {
             name: "address",
             run: |bytes| text(bytes, |text| text.parse::<Address>().is_ok()),
         },
@@ -244,6 +248,7 @@ fn seeds() -> Vec<Vec<u8>> {
     seeds.push(ticket::header(ticket, &secret).into_bytes());
     seeds.push(signed_request());
     seeds.push(b"12.1795305600000".to_vec());
+    seeds.push(b"patient/Observation.rs?category=laboratory".to_vec());
     seeds.push(br#"{"id":{"/":{"bytes":"AAEC"}},"list":[1,-2,null,true,"x"]}"#.to_vec());
     seeds.extend([&b"http://127.0.0.1:7878"[..], b"unix:/run/medshare.sock"].map(<[u8]>::to_vec));
     let status = Status {

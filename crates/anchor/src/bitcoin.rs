@@ -34,6 +34,6 @@ mod path;
 #[cfg(feature = "bitcoin")]
 mod rpc;
 #[cfg(all(test, feature = "bitcoin"))]
-mod tests;
+pub(crate) mod tests;
 #[cfg(feature = "bitcoin")]
 pub mod verify;

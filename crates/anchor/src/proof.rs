@@ -523,6 +523,96 @@ mod tests {
         assert_eq!(verdict(&[transition(&old[2..])]), refused, "two of four");
         assert_eq!(verdict(&[transition(new)]), refused, "one that is none yet");
         assert_eq!(verdict(&[Bytes(vec![0xf6])]), refused, "no change at all");
+
+        #[cfg(feature = "bitcoin")]
+        {
+            let key = bitcoin::Key::new(&[7; 32]).unwrap();
+            let made = bitcoin::tests::made_of(&key, &genesis(old), |header| Header {
+                height: later.height,
+                proposer: later.proposer,
+                next_validators: later.next_validators,
+                ..header
+            });
+            let mut proof = made.proof;
+            proof.round = Some(4);
+            proof.certificate = Some(signed(&made.header, 4, new));
+            proof.transitions = vec![transition(old)];
+            let bitcoin = BitcoinTrust {
+                payers: vec![key.payer()],
+                blocks: vec![made.block],
+            };
+            let trust = Trust {
+                ledger: known.chain(),
+                validators: Some(&known),
+                ethereum: None,
+                bitcoin: Some(&bitcoin),
+                eos: None,
+            };
+            let payer = key.payer().address(bitcoin::Network::Regtest);
+            let holds = |proof: &AnchoredProof| {
+                let ours = proof.verify(&trust).map_err(|broken| broken.link);
+                for bytes in [proof.to_bytes(), proof.to_json().into_bytes()] {
+                    let theirs = script(&bytes, &genesis(old), made.block, &payer);
+                    match &ours {
+                        Ok(found) => assert!(found.certified && theirs.is_ok(), "{theirs:?}"),
+                        Err(link) => {
+                            let said = theirs.unwrap_err();
+                            assert!(
+                                said.starts_with(&format!("broken link: {link}: ")),
+                                "{link}: {said}"
+                            );
+                        }
+                    }
+                }
+                ours.map(drop)
+            };
+            assert_eq!(holds(&proof), Ok(()));
+            let wrong = |edit: fn(&mut AnchoredProof)| {
+                let mut other = proof.clone();
+                edit(&mut other);
+                holds(&other)
+            };
+            assert_eq!(wrong(|proof| proof.round = Some(3)), refused);
+            assert_eq!(wrong(|proof| proof.round = None), refused);
+            assert_eq!(wrong(|proof| proof.transitions.clear()), refused);
+            assert_eq!(wrong(|proof| proof.transitions[0].0[40] ^= 1), refused);
+            let few = |proof: &mut AnchoredProof| {
+                proof.certificate.as_mut().unwrap().truncate(2);
+            };
+            assert_eq!(wrong(few), refused);
+            let bare = |proof: &mut AnchoredProof| proof.certificate = None;
+            assert_eq!(wrong(bare), Err(Link::Format));
+        }
+    }
+
+    /// What the script that shares no code says of a file.
+    #[cfg(feature = "bitcoin")]
+    fn script(
+        file: &[u8],
+        genesis: &Genesis,
+        block: Digest,
+        payer: &str,
+    ) -> Result<String, String> {
+        use std::{fs, path::Path, process::Command};
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("proof"), file).unwrap();
+        fs::write(at("genesis"), codec::encode(genesis)).unwrap();
+        let script =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../evidence/anchor-proof/verify.py");
+        let done = Command::new("python3")
+            .arg(script)
+            .arg(at("proof"))
+            .arg("--genesis")
+            .arg(at("genesis"))
+            .args(["--block", &block.to_string()])
+            .args(["--payer", payer])
+            .output()
+            .unwrap();
+        match done.status.success() {
+            true => Ok(String::from_utf8(done.stdout).unwrap()),
+            false => Err(String::from_utf8(done.stderr).unwrap()),
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The reference page of the interface: for programmers, in English. Plain sections and
 //! tables, one style sheet in the page, no script.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{DOCTYPE, Markup, html};
 
 /// What the page shows.
 #[derive(Clone, Debug)]
@@ -36,6 +36,7 @@ pub struct Route {
 /// The header under which the page is sent: nothing is loaded, nothing runs.
 pub const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// Without a character that HTML would escape.
 const STYLE: &str = ":root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;\
 margin:0 auto;max-width:60rem;padding:1rem}code{font-family:ui-monospace,monospace;\
 overflow-wrap:anywhere}dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem .8rem}\
@@ -52,7 +53,7 @@ pub fn show(reference: &Reference) -> Markup {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { "medshare: reference of the interface" }
-                style { (PreEscaped(STYLE)) }
+                style { (STYLE) }
             }
             body {
                 header {

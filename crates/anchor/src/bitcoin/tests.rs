@@ -23,10 +23,10 @@ use super::{
 use crate::{AnchoredProof, Bytes, Checkpoint, Evidence, Link, Trust};
 
 /// Of a tree of 2^20 leaves the first, in a block of 2^12 transactions the first.
-struct Made {
-    proof: AnchoredProof,
-    header: Header,
-    block: Digest,
+pub(crate) struct Made {
+    pub(crate) proof: AnchoredProof,
+    pub(crate) header: Header,
+    pub(crate) block: Digest,
 }
 
 fn hashes(what: u8, count: u8) -> Vec<[u8; 32]> {
@@ -43,6 +43,14 @@ fn made(key: &Key) -> Made {
         institutions: vec![],
         policy: Policy::default(),
     };
+    made_of(key, &genesis, |header| Header {
+        height: 9_999,
+        ..header
+    })
+}
+
+/// In a block of this ledger; `edit` says what its header has beside the log.
+pub(crate) fn made_of(key: &Key, genesis: &Genesis, edit: impl Fn(Header) -> Header) -> Made {
     let patient = OperationSecret::new([2; 32]);
     let chain = genesis.chain();
     let operation = Operation {
@@ -66,12 +74,11 @@ fn made(key: &Key) -> Made {
     for sibling in &siblings {
         root = Digest::of(&[&[1], root.0.as_slice(), sibling].concat());
     }
-    let header = Header {
-        height: 9_999,
+    let header = edit(Header {
         tree_size: 1 << 20,
         tree_root: root,
-        ..Header::genesis(&genesis)
-    };
+        ..Header::genesis(genesis)
+    });
     let checkpoint = Checkpoint::of(&header);
     let txid = Txid::from_byte_array([8; 32]);
     let coin = Coin {

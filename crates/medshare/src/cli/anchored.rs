@@ -66,10 +66,15 @@ pub struct TrustArgs {
     pub payer: Vec<String>,
 }
 
-/// Whether a file is a proof that ends in a public chain, as far as its first byte says:
-/// JSON, or a map of six and up to two more of which there is no need always.
+/// Whether a file is a proof that ends in a public chain: JSON, or a map of six to eight of
+/// which one is called so.
 pub fn is_anchored(bytes: &[u8]) -> bool {
-    matches!(bytes.first(), Some(b'{' | 0xa6..=0xa8))
+    const ANCHOR: &[u8] = b"\x66anchor";
+    match bytes.first() {
+        Some(b'{') => true,
+        Some(0xa6..=0xa8) => bytes.windows(ANCHOR.len()).any(|at| at == ANCHOR),
+        _ => false,
+    }
 }
 
 /// The file for an operation, checked.

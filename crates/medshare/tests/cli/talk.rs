@@ -143,6 +143,8 @@ impl Signer {
         let passphrase = PassphraseSource::File(net.path("pass")).read().unwrap();
         let keys = home.unlock(&passphrase).unwrap();
         let entered = home.enter(&keys, Duration::from_secs(20)).unwrap();
+        // Signatures have whole seconds, and a node takes none of the second in which it began.
+        std::thread::sleep(Duration::from_millis(1_100));
         Self {
             keyid: home.facts.account.to_string(),
             secret: entered.identity.party.operation.clone(),

@@ -209,7 +209,7 @@ pub(super) const SITES: &[(&str, &str, By)] = &[
     ),
     (
         "medshare/src/cli/proof.rs",
-        "read",
+        "from_bytes",
         Fuzz(&["files/proof-file"]),
     ),
     (
@@ -240,6 +240,16 @@ pub(super) const SITES: &[(&str, &str, By)] = &[
     ),
     ("medshare/src/fhir/json.rs", "read", Fuzz(&["files/record"])),
     ("medshare/src/fhir/json.rs", "text", Fuzz(&["files/record"])),
+    (
+        "medshare/src/fhir/scope.rs",
+        "from_str",
+        Fuzz(&["files/scope"]),
+    ),
+    (
+        "medshare/src/fhir/scope.rs",
+        "parse",
+        Fuzz(&["files/scope"]),
+    ),
     (
         "medshare/src/fhir/sensitive.rs",
         "scan",
@@ -391,7 +401,7 @@ pub(super) const SITES: &[(&str, &str, By)] = &[
         Fuzz(&["files/ticket"]),
     ),
     (
-        "medshare/src/page/routes.rs",
+        "medshare/src/page/site.rs",
         "parse",
         Fuzz(&["vocabulary/id", "vocabulary/cid"]),
     ),
