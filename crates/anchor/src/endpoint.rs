@@ -74,6 +74,31 @@ impl Endpoint {
     }
 }
 
+/// Sends a request of which two do no more than one, and gives the answer's status and body;
+/// nothing if there is none, or one of more than `longest` bytes.
+#[cfg(any(feature = "bitcoin", feature = "eos"))]
+pub(crate) async fn exchange(
+    request: reqwest::RequestBuilder,
+    longest: usize,
+) -> Option<(reqwest::StatusCode, Vec<u8>)> {
+    let again = request.try_clone();
+    let mut response = match (request.send().await, again) {
+        (Ok(response), _) => response,
+        // The node may have ended the connection, as it does when it is started again; that is
+        // noticed only now.
+        (Err(error), Some(again)) if !error.is_timeout() => again.send().await.ok()?,
+        (Err(_), _) => return None,
+    };
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.ok()? {
+        if bytes.len() + chunk.len() > longest {
+            return None;
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Some((response.status(), bytes))
+}
+
 /// What a node gave as the reason of a refusal, short and on one line.
 pub(crate) fn plain(said: &str) -> String {
     let short: String = said.chars().take(200).collect();

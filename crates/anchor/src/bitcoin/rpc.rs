@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::{coins::Coin, verify::shown};
 use crate::{
     chain::Trouble,
-    endpoint::{Endpoint, plain},
+    endpoint::{Endpoint, exchange, plain},
 };
 
 /// How the node knows us.
@@ -297,28 +297,11 @@ impl Rpc {
                 request.basic_auth(user, Some(password))
             }
         };
-        let again = request.try_clone();
-        let bytes = self.runtime.block_on(async {
-            let mut response = match (request.send().await, again) {
-                (Ok(response), _) => response,
-                // The node may have ended the connection, as it does when it is started again;
-                // that is noticed only now. Every call may be made twice.
-                (Err(error), Some(again)) if !error.is_timeout() => again.send().await.ok()?,
-                (Err(_), _) => return None,
-            };
-            if response.status() == StatusCode::UNAUTHORIZED {
-                return Some(Err(Trouble::Refused("the node does not let us in".into())));
-            }
-            let mut bytes = Vec::new();
-            while let Some(chunk) = response.chunk().await.ok()? {
-                if bytes.len() + chunk.len() > LONGEST {
-                    return None;
-                }
-                bytes.extend_from_slice(&chunk);
-            }
-            Some(Ok(bytes))
-        });
-        let bytes = bytes.ok_or_else(unreachable)??;
+        let answered = self.runtime.block_on(exchange(request, LONGEST));
+        let (status, bytes) = answered.ok_or_else(unreachable)?;
+        if status == StatusCode::UNAUTHORIZED {
+            return Err(Trouble::Refused("the node does not let us in".into()));
+        }
         let answer: Answer = serde_json::from_slice(&bytes).map_err(|_| unreachable())?;
         match answer.error {
             Some(Refused { code: STARTING, .. }) => Err(unreachable()),

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     chain::Trouble,
-    endpoint::{Endpoint, plain},
+    endpoint::{Endpoint, exchange, plain},
 };
 
 /// A client of one node.
@@ -215,32 +215,13 @@ impl Rpc {
         let path = format!("{}/v1/chain/{method}", url.path().trim_end_matches('/'));
         url.set_path(&path);
         let request = self.client.post(url).body(asked.to_string());
-        let again = request.try_clone();
-        let answered = self.runtime.block_on(async {
-            let mut response = match (request.send().await, again) {
-                (Ok(response), _) => response,
-                // The node may have ended the connection, as it does when it is started again;
-                // that is noticed only now. Every call may be made twice.
-                (Err(error), Some(again)) if !error.is_timeout() => again.send().await.ok()?,
-                (Err(_), _) => return None,
-            };
-            let fine = response.status().is_success();
-            let mut bytes = Vec::new();
-            while let Some(chunk) = response.chunk().await.ok()? {
-                if bytes.len() + chunk.len() > LONGEST {
-                    return None;
-                }
-                bytes.extend_from_slice(&chunk);
-            }
-            Some((fine, bytes))
-        });
-        match answered.ok_or_else(unreachable)? {
-            (true, bytes) => {
-                let said = serde_json::from_slice(&bytes);
-                Ok(Ok(said.map_err(|_| unreachable())?))
-            }
-            (false, bytes) => Ok(Err(refusal(&bytes).ok_or_else(unreachable)?)),
+        let answered = self.runtime.block_on(exchange(request, LONGEST));
+        let (status, bytes) = answered.ok_or_else(unreachable)?;
+        if !status.is_success() {
+            return Ok(Err(refusal(&bytes).ok_or_else(unreachable)?));
         }
+        let said = serde_json::from_slice(&bytes);
+        Ok(Ok(said.map_err(|_| unreachable())?))
     }
 }
 
