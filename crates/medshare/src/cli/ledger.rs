@@ -198,7 +198,10 @@ fn trusted_genesis(file: Option<PathBuf>, context: &Context, node: &HttpNode) ->
 }
 
 /// The node's newest head, checked; changes of validators before it are followed.
-fn certified(node: &HttpNode, validators: &mut Validators) -> Result<VerifiedHead> {
+///
+/// # Errors
+/// [`Exit::Invalid`], [`Exit::Unreachable`].
+pub fn certified(node: &HttpNode, validators: &mut Validators) -> Result<VerifiedHead> {
     let head = node.head()?;
     let checked = match head.clone().verify(validators) {
         Err(HeadError::OtherValidators) => {

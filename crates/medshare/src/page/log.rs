@@ -2,21 +2,23 @@
 //! head, and what concerns the page's party kept in order.
 //!
 //! Everything is in memory and read anew when a page starts. What is kept grows with what
-//! the party did and with the number of agents, not with the log.
+//! the party did, and with the agents and the grants for emergencies that there are; an
+//! auditor's also with the reviews.
 
 use base::{
     AccountId, Action, Millis, OperationId, RecordId,
     genesis::Genesis,
     operation::{GrantUse, RejectCode, Role, VoucherId},
 };
-use ledger::{CompactRange, Head, HeadError, Header, Leaf, Validators, VerifiedHead};
-use share::{Node, trust};
+use ledger::{CompactRange, Header, Leaf, Validators};
+use share::Node;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use crate::{
+    cli::ledger::certified,
     exit::{Exit, Fault, Result},
     http::HttpNode,
 };
@@ -104,7 +106,7 @@ impl Log {
     /// goes back behind what was seen; [`Exit::Invalid`], [`Exit::Unreachable`].
     pub(super) fn advance(&self, node: &HttpNode) -> Result<MutexGuard<'_, Known>> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let head = known.certified(node, node.head()?)?;
+        let head = certified(node, &mut known.validators)?;
         let size = head.header.tree_size;
         if size < known.range.size() {
             return Err(other());
@@ -185,22 +187,6 @@ impl Known {
     /// Openings that an agent served.
     pub(super) fn served(&self, agent: AccountId) -> u64 {
         self.agents.get(&agent).map_or(0, |agent| agent.served)
-    }
-
-    fn certified(&mut self, node: &HttpNode, head: Head) -> Result<VerifiedHead> {
-        let checked = match head.clone().verify(&self.validators) {
-            Err(HeadError::OtherValidators) => {
-                trust::follow(node, &mut self.validators)?;
-                head.verify(&self.validators)
-            }
-            checked => checked,
-        };
-        checked.map_err(|error| {
-            Fault::new(
-                Exit::Invalid,
-                format!("the node's head does not hold: {error}"),
-            )
-        })
     }
 
     fn keep(&mut self, at: u64, leaf: &Leaf) {

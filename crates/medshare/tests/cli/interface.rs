@@ -1,7 +1,10 @@
 //! `/v1` from outside: tickets, limits, one answer for "not allowed" and "not there", and
 //! the documents that describe it.
 
-use super::net::{Cast, Net};
+use super::{
+    net::{Cast, Net},
+    talk::parts,
+};
 use std::{
     fs,
     io::{Read as _, Write as _},
@@ -20,17 +23,8 @@ fn raw(net: &Net, head: &str, body: &[u8]) -> (u16, Vec<u8>) {
     let _ = stream.write_all(body);
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
-    let end = answer
-        .windows(4)
-        .position(|four| four == b"\r\n\r\n")
-        .unwrap_or(answer.len());
-    let text = String::from_utf8_lossy(&answer[..end]).into_owned();
-    let status = text
-        .split(' ')
-        .nth(1)
-        .and_then(|code| code.parse().ok())
-        .unwrap_or(0);
-    (status, answer[(end + 4).min(answer.len())..].to_vec())
+    let (status, _, body) = parts(&answer);
+    (status, body)
 }
 
 #[test]

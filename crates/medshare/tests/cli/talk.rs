@@ -62,6 +62,19 @@ pub(crate) fn connect(net: &Net) -> UnixStream {
     stream
 }
 
+/// Status, head and body of what came before a connection ended; status 0 of nothing.
+pub(crate) fn parts(answer: &[u8]) -> (u16, String, Vec<u8>) {
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
+    let (head, rest) = answer.split_at(end.unwrap_or(answer.len()));
+    let head = String::from_utf8_lossy(head).into_owned();
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+    (
+        status.unwrap_or(0),
+        head,
+        rest.get(4..).unwrap_or_default().to_vec(),
+    )
+}
+
 /// One request on a connection of its own.
 pub(crate) fn call(
     net: &Net,

@@ -5,7 +5,10 @@ mod patient;
 mod speed;
 mod story;
 
-use super::net::{Net, Running};
+use super::{
+    net::{Net, Running},
+    talk::parts,
+};
 use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
@@ -135,20 +138,8 @@ impl Page {
         let _ = stream.write_all(body);
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
-        let end = answer
-            .windows(4)
-            .position(|four| four == b"\r\n\r\n")
-            .unwrap_or(answer.len());
-        let head = String::from_utf8_lossy(&answer[..end]).into_owned();
-        Came {
-            status: head
-                .split(' ')
-                .nth(1)
-                .and_then(|code| code.parse().ok())
-                .unwrap_or(0),
-            head,
-            body: answer[(end + 4).min(answer.len())..].to_vec(),
-        }
+        let (status, head, body) = parts(&answer);
+        Came { status, head, body }
     }
 
     fn get(&self, path: &str) -> Came {
