@@ -9,6 +9,9 @@ mod bitcoin;
 #[allow(dead_code)]
 #[path = "../../../anchor/tests/chains/bitcoind.rs"]
 mod bitcoind;
+#[allow(dead_code)]
+#[path = "../cli/pages/browser.rs"]
+mod browser;
 mod eos;
 mod ethereum;
 #[path = "../../../anchor/tests/chains/http.rs"]
@@ -20,6 +23,11 @@ mod net;
 #[path = "../../../anchor/tests/chains/nodeos.rs"]
 mod nodeos;
 
+#[allow(dead_code)]
+#[path = "../cli/talk.rs"]
+mod talk;
+
+use browser::Page;
 use net::Net;
 use serde_json::Value;
 use std::{fs, time::Duration};
@@ -88,6 +96,26 @@ fn proved_and_verified(net: &mut Net, chain: &str, whose: &dyn Fn(&Value) -> Vec
         let words = words.iter().chain(more).map(|word| (*word).to_owned());
         words.chain(whose.iter().cloned()).collect()
     };
+    // The same on the auditor's page, which names the block that it rests on.
+    let page = Page::audit(net);
+    let csrf = page.get("/verify").csrf();
+    let drop = |bytes: &[u8]| {
+        let came = page.upload("/verify", &[("csrf", &csrf)], ("proof", "x.proof", bytes));
+        came.text()
+    };
+    for file in ["plain", "full", "text"] {
+        let mut bytes = fs::read(net.path(file)).unwrap();
+        let said = drop(&bytes);
+        let hash = block.trim_start_matches("0x");
+        assert!(
+            said.contains("Proven: this") && said.contains(hash),
+            "{said}"
+        );
+        let at = bytes.len() / 2;
+        bytes[at] ^= 1;
+        assert!(drop(&bytes).contains("Not proven:"), "{file}");
+    }
+    page.end();
     net.stop_node();
     let run = |given: &[String]| {
         let given: Vec<&str> = given.iter().map(String::as_str).collect();
