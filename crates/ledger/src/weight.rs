@@ -47,8 +47,9 @@ fn cap(weights: &[u32]) -> u32 {
 }
 
 /// A cycle of turns: who has each, by place. Everybody has one, and a share of them that
-/// follows the weights to within one turn; the turns of one are as far apart as they can be
-/// (smooth weighted round robin). Equal weights give one turn each, in order of place.
+/// follows the weights to within one turn; the turns of one are spread over the cycle (smooth
+/// weighted round robin): from [`FEW`] validators on nobody has three in a row, and two in a
+/// row are rare. Equal weights give one turn each, in order of place.
 pub(crate) fn turns(weights: &[u32]) -> Vec<usize> {
     let shares = shares(weights);
     let all: i64 = shares.iter().sum();
@@ -101,6 +102,19 @@ mod tests {
         assert_eq!(turns(&weights(&[7, 0, 0])), [0, 1, 2]);
     }
 
+    /// Found by chance: the heaviest of four has two turns in a row, and not only where one
+    /// cycle meets the next.
+    #[test]
+    fn two_in_a_row() {
+        let turns = turns(&weights(&[1_141, 1_248, 1_006, 2_197]));
+        assert_eq!(turns[8..10], [3, 3]);
+        assert_eq!(turns.len(), 32);
+        assert_eq!(
+            [0, 1, 2, 3].map(|of| turns.iter().filter(|one| **one == of).count()),
+            [7, 7, 7, 11]
+        );
+    }
+
     #[test]
     fn one_of_four_with_all_the_credit_stays_below_a_third() {
         assert_eq!(weights(&[1_000_000, 0, 0, 0]), [1_499, 1_000, 1_000, 1_000]);
@@ -147,13 +161,16 @@ mod tests {
                 prop_assert!((found - exact).abs() <= slack, "{found} {exact}");
                 for (one, next) in mine.iter().zip(mine.iter().cycle().skip(1)) {
                     let gap = (next + turns.len() - one - 1) % turns.len() + 1;
-                    // Two in a row at most, where one cycle meets the next.
-                    let meet = *one == turns.len() - 1;
-                    prop_assert!(weights.len() == 1 || gap > 1 || meet, "{turns:?}");
                     // Never three times as long as its share asks for.
                     prop_assert!((gap as f64) < 3.0 / found, "{gap} {found}");
                 }
             }
+            let after = |at: usize, by: usize| turns[(at + by) % turns.len()];
+            let pair = |at: &usize| after(*at, 0) == after(*at, 1);
+            let pairs: Vec<usize> = (0..turns.len()).filter(pair).collect();
+            prop_assert!(weights.len() == 1 || pairs.len() <= turns.len() / 8, "{turns:?}");
+            let three = |at: &usize| after(*at, 0) == after(*at, 2);
+            prop_assert!(weights.len() == 1 || !pairs.iter().any(three), "{turns:?}");
         }
     }
 }
