@@ -48,7 +48,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         }
     }
     println!("again with: cargo xtask crash --kills {kills} --runs {runs} --seed {seed}");
-    for (tests, only) in [(TESTS, ""), (DISK_TESTS, ""), (NODE_TESTS, "killed::")] {
+    let phases: [(&[&str], &str); 3] = [(&TESTS, ""), (&DISK_TESTS, ""), (&NODE_TESTS, "killed::")];
+    for (tests, only) in phases {
         let mut command = run::cargo();
         command.args(tests).args(["--", only, "--include-ignored"]);
         command.args(["--nocapture", "--test-threads=1"]);
@@ -62,17 +63,24 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
 }
 
 /// Post and vault on a disk that fails.
-const DISK_TESTS: [&str; 6] = [
-    "test",
-    "--locked",
-    "--package",
-    "medshare",
-    "--test",
-    "disks",
-];
+const DISK_TESTS: [&str; 7] = whole("disks");
 
 /// The node's own process, under load through `/v1`.
-const NODE_TESTS: [&str; 6] = ["test", "--locked", "--package", "medshare", "--test", "cli"];
+const NODE_TESTS: [&str; 7] = whole("cli");
+
+/// Built as the test command builds it.
+const fn whole(target: &str) -> [&str; 7] {
+    let (name, set) = ("--features", "medshare/full");
+    [
+        "test",
+        "--locked",
+        "--workspace",
+        name,
+        set,
+        "--test",
+        target,
+    ]
+}
 
 const TESTS: [&str; 6] = [
     "test",

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     block::{Block, Head, HeadError, Header},
-    validators::Validators,
+    validators::{Transition, Validators},
 };
 
 /// A ledger that contradicts itself.
@@ -26,6 +26,9 @@ pub struct Conflict {
     pub theirs: Block,
     /// What does not hold, for people.
     pub fault: String,
+    /// Changes of validators from the genesis object on, up to who decided `theirs`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    transitions: Vec<Transition>,
 }
 
 impl Conflict {
@@ -36,7 +39,18 @@ impl Conflict {
             ours,
             theirs,
             fault,
+            transitions: Vec::new(),
         }
+    }
+
+    /// With the changes of validators that lead from the genesis object to those who decided,
+    /// oldest first; later ones are left out.
+    #[must_use]
+    pub fn led_by(mut self, transitions: Vec<Transition>) -> Self {
+        let last = self.theirs.head.header.height;
+        self.transitions = transitions;
+        self.transitions.retain(|one| one.head.header.height < last);
+        self
     }
 
     /// The canonical bytes.
@@ -60,14 +74,19 @@ impl Conflict {
         both.map(|(account, _)| *account).collect()
     }
 
-    /// Checks both certificates; says whether the heads alone convict. If they do not, it
-    /// takes the log up to `ours` and a replay of `theirs` to see what does not hold.
+    /// Follows the changes of validators, checks both certificates, and says whether the heads
+    /// alone convict. If they do not, it takes the log up to `ours` and a replay of `theirs` to
+    /// see what does not hold.
     ///
     /// # Errors
-    /// [`HeadError`]: one of the heads was made up.
+    /// [`HeadError`]: one of the heads, or of the changes, was made up.
     pub fn is_fork(&self, validators: &Validators) -> Result<bool, HeadError> {
-        let ours = self.ours.clone().verify(validators)?;
-        let theirs = self.theirs.head.clone().verify(validators)?;
+        let mut validators = validators.clone();
+        for transition in &self.transitions {
+            validators.follow(transition.clone())?;
+        }
+        let ours = self.ours.clone().verify(&validators)?;
+        let theirs = self.theirs.head.clone().verify(&validators)?;
         Ok(contradict(&ours.header, &theirs.header))
     }
 }
@@ -86,5 +105,5 @@ pub fn contradict(one: &Header, other: &Header) -> bool {
     }
 }
 
-/// Above the largest block that a solo sequencer makes.
-const MAX_BYTES: usize = 16 << 20;
+/// Above the largest block that a solo sequencer makes and some thousand changes of validators.
+const MAX_BYTES: usize = 32 << 20;

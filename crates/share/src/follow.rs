@@ -19,7 +19,7 @@ use crate::{
     desk::{Desk, LookError},
     node::NodeError,
     recovery::watch::Watch,
-    trust::{Trust, TrustError},
+    trust::{self, Trust, TrustError},
     vault::{self, Table, Vault, VaultError},
 };
 
@@ -414,7 +414,9 @@ fn conflict(desk: &Desk<'_>, mark: &Watermark, head: &VerifiedHead) -> Conflict 
         head: theirs.unwrap_or_else(|| head.clone()).into_head(),
         leaves: Vec::new(),
     };
-    let proof = ledger::Conflict::new(seen.clone(), theirs, fault);
+    // A node that gives no changes of validators leaves them to whoever checks.
+    let led = trust::transitions(desk.node).unwrap_or_default();
+    let proof = ledger::Conflict::new(seen.clone(), theirs, fault).led_by(led);
     Conflict {
         seen: (height, size),
         found,

@@ -7,7 +7,8 @@
 
 use base::{SignedOperation, codec, genesis::Genesis};
 use ledger::{
-    Head, HeadError, Receipt, ReceiptError, ValidatorSet, Validators, VerifiedHead, VerifiedReceipt,
+    Head, HeadError, Receipt, ReceiptError, Transition, ValidatorSet, Validators, VerifiedHead,
+    VerifiedReceipt,
 };
 use std::sync::{Mutex, PoisonError};
 use thiserror::Error;
@@ -69,6 +70,21 @@ pub fn follow(node: &dyn Node, known: &mut Validators) -> Result<(), TrustError>
         }
         if !more || known.since() == since {
             return Ok(());
+        }
+    }
+}
+
+/// All transitions from the genesis object on, as the node tells them: not checked.
+pub(crate) fn transitions(node: &dyn Node) -> Result<Vec<Transition>, NodeError> {
+    let (mut all, mut since) = (Vec::new(), 1);
+    loop {
+        let batch = node.transitions(since, BATCH)?;
+        let more = batch.len() >= BATCH as usize;
+        let last = batch.iter().map(|one| one.head.header.height).max();
+        all.extend(batch);
+        match last.and_then(|last| last.checked_add(1)) {
+            Some(next) if more && next > since => since = next,
+            _ => return Ok(all),
         }
     }
 }

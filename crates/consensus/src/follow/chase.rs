@@ -72,12 +72,12 @@ pub(crate) fn compare(view: &View, head: &VerifiedHead) -> Result<(), Setback> {
         None => newest,
     };
     match contradict(&ours.header, &head.header) {
-        true => Err(forked(ours, head.clone().into_head())),
+        true => Err(forked(view, ours, head.clone().into_head())),
         false => Ok(()),
     }
 }
 
-fn forked(ours: Head, theirs: Head) -> Setback {
+fn forked(view: &View, ours: Head, theirs: Head) -> Setback {
     let fault = format!(
         "two certified heads, of height {} and {}, cannot be of one ledger",
         ours.header.height, theirs.header.height
@@ -86,18 +86,22 @@ fn forked(ours: Head, theirs: Head) -> Setback {
         head: theirs,
         leaves: Vec::new(),
     };
-    Setback::Conflict(Box::new(Conflict::new(ours, theirs, fault)))
+    conflict(view, ours, theirs, fault)
+}
+
+fn conflict(view: &View, ours: Head, theirs: Block, fault: String) -> Setback {
+    match view.transitions(1, usize::MAX) {
+        Ok(all) => Setback::Conflict(Box::new(Conflict::new(ours, theirs, fault).led_by(all))),
+        Err(error) => error.into(),
+    }
 }
 
 fn append(ledger: &Ledger, block: Block) -> Result<(), Setback> {
     match ledger.append(&block) {
         Ok(_) => Ok(()),
         Err(AppendError::Certified { fault, .. }) => {
-            let ours = ledger.view()?.head()?;
-            let fault = fault.to_string();
-            Err(Setback::Conflict(Box::new(Conflict::new(
-                ours, block, fault,
-            ))))
+            let view = ledger.view()?;
+            Err(conflict(&view, view.head()?, block, fault.to_string()))
         }
         Err(error) => Err(Setback::Trouble(error.to_string())),
     }

@@ -8,8 +8,9 @@ use base::{
     operation::*,
 };
 use ledger::{
-    Change, CreditReason, Depth, Failure, Head, HeadError, Ledger, OpenOptions, ProposalStatus,
-    Replay, ReplayFault, Transition, ValidatorSet, Validators, rebuild, replay, word_preimage,
+    Block, Change, Conflict, CreditReason, Depth, Failure, Head, HeadError, Ledger, OpenOptions,
+    ProposalStatus, Replay, ReplayFault, Transition, ValidatorSet, Validators, rebuild, replay,
+    word_preimage,
 };
 
 use crate::{farming::books::Books, replay::blocks, world::*};
@@ -592,4 +593,35 @@ fn a_block_that_hands_over_wrongly_is_no_block() {
         ),
         "{refused:?}"
     );
+}
+
+#[test]
+fn a_fork_after_a_change_is_shown_to_who_has_the_genesis_object() {
+    let mut world = four();
+    world.ok("n2", Leave {});
+    world.register("quinn", Role::Patient);
+    let ours = world.view().head().unwrap();
+    world.ok("n3", Leave {}); // a later change convicts nobody
+    let mut theirs = ours.clone();
+    theirs.header.time.0 += 1;
+    theirs.certificate = world.certificate(&theirs.header);
+    let other = |head| Block {
+        head,
+        leaves: Vec::new(),
+    };
+    let bare = Conflict::new(ours.clone(), other(theirs), "two heads".into());
+    let genesis = Validators::of(&world.genesis);
+    assert_eq!(bare.is_fork(&genesis), Err(HeadError::OtherValidators));
+    let all = world.view().transitions(1, 100).unwrap();
+    assert_eq!(all.len(), 2);
+    let led = bare.clone().led_by(all.clone());
+    assert_eq!(led.is_fork(&genesis), Ok(true));
+    assert_eq!(led, bare.clone().led_by(all[..1].to_vec()));
+    let bytes = led.to_bytes();
+    assert_eq!(Conflict::parse(&bytes), Ok(led));
+    // One that was made up convicts nobody.
+    let mut forged = all;
+    forged[0].next = ValidatorSet::of(&world.genesis);
+    let forged = bare.led_by(forged);
+    assert_eq!(forged.is_fork(&genesis), Err(HeadError::NoTransition));
 }

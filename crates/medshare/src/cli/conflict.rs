@@ -95,7 +95,7 @@ pub(super) fn verify(conflict: &Conflict, genesis: &Genesis, context: &Context) 
         .is_fork(&Validators::of(genesis))
         .map_err(|error| {
             let says = match error {
-                HeadError::OtherValidators => "it cannot be checked: validators changed since the genesis object, and the file does not say how".to_owned(),
+                HeadError::OtherValidators => "it cannot be checked: validators changed since the genesis object, and the file does not say how (its maker could not)".to_owned(),
                 other => format!("the proof does not hold: {other}"),
             };
             Fault::new(Exit::Invalid, says)

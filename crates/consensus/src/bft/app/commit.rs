@@ -134,8 +134,9 @@ impl App {
     /// The validators certified what this node finds wrong: one of them is, and nobody is
     /// served before people know which.
     pub(super) fn contradicted(&mut self, theirs: Block, fault: String) {
-        match self.shared.ledger.view().and_then(|view| view.head()) {
-            Ok(ours) => self.halt(Conflict::new(ours, theirs, fault)),
+        let known = self.shared.ledger.view();
+        match known.and_then(|view| Ok((view.head()?, view.transitions(1, usize::MAX)?))) {
+            Ok((ours, led)) => self.halt(Conflict::new(ours, theirs, fault).led_by(led)),
             Err(problem) => {
                 self.memory.halted = true;
                 self.trouble(format!("{fault}; and {problem}"));
