@@ -39,7 +39,7 @@ fn killed_at_every_step<R: Rig>() {
         assert_eq!(rig.paid(0), batches, "killed at call {at}");
         let world = World::at(folder.path());
         let journal = world.journal("anchors.redb");
-        let (number, entry) = journal.newest(R::CHAIN).unwrap().unwrap();
+        let (number, entry) = journal.newest::<Checkpoint>(R::CHAIN).unwrap().unwrap();
         assert_eq!(number, at, "killed at call {at}");
         assert!(matches!(entry.state, State::Final { .. }));
         if survived {
@@ -85,9 +85,9 @@ fn anchors_until_final<R: Rig>() {
     for _ in 0..R::ROUNDS.max(12) {
         let next = step(&world, &mut service, T0).unwrap();
         let size = journal
-            .newest_final(R::CHAIN)
+            .newest_final::<Checkpoint>(R::CHAIN)
             .unwrap()
-            .map(|(_, entry)| entry.checkpoint.size);
+            .map(|(_, entry)| entry.says.size);
         if next != Next::Begun && size == Some(world.size()) {
             return;
         }
@@ -134,8 +134,8 @@ impl PublicChain for Mortal {
         self.chain.ready()
     }
 
-    fn newest(&mut self) -> Result<Option<Seen>, Trouble> {
-        self.around(|chain| chain.newest())
+    fn newest(&mut self, due: &Checkpoint) -> Result<Option<Seen>, Trouble> {
+        self.around(|chain| chain.newest(due))
     }
 
     fn prepare(&mut self, order: &Order<'_>) -> Result<Attempt, Trouble> {
