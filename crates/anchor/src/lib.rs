@@ -7,7 +7,8 @@
 //!   [`bitcoin`], [`eos`]), a cargo feature each.
 //! - [`Service`] anchors by time or count, whatever dies in between; [`Journal`] is what it
 //!   remembers.
-//! - [`AnchoredProof`] is a file that shows offline that an operation was anchored.
+//! - [`AnchoredProof`] is a file that shows offline that an operation was anchored,
+//!   [`RecordProof`] one that it was submitted by itself.
 //!
 //! Source: protocol page of the project ("The log"), docs/anchors.md, docs/adr/0019, 0024 and 0025.
 //! The crate refuses to know who calls it, what an operation says, and consensus.
@@ -35,6 +36,6 @@ pub use checkpoint::{Checkpoint, Mark};
 pub use endpoint::{BadEndpoint, Endpoint};
 pub use journal::{Entry, Journal, JournalError, Numbered, State, TABLES_VERSION};
 pub use proof::{Anchored, AnchoredProof, Broken, By, Evidence, Link, Stood, Trust};
-pub use record::Record;
+pub use record::{Record, RecordProof, Recorded};
 pub use service::{Next, Report, Schedule, Service, StepError, Views, WINDOW};
 pub use subject::{Subject, Wish};

@@ -1,5 +1,9 @@
 //! A single operation record, submitted by itself, as the paper's model does.
 
+mod proof;
+
+pub use proof::{RecordProof, Recorded};
+
 use base::{ChainId, Digest};
 use ledger::{Fault, Leaf, View, log::leaf_hash};
 use serde::{Deserialize, Serialize};

@@ -76,11 +76,12 @@ pub(super) const SITES: &[(&str, &str, By)] = &[
         "bytecode",
         Not("it is compiled in, and CI compiles it again"),
     ),
-    ("anchor/src/journal.rs", "walk_back", OWN),
+    ("anchor/src/journal.rs", "beside", OWN),
+    ("anchor/src/journal.rs", "show", OWN),
     (
         "anchor/src/proof.rs",
-        "read",
-        Fuzz(&["files/anchored-proof"]),
+        "either",
+        Fuzz(&["files/anchored-proof", "files/record-proof"]),
     ),
     (
         "anchor/src/proof.rs",
@@ -91,6 +92,11 @@ pub(super) const SITES: &[(&str, &str, By)] = &[
         "anchor/src/proof.rs",
         "examine",
         Fuzz(&["files/anchored-proof"]),
+    ),
+    (
+        "anchor/src/record/proof.rs",
+        "examine",
+        Fuzz(&["files/record-proof"]),
     ),
     ("base/src/class.rs", "from_str", Fuzz(&["vocabulary/class"])),
     ("base/src/codec.rs", "decode", GENERIC),

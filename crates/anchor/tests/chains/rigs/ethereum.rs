@@ -46,6 +46,21 @@ impl InEthereum {
         Box::new(ethereum::Ethereum::<Checkpoint>::new(settings, world.chain(), key).unwrap())
     }
 
+    /// Where the contract of a [`Rig::handle`] is.
+    pub(crate) fn settings_of(handle: &str) -> ethereum::Settings {
+        let (port, contract) = handle.split_once(' ').unwrap();
+        ethereum::Settings {
+            endpoint: format!("http://127.0.0.1:{port}").parse().unwrap(),
+            chain_id: NETWORK,
+            contract: hex::decode(contract).unwrap().try_into().unwrap(),
+            from_block: 0,
+            fee_cap: 100 * GWEI,
+            store: false,
+            confirmations: CONFIRMATIONS,
+            patience: PATIENCE,
+        }
+    }
+
     pub(crate) fn with(
         &self,
         world: &World,
@@ -179,18 +194,8 @@ impl Rig for InEthereum {
     }
 
     fn client_of(world: &World, handle: &str) -> Box<dyn PublicChain> {
-        let (port, contract) = handle.split_once(' ').unwrap();
-        let settings = ethereum::Settings {
-            endpoint: format!("http://127.0.0.1:{port}").parse().unwrap(),
-            chain_id: NETWORK,
-            contract: hex::decode(contract).unwrap().try_into().unwrap(),
-            from_block: 0,
-            fee_cap: 100 * GWEI,
-            store: false,
-            confirmations: CONFIRMATIONS,
-            patience: PATIENCE,
-        };
         let key = ethereum_key(0);
+        let settings = Self::settings_of(handle);
         Box::new(ethereum::Ethereum::<Checkpoint>::new(settings, world.chain(), key).unwrap())
     }
 
