@@ -150,9 +150,9 @@ pub enum Standing {
 pub struct Seen<M = Mark> {
     /// What it says.
     pub mark: M,
-    /// Where it stands; of no meaning while it waits.
-    pub place: Place,
-    /// Blocks from there to the newest, both included; 0 while it waits.
+    /// Where it stands; none while it waits to be taken into a block.
+    pub place: Option<Place>,
+    /// Blocks from there to the newest, both included.
     pub depth: u64,
 }
 
@@ -168,13 +168,15 @@ pub trait PublicChain<S: Subject = Checkpoint>: Send {
     /// [`Trouble`], as of every method.
     fn ready(&mut self) -> Result<(), Trouble>;
 
-    /// The first leaf of the log that anything is said about there: 0 but for contracts that
-    /// were made to begin later.
+    /// The first leaf that is to be said, when the journal says all before `covered`; if
+    /// `settled`, none of that waits for anything. A contract that leads on from another leaf
+    /// knows best.
     ///
     /// # Errors
     /// [`Trouble`].
-    fn first(&mut self) -> Result<u64, Trouble> {
-        Ok(0)
+    fn leads_on(&mut self, covered: u64, settled: bool) -> Result<u64, Trouble> {
+        let _ = settled;
+        Ok(covered)
     }
 
     /// What of this ledger stands there, or waits, so that `due` need not be said: of anchors

@@ -205,24 +205,31 @@ impl Journal {
     /// # Errors
     /// [`JournalError`].
     pub fn record(&self, chain: Chain, index: u64) -> Result<Option<Entry<Record>>, JournalError> {
-        // Each takes a number at least, in the log's order: it cannot stand before this one.
-        let mut first = None;
+        let wanted = |entry: &Entry<Record>| {
+            entry.says.index == index && matches!(entry.state, State::Final { .. })
+        };
+        let newest = self.newest::<Record>(chain)?;
+        if newest.is_none_or(|(_, newest)| newest.says.index < index) {
+            return Ok(None);
+        }
+        // Each takes a number at least, in the log's order, unless the contract was replaced.
+        let (mut first, mut found) = (0, None);
         self.walk(chain, 0, &mut |_, entry: Entry<Record>| {
-            first = Some(entry.says.index);
+            first = entry.says.index;
             true
         })?;
-        let Some(number) = first.and_then(|first| index.checked_sub(first)) else {
-            return Ok(None);
-        };
-        let mut found = None;
-        self.walk(chain, number, &mut |_, entry: Entry<Record>| {
-            let is = entry.says.index == index && matches!(entry.state, State::Final { .. });
+        let number = index.saturating_sub(first);
+        self.walk(chain, number, &mut |_, entry| {
+            let is = wanted(&entry);
             if is {
                 found = Some(entry);
             }
             is
         })?;
-        Ok(found)
+        match found {
+            Some(found) => Ok(Some(found)),
+            None => Ok(self.find_back(chain, wanted)?.map(|(_, entry)| entry)),
+        }
     }
 
     /// Attempts of the newest entry of each other stream that sends with the same key.
@@ -335,8 +342,8 @@ fn show<'a, S: Subject>(
 ) -> Result<(), JournalError> {
     for item in items {
         let (key, value) = item.map_err(redb::Error::from)?;
-        let entry = codec::decode(value.value())
-            .map_err(|error| JournalError::Entry(error.to_string()))?;
+        let entry =
+            codec::decode(value.value()).map_err(|error| JournalError::Entry(error.to_string()))?;
         if done(key.value().1, entry) {
             return Ok(());
         }

@@ -98,6 +98,8 @@ pub struct Service<'a, S: Subject = Checkpoint> {
     began: Millis,
     /// Leaves between these say nothing: how far was looked, from where.
     scanned: (u64, u64),
+    /// The leaf that was left to another node, since when.
+    yielded: Option<(u64, Millis)>,
     failures: u32,
 }
 
@@ -124,6 +126,7 @@ impl<'a, S: Subject> Service<'a, S> {
             schedule,
             began: now,
             scanned: (0, 0),
+            yielded: None,
             failures: 0,
         }
     }
@@ -191,14 +194,15 @@ impl<'a, S: Subject> Service<'a, S> {
         if !room {
             return Ok(next);
         }
-        let mut begun = self.begin(views, now)?;
+        let settled = self.open()?.is_empty();
+        let mut begun = self.begin(views, settled, now)?;
         // What others sent while this node was away is taken over at a stretch.
         for _ in 1..S::AT_ONCE {
             if begun != Next::Adopted {
                 break;
             }
             next = begun;
-            begun = self.begin(views, now)?;
+            begun = self.begin(views, settled, now)?;
         }
         Ok(match begun {
             Next::Idle | Next::Waiting if next != Next::Idle => next,
@@ -211,10 +215,12 @@ impl<'a, S: Subject> Service<'a, S> {
     /// reorganisation reopened.
     fn open(&self) -> Result<Vec<(u64, Entry<S>)>, JournalError> {
         let mut final_ones = 0;
-        let recent = self.journal.back_while(self.chain.chain(), |entry: &Entry<S>| {
-            final_ones += usize::from(matches!(entry.state, State::Final { .. }));
-            final_ones <= WATCHED.max(S::AT_ONCE)
-        })?;
+        let recent = self
+            .journal
+            .back_while(self.chain.chain(), |entry: &Entry<S>| {
+                final_ones += usize::from(matches!(entry.state, State::Final { .. }));
+                final_ones <= WATCHED.max(S::AT_ONCE)
+            })?;
         let open = |entry: &Entry<S>| entry.state == State::Open;
         Ok(recent
             .into_iter()
@@ -309,8 +315,8 @@ impl<'a, S: Subject> Service<'a, S> {
             && let Some(seen) = self.chain.newest(says)?
             && seen.mark == says.mark()
             && seen.depth >= self.schedule.confirmations
+            && let Some(place) = seen.place
         {
-            let place = seen.place;
             let evidence = self.chain.evidence(&place, says)?;
             return Ok((State::Final { place, evidence }, Settled::Final));
         }
@@ -337,10 +343,10 @@ impl<'a, S: Subject> Service<'a, S> {
         }
     }
 
-    fn begin(&mut self, views: &Views<'_>, now: Millis) -> Result<Next, StepError> {
+    fn begin(&mut self, views: &Views<'_>, settled: bool, now: Millis) -> Result<Next, StepError> {
         let view = views()?;
         let (covered, at) = self.last()?;
-        let from = covered.max(self.chain.first()?);
+        let from = self.chain.leads_on(covered, settled)?;
         if self.scanned.0 != from {
             self.scanned = (from, from);
         }
@@ -356,6 +362,7 @@ impl<'a, S: Subject> Service<'a, S> {
         };
         if let Some(seen) = self.chain.newest(&says)?
             && S::covered(&seen.mark) > from
+            && (seen.place.is_some() || self.yields(from, now))
         {
             if let Some(next) = self.adopt(&view, &seen, now)? {
                 return Ok(next);
@@ -389,6 +396,18 @@ impl<'a, S: Subject> Service<'a, S> {
         Ok(Next::Begun)
     }
 
+    /// Whether to leave it to another node whose transaction waits: for as long as one of our own
+    /// would be left alone.
+    fn yields(&mut self, from: u64, now: Millis) -> bool {
+        match self.yielded {
+            Some((leaf, since)) if leaf == from => now.0.abs_diff(since.0) < self.schedule.replace,
+            _ => {
+                self.yielded = Some((from, now));
+                true
+            }
+        }
+    }
+
     /// Takes over what another node sent; none if it does not fit this ledger.
     fn adopt(
         &mut self,
@@ -403,19 +422,17 @@ impl<'a, S: Subject> Service<'a, S> {
         if says.mark() != seen.mark {
             return Ok(None);
         }
-        if seen.depth < self.schedule.confirmations {
+        let deep = seen.depth >= self.schedule.confirmations;
+        let Some(place) = seen.place.filter(|_| deep) else {
             return Ok(Some(Next::Waiting));
-        }
-        let evidence = self.chain.evidence(&seen.place, &says)?;
+        };
+        let evidence = self.chain.evidence(&place, &says)?;
         let entry = Entry {
             version: Version,
             says,
             made: now,
             attempts: Vec::new(),
-            state: State::Final {
-                place: seen.place,
-                evidence,
-            },
+            state: State::Final { place, evidence },
             cost: 0,
         };
         self.journal.add(self.chain.chain(), &entry)?;
@@ -447,17 +464,18 @@ impl<'a, S: Subject> Service<'a, S> {
     /// What may still be spent in the running window. What is on its way counts as spent.
     fn left(&self, now: Millis) -> Result<u64, JournalError> {
         let mut spent = 0_u64;
-        self.journal.back_while(self.chain.chain(), |entry: &Entry<S>| {
-            let inside = now.0.abs_diff(entry.made.0) < WINDOW;
-            if inside {
-                let may_cost = entry.attempts.iter().map(|attempt| attempt.most).max();
-                spent = spent.saturating_add(match entry.state {
-                    State::Open => may_cost.unwrap_or(0),
-                    State::Final { .. } | State::Void => entry.cost,
-                });
-            }
-            inside
-        })?;
+        self.journal
+            .back_while(self.chain.chain(), |entry: &Entry<S>| {
+                let inside = now.0.abs_diff(entry.made.0) < WINDOW;
+                if inside {
+                    let may_cost = entry.attempts.iter().map(|attempt| attempt.most).max();
+                    spent = spent.saturating_add(match entry.state {
+                        State::Open => may_cost.unwrap_or(0),
+                        State::Final { .. } | State::Void => entry.cost,
+                    });
+                }
+                inside
+            })?;
         Ok(self.schedule.budget.saturating_sub(spent))
     }
 }

@@ -205,7 +205,7 @@ impl PublicChain for Bitcoin {
         self.follower.follow(&self.rpc, self.tip, ours)?;
         Ok(self.follower.newest().map(|(mark, place)| Seen {
             mark,
-            place,
+            place: Some(place),
             depth: self.depth_of(place.number),
         }))
     }

@@ -260,7 +260,7 @@ impl PublicChain for Eos {
         let info = self.info()?;
         Ok(newest.map(|found| Seen {
             mark: found.says.mark(),
-            place: found.place,
+            place: Some(found.place),
             depth: depth(&info, found.place.number),
         }))
     }

@@ -57,7 +57,6 @@ pub struct Ethereum<S: Told = Checkpoint> {
     ledger: ChainId,
     contract: Address,
     checked: bool,
-    first: Option<u64>,
     says: PhantomData<fn() -> S>,
 }
 
@@ -80,7 +79,6 @@ impl<S: Told> Ethereum<S> {
             settings,
             ledger,
             checked: false,
-            first: None,
             says: PhantomData,
         })
     }
@@ -220,14 +218,15 @@ impl<S: Told> PublicChain<S> for Ethereum<S> {
         Ok(())
     }
 
-    fn first(&mut self) -> Result<u64, Trouble> {
+    fn leads_on(&mut self, covered: u64, settled: bool) -> Result<u64, Trouble> {
         if !S::FEED {
-            return Ok(0);
+            return Ok(covered);
         }
-        if self.first.is_none() {
-            self.first = Some(self.rpc.view(self.contract, &Feed::firstCall {})?);
-        }
-        Ok(self.first.unwrap_or(0))
+        let first = self.rpc.view(self.contract, &Feed::firstCall {})?;
+        let next = self.rpc.view(self.contract, &Feed::nextCall {})?;
+        // It forgot more than is looked for, or it is another contract than before.
+        let forgot = settled && next < covered;
+        Ok(if forgot { next } else { covered.max(first) })
     }
 
     fn newest(&mut self, due: &S) -> Result<Option<Seen<S::Mark>>, Trouble> {
@@ -238,7 +237,7 @@ impl<S: Told> PublicChain<S> for Ethereum<S> {
                 let waits = next(BlockNumberOrTag::Pending).is_ok_and(|next| next > due.begins());
                 return Ok(waits.then(|| Seen {
                     mark: due.mark(),
-                    place: NOWHERE,
+                    place: None,
                     depth: 0,
                 }));
             }
@@ -264,7 +263,7 @@ impl<S: Told> PublicChain<S> for Ethereum<S> {
         };
         Ok(Some(Seen {
             mark: says.mark(),
-            place,
+            place: Some(place),
             depth: depth(place.number, tip),
         }))
     }
@@ -402,10 +401,12 @@ impl<S: Told> PublicChain<S> for Ethereum<S> {
         let own = receipts
             .get(index)
             .ok_or_else(|| contradiction("it lacks the receipt"))?;
-        let log = own.logs().iter().position(|log| {
-            log.address() == self.contract && log.topic0() == Some(&S::EVENT)
-        });
-        let log = log.ok_or_else(|| contradiction("the transaction's receipt has no event of ours"))?;
+        let says_so = |log: &alloy::primitives::Log| {
+            let own = log.address == self.contract;
+            own && S::heard(log).is_some_and(|(heard, _)| heard == *says)
+        };
+        let log = own.logs().iter().position(|log| says_so(&log.inner));
+        let log = log.ok_or_else(|| contradiction("the transaction's receipt does not say so"))?;
         let encoded: Vec<Vec<u8>> = receipts
             .into_iter()
             .map(|receipt| receipt.into_primitives_receipt().inner.encoded_2718())
@@ -440,12 +441,6 @@ pub(super) fn sign(key: &Key, mut transaction: TxEip1559) -> Result<Vec<u8>, Tro
     Ok(TxEnvelope::from(signed).encoded_2718())
 }
 
-/// Where something that waits stands.
-const NOWHERE: Place = Place {
-    block: Digest([0; 32]),
-    number: 0,
-    transaction: 0,
-};
 const GWEI: u128 = 1_000_000_000;
 /// Blocks that are searched at once for an event: public nodes allow about so many.
 const RANGE: u64 = 10_000;

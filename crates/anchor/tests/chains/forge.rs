@@ -137,7 +137,11 @@ fn ethereum_refuses_each_altered_field_of_a_single_records_proof() {
         fs::write(&name, &bytes).unwrap();
         let (accepted, said) = script(&name, &genesis, &known);
         let named = |link: &Link| said.contains(&format!("broken link: {link}:"));
-        assert!(!accepted && links.iter().any(named), "{}: {said}", path.join("."));
+        assert!(
+            !accepted && links.iter().any(named),
+            "{}: {said}",
+            path.join(".")
+        );
         altered += 1;
     });
     println!("{altered} forgeries");

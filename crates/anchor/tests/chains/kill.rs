@@ -199,8 +199,8 @@ impl<S: Subject> PublicChain<S> for Mortal<S> {
         self.chain.ready()
     }
 
-    fn first(&mut self) -> Result<u64, Trouble> {
-        self.chain.first()
+    fn leads_on(&mut self, covered: u64, settled: bool) -> Result<u64, Trouble> {
+        self.chain.leads_on(covered, settled)
     }
 
     fn newest(&mut self, due: &S) -> Result<Option<Seen<S::Mark>>, Trouble> {

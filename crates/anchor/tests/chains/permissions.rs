@@ -162,10 +162,10 @@ fn ethereum_is_not_told_of_refusals_failures_and_emergencies() {
     world.ok("pat", Revoke { grant: glass });
     // One that is over before a second has passed.
     let request = world.request("institute", "pat");
-    let expires = world.now().plus(3);
+    let second = world.now().0 / 1_000 * 1_000;
     let terms = Terms {
-        expires: Millis(expires.0 / 1_000 * 1_000 + 1_000),
-        not_before: Millis(expires.0 / 1_000 * 1_000 + 1),
+        not_before: Millis(second + 900),
+        expires: Millis(second + 1_000),
         ..world.terms(request, &["s1"], &["am"])
     };
     world.ok("pat", authorizing(terms));
@@ -233,7 +233,10 @@ fn ethereum_hears_each_change_of_a_grant_once_from_two_nodes_and_over_reorganisa
     assert_eq!(mirror.fed.paid(1), 0);
     mirror.fed.anvil.reorganise(mirror.fed.anvil.height() - 20);
     assert!(mirror.changes().is_empty());
-    assert_eq!(step(&mut one, mirror.world.ledger(), T0).unwrap(), Next::Reopened);
+    assert_eq!(
+        step(&mut one, mirror.world.ledger(), T0).unwrap(),
+        Next::Reopened
+    );
     for _ in 0..12 {
         mirror.fed.anvil.mine(1);
         step(&mut one, mirror.world.ledger(), T0).unwrap();
@@ -242,7 +245,9 @@ fn ethereum_hears_each_change_of_a_grant_once_from_two_nodes_and_over_reorganisa
     assert_eq!(mirror.changes(), changes);
     assert_eq!((mirror.fed.paid(0), mirror.fed.paid(1)), (4, 0));
     drop((one, two));
-    let allowed = grants.iter().map(|grant| mirror.allowed(*grant, "institute"));
+    let allowed = grants
+        .iter()
+        .map(|grant| mirror.allowed(*grant, "institute"));
     assert_eq!(allowed.collect::<Vec<_>>(), [false, true, true]);
     let both = [&mirror.journal, &second].map(|journal| {
         let newest = journal.newest_final::<Permission>(Chain::Ethereum);
@@ -274,7 +279,10 @@ fn ethereum_takes_changes_of_grants_from_owners_in_order_only() {
     assert!(call(0, &|| grant(0, 4, 0, far)));
     assert!(!call(1, &|| grant(0, 4, 0, far)), "twice");
     assert!(!call(1, &|| grant(5, 4, 0, far)), "backwards");
-    assert!(!call(0, &|| grant(5, u64::MAX, 0, far)), "nothing could follow");
+    assert!(
+        !call(0, &|| grant(5, u64::MAX, 0, far)),
+        "nothing could follow"
+    );
     let revoke = Permissions::revokeCall {
         from: 5,
         index: 6,
@@ -283,7 +291,10 @@ fn ethereum_takes_changes_of_grants_from_owners_in_order_only() {
     let span = || crate::contract::view(anvil, &contract, &Permissions::spanOfCall { key });
     assert_eq!(span().expires, far);
     send(anvil, 1, &contract, &revoke).unwrap();
-    assert_eq!((span().notBefore, span().expires, next(&mirror.fed)), (0, 0, 7));
+    assert_eq!(
+        (span().notBefore, span().expires, next(&mirror.fed)),
+        (0, 0, 7)
+    );
     let account: AccountId = id("institute");
     let keys = Permissions::keyOfCall {
         grant_: B256::repeat_byte(1),

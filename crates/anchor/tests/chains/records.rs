@@ -26,7 +26,12 @@ fn leaf(world: &World, index: u64) -> [u8; 32] {
 }
 
 /// The proof of leaf `index` by its own transaction, and what a verifier knows.
-pub(crate) fn prove(world: &World, fed: &Fed, journal: &anchor::Journal, index: u64) -> RecordProof {
+pub(crate) fn prove(
+    world: &World,
+    fed: &Fed,
+    journal: &anchor::Journal,
+    index: u64,
+) -> RecordProof {
     let entry = journal.record(anchor::Chain::Ethereum, index).unwrap();
     let State::Final { evidence, .. } = entry.expect("it is submitted").state else {
         panic!("not final");
@@ -73,14 +78,25 @@ fn ethereum_has_each_record_once_in_its_order_and_each_is_proved() {
     let report = service.report(T0).unwrap();
     assert_eq!((report.anchors, report.open), (12, 0));
     assert!(report.cost > 0 && report.left == SCHEDULE.budget - report.cost);
-    assert_eq!(report.newest.unwrap().0, Record::of(world.chain(), 11, &bytes(&world, 11)));
+    assert_eq!(
+        report.newest.unwrap().0,
+        Record::of(world.chain(), 11, &bytes(&world, 11))
+    );
     for index in 0..12 {
         let proof = prove(&world, &fed, &journal, index);
         assert_eq!(RecordProof::read(&proof.to_bytes()).unwrap(), proof);
-        assert_eq!(RecordProof::read(proof.to_json().as_bytes()).unwrap(), proof);
+        assert_eq!(
+            RecordProof::read(proof.to_json().as_bytes()).unwrap(),
+            proof
+        );
         assert!(AnchoredProof::read(&proof.to_bytes()).is_err());
     }
-    assert!(journal.record(anchor::Chain::Ethereum, 12).unwrap().is_none());
+    assert!(
+        journal
+            .record(anchor::Chain::Ethereum, 12)
+            .unwrap()
+            .is_none()
+    );
 }
 
 fn bytes(world: &World, index: u64) -> Vec<u8> {
@@ -100,7 +116,12 @@ fn ethereum_is_told_nothing_before_the_leaf_that_the_contract_begins_with() {
     fed.settle(&mut service, &world.ledger);
     assert_eq!(fed.said(), [5, 6, 7]);
     prove(&world, &fed, &journal, 6);
-    assert!(journal.record(anchor::Chain::Ethereum, 4).unwrap().is_none());
+    assert!(
+        journal
+            .record(anchor::Chain::Ethereum, 4)
+            .unwrap()
+            .is_none()
+    );
 }
 
 #[test]
@@ -182,8 +203,16 @@ fn ethereum_takes_records_again_that_a_reorganisation_took_away() {
     // All, however deep; nobody is shown them meanwhile.
     fed.anvil.reorganise(fed.anvil.height() - 20);
     assert!(fed.said().is_empty());
-    assert_eq!(step(&mut service, &world.ledger, T0).unwrap(), Next::Reopened);
-    assert!(journal.record(anchor::Chain::Ethereum, 3).unwrap().is_none());
+    assert_eq!(
+        step(&mut service, &world.ledger, T0).unwrap(),
+        Next::Reopened
+    );
+    assert!(
+        journal
+            .record(anchor::Chain::Ethereum, 3)
+            .unwrap()
+            .is_none()
+    );
     fed.settle(&mut service, &world.ledger);
     assert!(fed.said().into_iter().eq(0..12));
     assert_eq!(fed.paid(0), 12, "nothing was paid twice");
@@ -218,9 +247,15 @@ fn ethereum_gets_nothing_on_another_network_over_the_cap_or_in_another_contract(
     let wrong = said(&|settings| settings.chain_id = 1, 0);
     assert_eq!(wrong, format!("the node is of chain {NETWORK}, not of 1"));
     let wrong = said(&|settings| settings.contract = anchors, 0);
-    assert!(wrong.contains("refused") || wrong.contains("no contract"), "{wrong}");
+    assert!(
+        wrong.contains("refused") || wrong.contains("no contract"),
+        "{wrong}"
+    );
     let stranger = said(&|_| {}, 2);
-    assert!(stranger.contains("is no owner of the contract"), "{stranger}");
+    assert!(
+        stranger.contains("is no owner of the contract"),
+        "{stranger}"
+    );
     fed.anvil.base_fee(400 * GWEI);
     let mut dear = with(&|settings| settings.fee_cap = 5 * GWEI, 0);
     let said = trouble(step(&mut dear, &world.ledger, T0));
@@ -261,6 +296,53 @@ fn ethereum_away_is_waited_for_and_nothing_is_lost() {
     fed.anvil = crate::anvil::Anvil::keeping(&file, port);
     fed.settle(&mut service, &world.ledger);
     assert_eq!(fed.said(), [0, 1, 2, 3]);
+}
+
+/// Another node's transaction waits, and nobody raises its fee.
+#[test]
+fn ethereum_is_told_over_a_transaction_of_another_that_waits_too_long() {
+    let world = World::new();
+    let fed = started(&world);
+    let journal = world.journal("anchors.redb");
+    let mut service = fed.service::<Record>(&journal, 0);
+    fed.anvil.mine_at_once(false);
+    world.grow(1);
+    shove(&fed, 1, &record(0, leaf(&world, 0)), 1);
+    for later in [0, SCHEDULE.replace - 1] {
+        let now = T0.plus(later);
+        assert_eq!(
+            step(&mut service, &world.ledger, now).unwrap(),
+            Next::Waiting
+        );
+    }
+    let now = T0.plus(SCHEDULE.replace);
+    assert_eq!(step(&mut service, &world.ledger, now).unwrap(), Next::Begun);
+    fed.anvil.mine_at_once(true);
+    fed.anvil.mine(1);
+    fed.settle(&mut service, &world.ledger);
+    assert_eq!(fed.said(), [0]);
+    prove(&world, &fed, &journal, 0);
+}
+
+/// A new contract, as after an owner's lie, is told what it waits for; proofs of both are kept.
+#[test]
+fn ethereum_with_another_contract_is_told_from_where_that_begins() {
+    let world = World::new();
+    let mut fed = started(&world);
+    let journal = world.journal("anchors.redb");
+    world.grow(4);
+    fed.settle(&mut fed.service::<Record>(&journal, 0), &world.ledger);
+    fed.settings = contract(&fed.anvil, Kind::Records(2), world.chain());
+    fed.settle(&mut fed.service::<Record>(&journal, 0), &world.ledger);
+    assert_eq!(fed.said(), [2, 3]);
+    fed.settings = contract(&fed.anvil, Kind::Records(9), world.chain());
+    world.grow(8);
+    fed.settle(&mut fed.service::<Record>(&journal, 0), &world.ledger);
+    assert_eq!(fed.said(), [9, 10, 11]);
+    prove(&world, &fed, &journal, 10);
+    let record = |index| journal.record(anchor::Chain::Ethereum, index).unwrap();
+    assert!(record(1).is_some() && record(3).is_some());
+    assert!(record(5).is_none() && record(12).is_none());
 }
 
 /// An owner who lies: every node says so, and says nothing more there.

@@ -133,8 +133,7 @@ pub fn prove_record(
     let (index, leaf) = node
         .operation(id)?
         .ok_or_else(|| Fault::new(Exit::NotFound, format!("the ledger has no operation {id}")))?;
-    let found: Option<RecordedLeaf> =
-        node.find(&format!("/v1/anchors/{chain}/{index}/record"))?;
+    let found: Option<RecordedLeaf> = node.find(&format!("/v1/anchors/{chain}/{index}/record"))?;
     let found = found.ok_or_else(|| {
         Fault::new(
             Exit::Pending,
@@ -355,11 +354,7 @@ pub fn verify(bytes: &[u8], genesis: &Genesis, args: &TrustArgs, context: &Conte
     )
 }
 
-fn report_verified_record(
-    recorded: &Recorded,
-    genesis: &Genesis,
-    context: &Context,
-) -> Result<()> {
+fn report_verified_record(recorded: &Recorded, genesis: &Genesis, context: &Context) -> Result<()> {
     let stood = &recorded.stood;
     let body = &recorded.leaf.operation.body;
     let mut place = json!({"block_time": stood.time, "transaction": stood.transaction});

@@ -58,7 +58,7 @@ impl Anchors for Anchoring {
         Ok(entry
             .map_err(|error| error.to_string())?
             .and_then(|entry| match entry.state {
-                State::Final { evidence, .. } => Some((entry.checkpoint, evidence)),
+                State::Final { evidence, .. } => Some((entry.says, evidence)),
                 State::Open | State::Void => None,
             }))
     }
@@ -202,7 +202,10 @@ fn fresh(chain: Chain, network: String, payer: String) -> AnchorStanding {
 #[cfg(any(feature = "bitcoin", feature = "eos"))]
 fn apart(schedule: Schedule, payer: &str) -> Schedule {
     let hash = base::Digest::of(payer.as_bytes()).0;
-    let number = hash.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte));
+    let number = hash
+        .iter()
+        .take(8)
+        .fold(0, |number, byte| number << 8 | u64::from(*byte));
     let longer = |whole: u64| whole + number % (whole / 8 + 1);
     Schedule {
         every: longer(schedule.every),
@@ -278,8 +281,7 @@ fn show<S: Subject>(
         .standing
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
-    let same =
-        |one: &&mut AnchorStanding| one.chain == standing.chain && one.feed == standing.feed;
+    let same = |one: &&mut AnchorStanding| one.chain == standing.chain && one.feed == standing.feed;
     let own = shown.iter_mut().find(same);
     if let Some(own) = own {
         own.clone_from(standing);

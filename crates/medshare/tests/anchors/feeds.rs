@@ -43,7 +43,13 @@ fn ethereum_mirrors_a_nodes_grants_and_takes_each_operation_by_itself() {
     let permissions = deployed(net, &anvil, &["--contract", "permissions"]);
     let url = anvil.url();
     let again = [
-        "anchor", "deploy", "--endpoint", &url, "--home", "node", "--contract",
+        "anchor",
+        "deploy",
+        "--endpoint",
+        &url,
+        "--home",
+        "node",
+        "--contract",
     ];
     for (kind, table) in [
         ("records", "has [anchor.ethereum.records] already"),
@@ -71,7 +77,14 @@ fn ethereum_mirrors_a_nodes_grants_and_takes_each_operation_by_itself() {
         let word = |name: &str| -> [u8; 32] { digits(said[name].as_str().unwrap()) };
         let (endpoint, patience) = (anvil.url().parse().unwrap(), Duration::from_secs(20));
         let contract = digits(&permissions);
-        allows(&endpoint, contract, word("grant"), word("requester"), patience).unwrap()
+        allows(
+            &endpoint,
+            contract,
+            word("grant"),
+            word("requester"),
+            patience,
+        )
+        .unwrap()
     };
     assert!(asked());
     let other = [&permission[..], &["--requester", &cast.hospital]].concat();
@@ -83,10 +96,15 @@ fn ethereum_mirrors_a_nodes_grants_and_takes_each_operation_by_itself() {
 
     // Each leaf has a transaction, and anybody can be shown one.
     let tail = net.rows(&["ledger", "tail", "--from", "0"]);
-    let status = until(&anvil, net, &["anchor", "status", "--home", "node"], |said| {
-        let records = &said["chains"][0];
-        records["anchors"] == tail.len() && said["chains"][1]["anchors"] == 2
-    });
+    let status = until(
+        &anvil,
+        net,
+        &["anchor", "status", "--home", "node"],
+        |said| {
+            let records = &said["chains"][0];
+            records["anchors"] == tail.len() && said["chains"][1]["anchors"] == 2
+        },
+    );
     let chains = status["chains"].as_array().unwrap();
     let feeds: Vec<&str> = chains
         .iter()
@@ -106,21 +124,46 @@ fn ethereum_mirrors_a_nodes_grants_and_takes_each_operation_by_itself() {
         .fails(14, "in no final anchor");
     let proved = net.json(&[&prove[..], &["single", "--record"]].concat());
     net.json(&[&prove[..], &["text", "--record", "--format", "json"]].concat());
-    assert_eq!((&proved["index"], &proved["sequence"]), (&json!(3), &json!(3)));
+    assert_eq!(
+        (&proved["index"], &proved["sequence"]),
+        (&json!(3), &json!(3))
+    );
     assert_eq!(proved["contract"], records.as_str());
-    net.json(&["ledger", "genesis", "--output", "genesis.cbor", "--home", "node"]);
+    net.json(&[
+        "ledger",
+        "genesis",
+        "--output",
+        "genesis.cbor",
+        "--home",
+        "node",
+    ]);
     let block = proved["block"].as_str().unwrap();
     cast.net.stop_node();
     let net = &cast.net;
     let verify = |file: &'static str, contract: &str, block: &str| {
         net.run(&[
-            "ledger", "verify", file, "--home", "nobody", "--genesis", "genesis.cbor", "--network",
-            "31337", "--contract", contract, "--block", block, "--json",
+            "ledger",
+            "verify",
+            file,
+            "--home",
+            "nobody",
+            "--genesis",
+            "genesis.cbor",
+            "--network",
+            "31337",
+            "--contract",
+            contract,
+            "--block",
+            block,
+            "--json",
         ])
     };
     for file in ["single", "text"] {
         let said: Value = serde_json::from_str(&verify(file, &records, block).ok().stdout).unwrap();
-        assert_eq!((&said["verified"], &said["index"]), (&json!(true), &json!(3)));
+        assert_eq!(
+            (&said["verified"], &said["index"]),
+            (&json!(true), &json!(3))
+        );
         assert_eq!(said["operation"], operation);
         verify(file, &permissions, block).fails(10, "broken link: trust");
         verify(file, &records, &"9".repeat(64)).fails(10, "broken link: trust");

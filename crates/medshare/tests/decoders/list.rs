@@ -85,6 +85,11 @@ pub(super) const SITES: &[(&str, &str, By)] = &[
     ),
     (
         "anchor/src/proof.rs",
+        "read",
+        Fuzz(&["files/anchored-proof"]),
+    ),
+    (
+        "anchor/src/proof.rs",
         "followed",
         Fuzz(&["files/anchored-proof", "ledger/transitions"]),
     ),
@@ -92,6 +97,11 @@ pub(super) const SITES: &[(&str, &str, By)] = &[
         "anchor/src/proof.rs",
         "examine",
         Fuzz(&["files/anchored-proof"]),
+    ),
+    (
+        "anchor/src/record/proof.rs",
+        "read",
+        Fuzz(&["files/record-proof"]),
     ),
     (
         "anchor/src/record/proof.rs",
@@ -203,6 +213,11 @@ pub(super) const SITES: &[(&str, &str, By)] = &[
         Fuzz(&["vocabulary/signed-operation"]),
     ),
     ("medshare/src/cli/anchor/key.rs", "read", TYPED),
+    (
+        "medshare/src/cli/anchored.rs",
+        "read",
+        Fuzz(&["files/anchored-proof", "files/record-proof"]),
+    ),
     (
         "medshare/src/cli/care.rs",
         "failure_of",

@@ -78,14 +78,15 @@ pub(super) fn deploy(args: &DeployArgs, context: &Context) -> Result<()> {
     .map_err(|trouble| deploy_fault(&trouble, &key))?;
     let (contract, from_block) = (shown(&deployed.contract), deployed.block);
     if present.is_none() {
-        let anchors = args.contract == Asked::Anchors;
-        let config = EthereumConfig {
+        let mut config = EthereumConfig {
             endpoint: args.endpoint.clone(),
             chain_id: deployed.chain_id,
-            contract: anchors.then(|| contract.clone()).unwrap_or_default(),
-            from_block: if anchors { from_block } else { 0 },
             ..EthereumConfig::default()
         };
+        if args.contract == Asked::Anchors {
+            config.contract.clone_from(&contract);
+            config.from_block = from_block;
+        }
         table::add(Chain::Ethereum.name(), &config, context)?;
     }
     match args.contract {

@@ -14,11 +14,7 @@ use crate::{
     wire::ChainKey,
 };
 
-pub(super) fn client(
-    config: &BitcoinConfig,
-    secret: &ChainKey,
-    ledger: ChainId,
-) -> Result<Made> {
+pub(super) fn client(config: &BitcoinConfig, secret: &ChainKey, ledger: ChainId) -> Result<Made> {
     let wrong = |key, why: &dyn std::fmt::Display| wrong(Chain::Bitcoin, key, why);
     let key = Key::new(&secret.0).map_err(|error| Fault::new(Exit::Home, error))?;
     let network = Network::from_core_arg(&config.network)

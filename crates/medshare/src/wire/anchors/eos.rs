@@ -14,11 +14,7 @@ use crate::{
     wire::ChainKey,
 };
 
-pub(super) fn client(
-    config: &EosConfig,
-    secret: &ChainKey,
-    ledger: ChainId,
-) -> Result<Made> {
+pub(super) fn client(config: &EosConfig, secret: &ChainKey, ledger: ChainId) -> Result<Made> {
     let wrong = |key, why: &dyn std::fmt::Display| wrong(Chain::Eos, key, why);
     let name = |key, text: &str| -> Result<Name> {
         let name = text.parse();
