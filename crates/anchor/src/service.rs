@@ -182,9 +182,19 @@ impl<'a, S: Subject> Service<'a, S> {
             (false, true) => Next::Idle,
             (false, false) => Next::Waiting,
         };
+        let newest = open.first().map(|(_, entry)| entry.attempts.clone());
+        let mut looked = open.len() < 3;
         // Oldest first: a slot counts only after those before it.
         for (number, entry) in open.into_iter().rev() {
             match self.settle(number, entry, now)? {
+                // Each leads on from the one before: if the newest is in a block, so are all.
+                Settled::InBlock if !looked => {
+                    looked = true;
+                    let newest = newest.as_deref().unwrap_or_default();
+                    if let Standing::Placed { .. } = self.chain.standing(newest)? {
+                        break;
+                    }
+                }
                 Settled::InBlock => {}
                 Settled::Waiting => room = false,
                 Settled::Final => next = Next::Final,

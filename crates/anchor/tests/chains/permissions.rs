@@ -6,7 +6,7 @@ use alloy::{
     sol_types::{SolCall, SolValue as _},
 };
 use anchor::{
-    Chain, Journal, Next, State, TABLES_VERSION,
+    Chain, Journal, Next, State, StepError, TABLES_VERSION, Trouble,
     ethereum::{
         Kind, allows,
         contract::{Permissions, bytecode},
@@ -254,6 +254,38 @@ fn ethereum_hears_each_change_of_a_grant_once_from_two_nodes_and_over_reorganisa
         newest.unwrap().unwrap().1.says
     });
     assert_eq!(both[0], both[1]);
+}
+
+/// An owner who tells the contract what the ledger does not: it is said, and nothing more is told.
+#[test]
+fn ethereum_with_a_false_grant_is_left_alone() {
+    // In the place of a true one, or beside where the ledger says anything.
+    for beside in [false, true] {
+        let mut mirror = Mirror::start();
+        mirror.world.grant("institute", &["s1"], &["am"]);
+        let size = mirror.world.view().head().unwrap().header.tree_size;
+        let false_one = Permissions::grantCall {
+            from: 0,
+            index: size - 1 - u64::from(beside),
+            key: B256::repeat_byte(7),
+            notBefore: 0,
+            expires: T0.0,
+        };
+        send(
+            &mirror.fed.anvil,
+            1,
+            &mirror.fed.settings.contract,
+            &false_one,
+        )
+        .unwrap();
+        let mut service = mirror.fed.service::<Permission>(&mirror.journal, 0);
+        let said = step(&mut service, mirror.world.ledger(), T0);
+        assert!(
+            matches!(said, Err(StepError::Trouble(Trouble::Forked { .. }))),
+            "{said:?}"
+        );
+        assert_eq!(mirror.fed.paid(0), 1, "the other contract alone");
+    }
 }
 
 /// The contract by itself.
