@@ -76,6 +76,17 @@ impl Fed {
         said.map(index).collect()
     }
 
+    /// Waits until a block has what was sent: so many leaves in all.
+    pub(crate) fn include(&self, count: usize) {
+        for _ in 0..500 {
+            if self.said().len() == count {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("{:?}", self.said());
+    }
+
     pub(crate) fn logs(&self) -> Value {
         let filter = json!([{
             "fromBlock": "0x0", "toBlock": "latest",

@@ -69,7 +69,7 @@ fn ethereum_has_each_record_once_in_its_order_and_each_is_proved() {
     // One a block, without waiting for depth.
     for count in 1..=5 {
         assert_eq!(step(&mut service, &world.ledger, T0).unwrap(), Next::Begun);
-        assert_eq!(fed.said().len(), count);
+        fed.include(count);
     }
     assert_eq!(service.report(T0).unwrap().open, 3, "two are deep enough");
     fed.settle(&mut service, &world.ledger);
@@ -192,8 +192,9 @@ fn ethereum_takes_records_again_that_a_reorganisation_took_away() {
     let mut service = fed.service::<Record>(&journal, 0);
     fed.anvil.mine(30);
     world.grow(12);
-    for _ in 0..4 {
+    for count in 1..=4 {
         assert_eq!(step(&mut service, &world.ledger, T0).unwrap(), Next::Begun);
+        fed.include(count);
     }
     // Some that wait for depth.
     fed.anvil.reorganise(2);
@@ -354,6 +355,7 @@ fn ethereum_with_a_false_record_is_left_alone() {
     let mut service = fed.service::<Record>(&journal, 0);
     world.grow(2);
     shove(&fed, 1, &record(0, [7; 32]), 1);
+    fed.include(1);
     let said = trouble(step(&mut service, &world.ledger, T0));
     assert_eq!(said, Trouble::Forked { size: 1 });
     assert_eq!((fed.said(), fed.paid(0)), (vec![0], 0));
