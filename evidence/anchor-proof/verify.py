@@ -607,12 +607,15 @@ def eos_root(leaf, index, path, savanna):
 # --- the file -------------------------------------------------------------------------------------------------------
 
 ANCHORED = keccak256(b"Anchored(bytes32,uint64,bytes32,uint64,uint64,bytes32)")
+RECORDED = keccak256(b"Recorded(bytes32,uint64,bytes32)")
 SHAPES = {
     "ethereum": {"chain_id", "header", "transaction", "log", "receipt"},
     "bitcoin": {"header", "transaction", "index", "path"},
     "eos": {"header", "cpu", "net", "transaction", "signatures", "index", "path"},
 }
 FIELDS = {"v", "leaf", "inclusion", "block", "certificate", "anchor"}
+# Of an operation that was submitted by itself.
+SINGLE = {"v", "leaf", "index", "anchor"}
 SOMETIMES = {"round", "transitions"}
 HEADER = {"v", "chain", "height", "time", "previous", "first_leaf", "tree_size", "tree_root", "state_hash", "proposer"}
 LATER = {"round", "next_validators"}
@@ -622,9 +625,11 @@ def from_json(text):
     """The same object with byte strings instead of hexadecimal digits."""
     file = json.loads(text)
     unhex = bytes.fromhex
-    file["leaf"], file["block"] = unhex(file["leaf"]), unhex(file["block"])
-    file["inclusion"]["path"] = [unhex(node) for node in file["inclusion"]["path"]]
-    if file["certificate"] is not None:
+    file["leaf"] = unhex(file["leaf"])
+    if set(file) != SINGLE:
+        file["block"] = unhex(file["block"])
+        file["inclusion"]["path"] = [unhex(node) for node in file["inclusion"]["path"]]
+    if file.get("certificate") is not None:
         file["certificate"] = [[unhex(account), unhex(signature)] for account, signature in file["certificate"]]
     if "transitions" in file:
         file["transitions"] = [unhex(change) for change in file["transitions"]]
@@ -647,6 +652,21 @@ def octets(value, length=None):
     return type(value) is bytes and (length is None or len(value) == length)
 
 
+def check_shape(anchors, link):
+    """One anchor, with the fields of its chain."""
+    need(isinstance(anchors, dict) and len(anchors) == 1, link, "anchor")
+    (chain, anchor), = anchors.items()
+    need(chain in SHAPES and isinstance(anchor, dict) and set(anchor) == SHAPES[chain], link, "anchor")
+    numbers = {"chain_id", "index", "log", "cpu", "net"} | ({"transaction"} if chain == "ethereum" else set())
+    for name, value in anchor.items():
+        if name in numbers:
+            need(number(value) and (name not in ("cpu", "net") or value < 1 << 32), link, "anchor")
+        elif name in ("receipt", "path"):
+            need(isinstance(value, list) and all(octets(node) for node in value), link, "anchor")
+        else:
+            need(octets(value), link, "anchor")
+
+
 def read(data):
     link = "format"
     if data[:1] == b"{":
@@ -657,6 +677,12 @@ def read(data):
     else:
         file = uncbor(data, link)
     need(isinstance(file, dict), link, "no map")
+    if set(file) == SINGLE:
+        need(file["v"] == 1, link, "another version")
+        need(octets(file["leaf"]) and number(file["index"]), link, "leaf and index")
+        check_shape(file["anchor"], link)
+        need(set(file["anchor"]) == {"ethereum"}, link, "single records are not submitted there")
+        return file
     need(FIELDS <= set(file) <= FIELDS | SOMETIMES, link, "other fields")
     need(file["v"] == 1, link, "another version")
     need(octets(file["leaf"]) and octets(file["block"]), link, "leaf and block are bytes")
@@ -677,17 +703,7 @@ def read(data):
     changes = file.get("transitions", [])
     need(isinstance(changes, list) and all(octets(change) for change in changes), link, "transitions")
     need("transitions" not in file or changes, link, "transitions")
-    need(isinstance(file["anchor"], dict) and len(file["anchor"]) == 1, link, "anchor")
-    (chain, anchor), = file["anchor"].items()
-    need(chain in SHAPES and isinstance(anchor, dict) and set(anchor) == SHAPES[chain], link, "anchor")
-    numbers = {"chain_id", "index", "log", "cpu", "net"} | ({"transaction"} if chain == "ethereum" else set())
-    for name, value in anchor.items():
-        if name in numbers:
-            need(number(value) and (name not in ("cpu", "net") or value < 1 << 32), link, "anchor")
-        elif name in ("receipt", "path"):
-            need(isinstance(value, list) and all(octets(node) for node in value), link, "anchor")
-        else:
-            need(octets(value), link, "anchor")
+    check_shape(file["anchor"], link)
     return file
 
 
@@ -772,7 +788,7 @@ def check_certificate(file, header, ledger, genesis):
     check_signatures(header, file["block"], file.get("round"), file["certificate"], seats)
 
 
-def check_event(anchor, root):
+def check_event(anchor, root, kind):
     """The event's contract, sequence number and data."""
     receipt = value_at(root, rlp_number(anchor["transaction"]), anchor["receipt"])
     need(isinstance(receipt, bytes) and receipt, "receipt", "no receipt")
@@ -782,18 +798,24 @@ def check_event(anchor, root):
     need(fields[0] == b"\x01", "receipt", "the transaction failed")
     need(anchor["log"] < len(fields[3]), "event", "there is no event of this number")
     address, topics, data = fields[3][anchor["log"]]
-    need(len(topics) == 3 and topics[0] == ANCHORED and len(data) == 128, "event", "the event is no anchor")
+    need(len(topics) == 3 and topics[0] == kind, "event", "the event is of another kind")
     return address, topics, data
 
 
 def in_ethereum(anchor, ledger, header, head, given):
     """Checks the anchor; gives back what it rests on, and what of that is not the verifier's."""
+    word = lambda value: value.to_bytes(32, "big")
+    said = header["tree_root"] + word(header["tree_size"]) + word(header["height"]) + head
+    return event_in_ethereum(anchor, ANCHORED, ledger, None, said, given)
+
+
+def event_in_ethereum(anchor, kind, ledger, index, said, given):
+    """The same for an event of a kind that says this, of a leaf if an index is given."""
     public = unrlp(anchor["header"], "header")
     need(isinstance(public, list) and len(public) >= 12 and len(public[5]) == 32, "header", "no header of a block")
-    address, topics, said = check_event(anchor, public[5])
-    word = lambda value: value.to_bytes(32, "big")
-    expected = header["tree_root"] + word(header["tree_size"]) + word(header["height"]) + head
-    need(topics[1] == ledger and said == expected, "event", "it anchors another block of a ledger")
+    address, topics, data = check_event(anchor, public[5], kind)
+    need(topics[1] == ledger and data == said, "event", "it says something else, or of another ledger")
+    need(index is None or topics[2] == index.to_bytes(32, "big"), "event", "it is about another leaf")
 
     def trusted():
         need(anchor["chain_id"] == given.network, "trust", "it is about another network")
@@ -882,6 +904,9 @@ def verify(data, genesis_bytes, given):
     need(isinstance(operation, dict) and set(operation) == {"v", "body", "signature"}, "operation", "no operation")
     need(operation["body"].get("chain") == ledger, "operation", "it is about another ledger")
 
+    if set(file) == SINGLE:
+        return verify_single(file, leaf, ledger, given)
+
     header = uncbor(file["block"], "block")
     need(isinstance(header, dict) and HEADER <= set(header) <= HEADER | LATER, "block", "no header of a block")
     need(header["v"] == 1, "block", "another version")
@@ -909,6 +934,25 @@ def verify(data, genesis_bytes, given):
         "action": next(iter(operation["body"]["action"]), None) if isinstance(operation["body"].get("action"), dict) else None,
         "outcome": leaf["outcome"],
         "certified": file["certificate"] is not None,
+        "block": block.hex(),
+        **facts,
+    }
+
+
+def verify_single(file, leaf, ledger, given):
+    """An operation that was submitted by itself: its leaf's hash is what the event says."""
+    said = sha256(b"\x00", file["leaf"])
+    anchor, index = file["anchor"]["ethereum"], file["index"]
+    block, facts, trusted = event_in_ethereum(anchor, RECORDED, ledger, index, said, given)
+    trusted()
+    need(block in given.block, "trust", f"block {block.hex()} is not among those to trust")
+    action = leaf["operation"]["body"].get("action")
+    return {
+        "verified": True,
+        "index": index,
+        "action": next(iter(action), None) if isinstance(action, dict) else None,
+        "outcome": leaf["outcome"],
+        "certified": False,
         "block": block.hex(),
         **facts,
     }

@@ -2,7 +2,7 @@
 //! configuration to read, tickets, answers.
 
 use anchor::{
-    AnchoredProof, Evidence,
+    AnchoredProof, Evidence, RecordProof,
     bitcoin::{BitcoinEvidence, Payer},
     eos::{EosEvidence, Name},
     ethereum::EthereumEvidence,
@@ -62,6 +62,10 @@ pub const FILES: Target = Target {
         Decoder {
             name: "anchored-proof",
             run: anchored_proof,
+        },
+        Decoder {
+            name: "record-proof",
+            run: record_proof,
         },
         Decoder {
             name: "bitcoin-transaction",
@@ -283,6 +287,11 @@ fn seeds() -> Vec<Vec<u8>> {
         seeds.extend(proof.iter().map(AnchoredProof::to_bytes));
         seeds.extend(proof.iter().map(|proof| proof.to_json().into_bytes()));
     }
+    if let Some(proof) = anchored(in_ethereum()) {
+        let leaf = base::codec::decode(&proof.leaf).expect("a leaf");
+        let single = RecordProof::new(&leaf, proof.inclusion.index, proof.anchor);
+        seeds.extend([single.to_bytes(), single.to_json().into_bytes()]);
+    }
     seeds.push(transaction());
     seeds.push(action());
     seeds.extend([EOS_BLOCK, EOS_EMPTY].map(<[u8]>::to_vec));
@@ -331,6 +340,18 @@ fn proof() -> Option<Vec<u8>> {
 /// Read, and every link followed that needs no verifier.
 fn anchored_proof(bytes: &[u8]) -> bool {
     let Ok(proof) = AnchoredProof::read(bytes) else {
+        return false;
+    };
+    let leaf = base::codec::decode::<ledger::Leaf>(&proof.leaf);
+    if let Ok(leaf) = leaf {
+        let _ = proof.examine(leaf.operation.body.chain);
+    }
+    true
+}
+
+/// The same of an operation that was submitted by itself.
+fn record_proof(bytes: &[u8]) -> bool {
+    let Ok(proof) = RecordProof::read(bytes) else {
         return false;
     };
     let leaf = base::codec::decode::<ledger::Leaf>(&proof.leaf);

@@ -14,6 +14,7 @@ use crate::{
     bytes::Bytes,
     checkpoint::{Checkpoint, Mark},
     proof::Evidence,
+    subject::Subject,
 };
 
 /// The public chains that anchors can stand in.
@@ -80,7 +81,7 @@ impl FromStr for Chain {
     }
 }
 
-/// A signed transaction that anchors a checkpoint.
+/// A signed transaction that says something of the ledger.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Attempt {
@@ -114,14 +115,14 @@ pub struct Place {
     pub transaction: u64,
 }
 
-/// What became of the attempts of one anchor.
+/// What became of the attempts at saying one thing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Standing {
     /// The node does not know the newest: it must be sent again.
     Absent,
     /// It waits to be taken into a block.
     Waiting,
-    /// One of them anchored.
+    /// One of them stands.
     Placed {
         /// Which.
         id: Digest,
@@ -132,7 +133,7 @@ pub enum Standing {
         /// What it cost, in [`Chain::unit`]s.
         cost: u64,
     },
-    /// None will ever anchor: one was taken and refused by the contract, or what all of them
+    /// None ever will: one was taken and refused by the contract, or what all of them
     /// use up was used by another transaction of the key.
     Void {
         /// Blocks since, both ends included.
@@ -144,20 +145,20 @@ pub enum Standing {
     },
 }
 
-/// The newest anchor that the chain has of the ledger, whoever sent it.
+/// What the chain has of the ledger, whoever sent it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Seen {
+pub struct Seen<M = Mark> {
     /// What it says.
-    pub mark: Mark,
-    /// Where it stands.
-    pub place: Place,
+    pub mark: M,
+    /// Where it stands; none while it waits to be taken into a block.
+    pub place: Option<Place>,
     /// Blocks from there to the newest, both included.
     pub depth: u64,
 }
 
 /// A public chain, as a client of one of its nodes sees it. Calls wait for the network, with
 /// a limit each.
-pub trait PublicChain: Send {
+pub trait PublicChain<S: Subject = Checkpoint>: Send {
     /// Which one.
     fn chain(&self) -> Chain;
 
@@ -167,19 +168,31 @@ pub trait PublicChain: Send {
     /// [`Trouble`], as of every method.
     fn ready(&mut self) -> Result<(), Trouble>;
 
-    /// The newest anchor of this ledger, at the chain's newest block.
+    /// The first leaf that is to be said, when the journal says all before `covered`; if
+    /// `settled`, none of that waits for anything. A contract that leads on from another leaf
+    /// knows best.
     ///
     /// # Errors
     /// [`Trouble`].
-    fn newest(&mut self) -> Result<Option<Seen>, Trouble>;
+    fn leads_on(&mut self, covered: u64, settled: bool) -> Result<u64, Trouble> {
+        let _ = settled;
+        Ok(covered)
+    }
 
-    /// Signs a transaction for `checkpoint`, and sends nothing. With `before` it replaces
+    /// What of this ledger stands there, or waits, so that `due` need not be said: of anchors
+    /// the newest at the chain's newest block.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    fn newest(&mut self, due: &S) -> Result<Option<Seen<S::Mark>>, Trouble>;
+
+    /// Signs a transaction that says it, and sends nothing. With `before` it replaces
     /// those: same slot, higher fee. Else it takes a slot that is none of `spent`. It may cost
     /// `allowance` at most.
     ///
     /// # Errors
     /// [`Trouble`].
-    fn prepare(&mut self, order: &Order<'_>) -> Result<Attempt, Trouble>;
+    fn prepare(&mut self, order: &Order<'_, S>) -> Result<Attempt, Trouble>;
 
     /// Sends a transaction; that the node has it already is no error.
     ///
@@ -199,22 +212,22 @@ pub trait PublicChain: Send {
     /// [`Trouble`].
     fn depth(&mut self, place: &Place) -> Result<Option<u64>, Trouble>;
 
-    /// What proves, offline, that `checkpoint` is anchored at `place`.
+    /// What proves, offline, that a transaction says so at `place`.
     ///
     /// # Errors
     /// [`Trouble`].
-    fn evidence(&mut self, place: &Place, checkpoint: &Checkpoint) -> Result<Evidence, Trouble>;
+    fn evidence(&mut self, place: &Place, says: &S) -> Result<Evidence, Trouble>;
 }
 
 /// What is to be signed.
 #[derive(Clone, Copy, Debug)]
-pub struct Order<'a> {
-    /// What is anchored.
-    pub checkpoint: &'a Checkpoint,
+pub struct Order<'a, S = Checkpoint> {
+    /// What it says.
+    pub says: &'a S,
     /// What is replaced, oldest first; empty for a first attempt.
     pub before: &'a [Attempt],
-    /// Attempts of the newest anchor of this key that is final, for a first attempt: a node
-    /// that lags may not know of them, and what is left over from one pays the next.
+    /// Attempts at what this key said last, in each stream, for a first attempt: a node that
+    /// lags may not know of them, and what is left over from one pays the next.
     pub spent: &'a [Attempt],
     /// Most that it may cost, in [`Chain::unit`]s.
     pub allowance: u64,
@@ -266,7 +279,7 @@ pub enum Trouble {
     Contradiction(String),
     /// The chain has an anchor of this ledger that does not fit the ledger.
     #[error(
-        "the chain holds another root for {size} leaves than this ledger: it was forked, or one who may anchor lies"
+        "the chain holds something else for {size} leaves than this ledger: it was forked, or one who may write there lies"
     )]
     Forked {
         /// Leaves that the anchor is about.

@@ -1,8 +1,13 @@
 //! What an anchor says of a ledger.
 
 use base::{ChainId, Digest, codec};
-use ledger::Header;
+use ledger::{Fault, Header, View};
 use serde::{Deserialize, Serialize};
+
+use crate::{
+    chain::Chain,
+    subject::{Subject, Wish},
+};
 
 /// A head of the ledger, as an anchor commits to it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -43,6 +48,49 @@ impl Checkpoint {
             height: self.height,
             head: *head,
         }
+    }
+}
+
+impl Subject for Checkpoint {
+    type Mark = Mark;
+    const AT_ONCE: usize = 1;
+
+    fn lane(chain: Chain) -> &'static str {
+        chain.name()
+    }
+
+    fn covers(&self) -> u64 {
+        self.size
+    }
+
+    fn covered(mark: &Mark) -> u64 {
+        mark.size
+    }
+
+    fn mark(&self) -> Mark {
+        Self::mark(self)
+    }
+
+    fn digest(&self) -> Digest {
+        self.root
+    }
+
+    fn due(view: &View, wish: &mut Wish<'_>) -> Result<Option<Self>, Fault> {
+        let head = view.head()?.header;
+        let fresh = head.tree_size.saturating_sub(wish.from);
+        let schedule = wish.schedule;
+        let due = fresh >= schedule.count || wish.waited >= schedule.every;
+        Ok((fresh > 0 && due).then(|| Self::of(&head)))
+    }
+
+    fn in_place_of(view: &View, mark: &Mark) -> Result<Option<Self>, Fault> {
+        let head = view.head_at(mark.height)?;
+        Ok(head.map(|head| Self::of(&head.header)))
+    }
+
+    /// A contract takes what is newer, whatever was said before.
+    fn passes(&self, mark: &Mark) -> bool {
+        self.size > mark.size && self.height > mark.height
     }
 }
 

@@ -7,7 +7,7 @@
 
 use base::{AccountId, ChainId, Digest, OperationId, Version, codec, key::Signature};
 use ledger::{Certificate, Head, Header, InclusionProof, Leaf, Transition, Validators};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fmt;
 use thiserror::Error;
 
@@ -81,13 +81,7 @@ impl Evidence {
             #[allow(unreachable_patterns)]
             other => {
                 let _ = checkpoint;
-                let chain = other.chain();
-                Err(Broken::at(
-                    Link::Header,
-                    format!(
-                        "this program was built without {chain}; build it with --features full"
-                    ),
-                ))
+                Err(not_built(other.chain()))
             }
         }
     }
@@ -274,9 +268,7 @@ impl AnchoredProof {
 
     /// The same as JSON.
     pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
-        text.push('\n');
-        text
+        json(self)
     }
 
     /// Reads either form.
@@ -284,14 +276,7 @@ impl AnchoredProof {
     /// # Errors
     /// [`Broken`] at [`Link::Format`].
     pub fn read(bytes: &[u8]) -> Result<Self, Broken> {
-        let wrong = |reason: String| Broken::at(Link::Format, reason);
-        if bytes.first() != Some(&b'{') {
-            return codec::decode(bytes).map_err(|error| wrong(error.to_string()));
-        }
-        if bytes.len() > codec::MAX_OBJECT {
-            return Err(wrong("it is too large".into()));
-        }
-        serde_json::from_slice(bytes).map_err(|error| wrong(error.to_string()))
+        either(bytes)
     }
 
     /// Checks every link, from the operation outward.
@@ -358,6 +343,31 @@ impl AnchoredProof {
     }
 }
 
+/// That this build checks nothing of a chain.
+pub(crate) fn not_built(chain: Chain) -> Broken {
+    let reason = format!("this program was built without {chain}; build it with --features full");
+    Broken::at(Link::Header, reason)
+}
+
+/// A file as JSON.
+pub(crate) fn json(file: &impl Serialize) -> String {
+    let mut text = serde_json::to_string_pretty(file).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// A file in either form.
+pub(crate) fn either<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, Broken> {
+    let wrong = |reason: String| Broken::at(Link::Format, reason);
+    if bytes.first() != Some(&b'{') {
+        return codec::decode(bytes).map_err(|error| wrong(error.to_string()));
+    }
+    if bytes.len() > codec::MAX_OBJECT {
+        return Err(wrong("it is too large".into()));
+    }
+    serde_json::from_slice(bytes).map_err(|error| wrong(error.to_string()))
+}
+
 /// Whom a file's changes of validators lead to; each is certified by the set before.
 fn followed(transitions: &[Bytes], known: &Validators) -> Result<Validators, Broken> {
     let broken = |reason: &dyn fmt::Display| {
@@ -399,7 +409,7 @@ fn certified(
         .map_err(|error| broken(&error))
 }
 
-fn trusted(stood: &Stood, trust: &Trust<'_>) -> Result<(), Broken> {
+pub(crate) fn trusted(stood: &Stood, trust: &Trust<'_>) -> Result<(), Broken> {
     let known = match &stood.by {
         By::Ethereum(contract) => trust
             .ethereum

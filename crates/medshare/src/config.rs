@@ -4,7 +4,9 @@
 
 mod anchor;
 
-pub use anchor::{AnchorConfig, BitcoinConfig, EosConfig, EthereumConfig};
+pub use anchor::{
+    AnchorConfig, BitcoinConfig, EosConfig, EthereumConfig, PermissionsConfig, RecordsConfig,
+};
 
 use base::Version;
 use serde::{Deserialize, Serialize};

@@ -196,7 +196,7 @@ impl PublicChain for Bitcoin {
         Ok(())
     }
 
-    fn newest(&mut self) -> Result<Option<Seen>, Trouble> {
+    fn newest(&mut self, _: &Checkpoint) -> Result<Option<Seen>, Trouble> {
         let own = self.key.payer();
         let ours = |mark: &crate::Mark, payer: Payer| {
             let known = payer == own || self.settings.payers.contains(&payer);
@@ -205,13 +205,13 @@ impl PublicChain for Bitcoin {
         self.follower.follow(&self.rpc, self.tip, ours)?;
         Ok(self.follower.newest().map(|(mark, place)| Seen {
             mark,
-            place,
+            place: Some(place),
             depth: self.depth_of(place.number),
         }))
     }
 
     fn prepare(&mut self, order: &Order<'_>) -> Result<Attempt, Trouble> {
-        let says = mark::script(&order.checkpoint.mark())
+        let says = mark::script(&order.says.mark())
             .ok_or_else(|| Trouble::Refused("the ledger is too long for a mark".into()))?;
         let (asked, relay) = self.rpc.rates()?;
         let dearest = order.before.iter().max_by_key(|before| before.most);

@@ -242,7 +242,7 @@ impl PublicChain for Eos {
         Ok(())
     }
 
-    fn newest(&mut self) -> Result<Option<Seen>, Trouble> {
+    fn newest(&mut self, _: &Checkpoint) -> Result<Option<Seen>, Trouble> {
         let mut actors = vec![self.settings.actor];
         actors.extend(&self.settings.payers);
         actors.sort();
@@ -260,7 +260,7 @@ impl PublicChain for Eos {
         let info = self.info()?;
         Ok(newest.map(|found| Seen {
             mark: found.says.mark(),
-            place: found.place,
+            place: Some(found.place),
             depth: depth(&info, found.place.number),
         }))
     }
@@ -292,7 +292,7 @@ impl PublicChain for Eos {
             most_cpu: self.settings.most_cpu,
             action: (self.settings.account, ANCHOR),
             by: (self.settings.actor, self.settings.permission),
-            data: transaction::says(order.checkpoint),
+            data: transaction::says(order.says),
         };
         let bytes = transaction.to_bytes();
         let needed = words(bytes.len());

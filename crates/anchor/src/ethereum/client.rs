@@ -1,4 +1,4 @@
-//! Anchoring in Ethereum: [`PublicChain`] on a node.
+//! Saying things to contracts in Ethereum: [`PublicChain`] on a node.
 
 use alloy::{
     consensus::{SignableTransaction as _, TxEip1559, TxEnvelope},
@@ -7,17 +7,17 @@ use alloy::{
     primitives::{Address, B256, Bytes as Input, TxKind, U256, keccak256},
     providers::Provider as _,
     rpc::types::{Filter, TransactionReceipt, TransactionRequest},
-    sol_types::{SolCall as _, SolEvent as _},
 };
 use base::{ChainId, Digest};
-use std::time::Duration;
+use std::{marker::PhantomData, time::Duration};
 
 use super::{
     Key,
-    contract::Anchor,
+    contract::{Anchor, Feed},
     evidence::{Contract, EthereumEvidence},
     receipts,
     rpc::{Fees, Rpc},
+    told::Told,
     verify,
 };
 use crate::{
@@ -28,20 +28,20 @@ use crate::{
     proof::{By, Evidence},
 };
 
-/// Where and how to anchor.
+/// Where and how to say it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
     /// The node.
     pub endpoint: Endpoint,
     /// The network that it must be of.
     pub chain_id: u64,
-    /// The ledger's contract.
+    /// The ledger's contract for what is said.
     pub contract: [u8; 20],
-    /// No anchor stands before this block: that of the contract's creation, or 0.
+    /// Nothing stands before this block: that of the contract's creation, or 0.
     pub from_block: u64,
     /// Most that is paid for a unit of gas, wei.
     pub fee_cap: u64,
-    /// Whether the contract keeps the root, for other contracts: costs about 22,000 gas more.
+    /// Whether the contract keeps root or leaf for other contracts: costs about 22,000 gas more.
     pub store: bool,
     /// Blocks after which one counts as final, the block itself included.
     pub confirmations: u64,
@@ -50,22 +50,23 @@ pub struct Settings {
 }
 
 /// Ethereum, or another network that speaks as it does.
-pub struct Ethereum {
+pub struct Ethereum<S: Told = Checkpoint> {
     rpc: Rpc,
     key: Key,
     settings: Settings,
     ledger: ChainId,
     contract: Address,
     checked: bool,
+    says: PhantomData<fn() -> S>,
 }
 
-impl std::fmt::Debug for Ethereum {
+impl<S: Told> std::fmt::Debug for Ethereum<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Ethereum({})", self.settings.endpoint)
     }
 }
 
-impl Ethereum {
+impl<S: Told> Ethereum<S> {
     /// A client for `ledger`'s contract; nothing is asked yet.
     ///
     /// # Errors
@@ -78,6 +79,7 @@ impl Ethereum {
             settings,
             ledger,
             checked: false,
+            says: PhantomData,
         })
     }
 
@@ -101,28 +103,6 @@ impl Ethereum {
             )));
         }
         Ok(())
-    }
-
-    fn call(&self, checkpoint: &Checkpoint) -> Input {
-        let (root, head) = (B256::from(checkpoint.root.0), B256::from(checkpoint.head.0));
-        let Checkpoint { size, height, .. } = *checkpoint;
-        let call = match self.settings.store {
-            false => Anchor::anchorCall {
-                root,
-                size,
-                height,
-                head,
-            }
-            .abi_encode(),
-            true => Anchor::anchorAndStoreCall {
-                root,
-                size,
-                height,
-                head,
-            }
-            .abi_encode(),
-        };
-        call.into()
     }
 
     fn receipt(&self, id: Digest) -> Result<Option<(TransactionReceipt, Place)>, Trouble> {
@@ -159,15 +139,15 @@ impl Ethereum {
         Ok(count > slot)
     }
 
-    /// The event of a sequence number, looked for from the newest block back.
-    fn event(&self, sequence: u64, tip: u64) -> Result<Option<(Checkpoint, Place)>, Trouble> {
+    /// The event of a number, looked for from the newest block back.
+    fn event(&self, number: u64, tip: u64) -> Result<Option<(S, Place)>, Trouble> {
         let mut last = tip;
         for _ in 0..MOST_RANGES {
             let first = last.saturating_sub(RANGE - 1).max(self.settings.from_block);
             let filter = Filter::new()
                 .address(self.contract)
-                .event_signature(Anchor::Anchored::SIGNATURE_HASH)
-                .topic2(B256::from(U256::from(sequence)))
+                .event_signature(S::EVENT)
+                .topic2(B256::from(U256::from(number)))
                 .from_block(first)
                 .to_block(last);
             let found = self.rpc.ask(self.rpc.provider().get_logs(&filter))?;
@@ -176,21 +156,16 @@ impl Ethereum {
                     .block_hash
                     .zip(log.block_number)
                     .zip(log.transaction_index);
-                let event = Anchor::Anchored::decode_log(&log.inner);
-                return Ok(event
-                    .ok()
-                    .zip(place)
-                    .map(|(event, ((block, number), transaction))| {
-                        let block = Digest(block.0);
-                        (
-                            Checkpoint::from(&event.data),
-                            Place {
-                                block,
-                                number,
-                                transaction,
-                            },
-                        )
-                    }));
+                let said = S::heard(&log.inner).zip(place);
+                return Ok(said.map(|((says, _), ((block, number), transaction))| {
+                    let block = Digest(block.0);
+                    let place = Place {
+                        block,
+                        number,
+                        transaction,
+                    };
+                    (says, place)
+                }));
             }
             if first <= self.settings.from_block {
                 break;
@@ -225,7 +200,7 @@ pub(super) fn gwei(wei: u128) -> u64 {
     u64::try_from(wei.div_ceil(GWEI)).unwrap_or(u64::MAX)
 }
 
-impl PublicChain for Ethereum {
+impl<S: Told> PublicChain<S> for Ethereum<S> {
     fn chain(&self) -> Chain {
         Chain::Ethereum
     }
@@ -243,24 +218,57 @@ impl PublicChain for Ethereum {
         Ok(())
     }
 
-    fn newest(&mut self) -> Result<Option<Seen>, Trouble> {
-        let newest = self.rpc.view(self.contract, &Anchor::newestCall {})?;
-        if newest.sequence == 0 {
-            return Ok(None);
+    fn leads_on(&mut self, covered: u64, settled: bool) -> Result<u64, Trouble> {
+        if !S::FEED {
+            return Ok(covered);
         }
+        let first = self.rpc.view(self.contract, &Feed::firstCall {})?;
+        let next = self.rpc.view(self.contract, &Feed::nextCall {})?;
+        // It forgot more than is looked for, or it is another contract than before.
+        let forgot = settled && next < covered;
+        Ok(if forgot { next } else { covered.max(first) })
+    }
+
+    fn newest(&mut self, due: &S) -> Result<Option<Seen<S::Mark>>, Trouble> {
+        let number = if S::FEED {
+            let next = |block| self.rpc.view_at(block, self.contract, &Feed::nextCall {});
+            if next(BlockNumberOrTag::Latest)? <= due.begins() {
+                // What waits is said soon enough; a node that shows nothing of it says so.
+                let waits = next(BlockNumberOrTag::Pending).is_ok_and(|next| next > due.begins());
+                return Ok(waits.then(|| Seen {
+                    mark: due.mark(),
+                    place: None,
+                    depth: 0,
+                }));
+            }
+            due.number()
+        } else {
+            let newest = self.rpc.view(self.contract, &Anchor::newestCall {})?;
+            if newest.sequence == 0 {
+                return Ok(None);
+            }
+            newest.sequence
+        };
         let tip = self.rpc.tip()?;
-        let found = self.event(newest.sequence, tip)?;
-        let (checkpoint, place) = found.ok_or_else(|| {
-            Trouble::Contradiction(format!("it shows no event of anchor {}", newest.sequence))
-        })?;
+        let Some((says, place)) = self.event(number, tip)? else {
+            return match S::FEED {
+                // It went on from another leaf than this one.
+                true => Err(Trouble::Forked {
+                    size: due.number() + 1,
+                }),
+                false => Err(Trouble::Contradiction(format!(
+                    "it shows no event of anchor {number}"
+                ))),
+            };
+        };
         Ok(Some(Seen {
-            mark: checkpoint.mark(),
-            place,
+            mark: says.mark(),
+            place: Some(place),
             depth: depth(place.number, tip),
         }))
     }
 
-    fn prepare(&mut self, order: &Order<'_>) -> Result<Attempt, Trouble> {
+    fn prepare(&mut self, order: &Order<'_, S>) -> Result<Attempt, Trouble> {
         let before = order.before.iter().max_by_key(|before| before.fee);
         let paid = before.map(|before| Fees {
             most: before.fee,
@@ -268,7 +276,7 @@ impl PublicChain for Ethereum {
         });
         let fees = self.rpc.fees(paid, self.settings.fee_cap)?;
         let from = self.key.0.address();
-        let input = self.call(order.checkpoint);
+        let input = Input::from(order.says.call(self.settings.store));
         let request = TransactionRequest::default()
             .from(from)
             .to(self.contract)
@@ -292,7 +300,8 @@ impl PublicChain for Ethereum {
         let slot = match before {
             Some(before) => before.slot,
             None => {
-                let used = order.spent.last().map_or(0, |last| last.slot + 1);
+                let used = order.spent.iter().map(|spent| spent.slot + 1);
+                let used = used.max().unwrap_or(0);
                 let known = self.rpc.count(from, BlockNumberOrTag::Pending)?;
                 known.max(used)
             }
@@ -378,12 +387,12 @@ impl PublicChain for Ethereum {
         Ok(stands.then(|| depth(place.number, tip)))
     }
 
-    fn evidence(&mut self, place: &Place, checkpoint: &Checkpoint) -> Result<Evidence, Trouble> {
+    fn evidence(&mut self, place: &Place, says: &S) -> Result<Evidence, Trouble> {
         let contradiction = |what: &str| Trouble::Contradiction(what.to_owned());
         let hash = B256::from(place.block.0);
         let block = self.rpc.ask(self.rpc.provider().get_block_by_hash(hash))?;
         let block =
-            block.ok_or_else(|| contradiction("it does not have the block of the anchor"))?;
+            block.ok_or_else(|| contradiction("it does not have the block that it named"))?;
         let receipts = self
             .rpc
             .ask(self.rpc.provider().get_block_receipts(BlockId::hash(hash)))?;
@@ -392,11 +401,12 @@ impl PublicChain for Ethereum {
         let own = receipts
             .get(index)
             .ok_or_else(|| contradiction("it lacks the receipt"))?;
-        let log = own.logs().iter().position(|log| {
-            log.address() == self.contract
-                && log.topic0() == Some(&Anchor::Anchored::SIGNATURE_HASH)
-        });
-        let log = log.ok_or_else(|| contradiction("the transaction's receipt has no anchor"))?;
+        let says_so = |log: &alloy::primitives::Log| {
+            let own = log.address == self.contract;
+            own && S::heard(log).is_some_and(|(heard, _)| heard == *says)
+        };
+        let log = own.logs().iter().position(|log| says_so(&log.inner));
+        let log = log.ok_or_else(|| contradiction("the transaction's receipt does not say so"))?;
         let encoded: Vec<Vec<u8>> = receipts
             .into_iter()
             .map(|receipt| receipt.into_primitives_receipt().inner.encoded_2718())
@@ -410,7 +420,7 @@ impl PublicChain for Ethereum {
             receipt: nodes,
         };
         // What is kept has been checked as a verifier will, against the hash that the node named.
-        let stood = verify::stood(&evidence, checkpoint)
+        let stood = verify::stood(&evidence, says)
             .map_err(|broken| Trouble::Contradiction(broken.to_string()))?;
         let own = |contract: Contract| contract.address == self.settings.contract;
         let ours = matches!(stood.by, By::Ethereum(contract) if own(contract));

@@ -1,4 +1,4 @@
-//! The contract, as `contract/Anchor.sol` has it: calls, events, errors, and its bytecode.
+//! The contracts, as `contract/*.sol` has them: calls, events, errors, and their bytecode.
 //!
 //! `contract/compiled.json` is what the compiler makes of the sources; `cargo xtask contracts`
 //! writes it, and CI compiles again and compares.
@@ -39,6 +39,55 @@ sol! {
     }
 }
 
+sol! {
+    /// What is the same in contracts that follow a ledger's leaves.
+    contract Feed {
+        error NotNext();
+
+        function first() external view returns (uint64);
+        function next() external view returns (uint64);
+    }
+
+    /// Leaves of one ledger's log, a transaction each.
+    contract Records {
+        #[derive(Debug)]
+        event Recorded(bytes32 indexed ledger, uint64 indexed index, bytes32 leaf);
+
+        constructor(bytes32 ledger_, address[] memory owners_, uint64 first_);
+
+        function leafOf(uint64 index) external view returns (bytes32);
+        function record(uint64 index, bytes32 leaf) external;
+        function recordAndStore(uint64 index, bytes32 leaf) external;
+    }
+
+    /// Grants of one ledger.
+    contract Permissions {
+        #[derive(Debug)]
+        event Permitted(bytes32 indexed ledger, uint64 indexed index, bytes32 indexed key, uint64 from, uint64 notBefore, uint64 expires);
+
+        error NeverHolds();
+
+        constructor(bytes32 ledger_, address[] memory owners_, uint64 first_);
+
+        function spanOf(bytes32 key) external view returns (uint64 notBefore, uint64 expires);
+        function grant(uint64 from, uint64 index, bytes32 key, uint64 notBefore, uint64 expires) external;
+        function revoke(uint64 from, uint64 index, bytes32 key) external;
+        function isAllowed(bytes32 grant_, bytes32 requester) external view returns (bool);
+        function keyOf(bytes32 grant_, bytes32 requester) external view returns (bytes32);
+    }
+}
+
+/// Which contract.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Anchors.
+    Anchors,
+    /// Single records, from this leaf on.
+    Records(u64),
+    /// Grants, from this leaf on.
+    Permissions(u64),
+}
+
 /// What the compiler made: compiler, then ABI and bytecode of each contract, JSON.
 pub const COMPILED: &str = include_str!("contract/compiled.json");
 
@@ -49,13 +98,35 @@ pub fn bytecode(name: &str) -> Vec<u8> {
     hex::decode(code).unwrap_or_default()
 }
 
-/// What creates the contract for `ledger`.
-pub(super) fn creation(ledger: ChainId, owners: &[[u8; 20]]) -> Bytes {
-    let arguments = Anchor::constructorCall {
-        ledger_: B256::from(ledger.0),
-        owners_: owners.iter().map(Address::from).collect(),
+/// What creates a contract for `ledger`.
+pub(super) fn creation(kind: Kind, ledger: ChainId, owners: &[[u8; 20]]) -> Bytes {
+    let ledger_ = B256::from(ledger.0);
+    let owners_ = owners.iter().map(Address::from).collect();
+    let (name, arguments) = match kind {
+        Kind::Anchors => (
+            "Anchor",
+            Anchor::constructorCall { ledger_, owners_ }.abi_encode(),
+        ),
+        Kind::Records(first_) => (
+            "Records",
+            Records::constructorCall {
+                ledger_,
+                owners_,
+                first_,
+            }
+            .abi_encode(),
+        ),
+        Kind::Permissions(first_) => (
+            "Permissions",
+            Permissions::constructorCall {
+                ledger_,
+                owners_,
+                first_,
+            }
+            .abi_encode(),
+        ),
     };
-    [bytecode("Anchor"), arguments.abi_encode()].concat().into()
+    [bytecode(name), arguments].concat().into()
 }
 
 impl From<&Anchor::Anchored> for Checkpoint {
@@ -72,6 +143,12 @@ impl From<&Anchor::Anchored> for Checkpoint {
 
 /// Why the contract refused, in words, from the bytes that it gave back.
 pub(super) fn reason(bytes: &[u8]) -> Option<&'static str> {
+    if Feed::FeedErrors::abi_decode(bytes).is_ok() {
+        return Some("the contract waits for another leaf");
+    }
+    if Permissions::PermissionsErrors::abi_decode(bytes).is_ok() {
+        return Some("the grant never holds");
+    }
     Some(match Anchor::AnchorErrors::abi_decode(bytes).ok()? {
         Anchor::AnchorErrors::NotOwner(_) => "the key is no owner of the contract",
         Anchor::AnchorErrors::NotNewer(_) => "the contract has an anchor that is as new",
@@ -90,8 +167,8 @@ mod tests {
     #[test]
     fn the_declarations_are_those_of_the_compiled_contract() {
         let compiled: serde_json::Value = serde_json::from_str(COMPILED).unwrap();
-        let of = |kind: &str| -> Vec<String> {
-            let abi = compiled["Anchor"]["abi"].as_array().unwrap();
+        let of = |contract: &str, kind: &str| -> Vec<String> {
+            let abi = compiled[contract]["abi"].as_array().unwrap();
             let mut found: Vec<String> = abi
                 .iter()
                 .filter(|item| item["type"] == kind)
@@ -107,22 +184,65 @@ mod tests {
             found.sort();
             found
         };
-        let mut calls = vec![
+        let owned = [
             Anchor::ledgerCall::SIGNATURE,
-            Anchor::newestCall::SIGNATURE,
             Anchor::ownersCall::SIGNATURE,
             Anchor::isOwnerCall::SIGNATURE,
-            Anchor::rootOfCall::SIGNATURE,
-            Anchor::anchorCall::SIGNATURE,
-            Anchor::anchorAndStoreCall::SIGNATURE,
             Anchor::addOwnerCall::SIGNATURE,
             Anchor::removeOwnerCall::SIGNATURE,
         ];
-        calls.sort_unstable();
-        assert_eq!(of("function"), calls);
-        assert!(of("event").contains(&Anchor::Anchored::SIGNATURE.to_owned()));
-        assert_eq!(of("error").len(), 4);
-        assert!(bytecode("Anchor").len() > 500);
+        let feed = [Feed::firstCall::SIGNATURE, Feed::nextCall::SIGNATURE];
+        let calls: [(&str, usize, &str, Vec<&str>); 3] = [
+            (
+                "Anchor",
+                4,
+                Anchor::Anchored::SIGNATURE,
+                vec![
+                    Anchor::newestCall::SIGNATURE,
+                    Anchor::rootOfCall::SIGNATURE,
+                    Anchor::anchorCall::SIGNATURE,
+                    Anchor::anchorAndStoreCall::SIGNATURE,
+                ],
+            ),
+            (
+                "Records",
+                4,
+                Records::Recorded::SIGNATURE,
+                [
+                    feed.as_slice(),
+                    &[
+                        Records::leafOfCall::SIGNATURE,
+                        Records::recordCall::SIGNATURE,
+                        Records::recordAndStoreCall::SIGNATURE,
+                    ],
+                ]
+                .concat(),
+            ),
+            (
+                "Permissions",
+                5,
+                Permissions::Permitted::SIGNATURE,
+                [
+                    feed.as_slice(),
+                    &[
+                        Permissions::spanOfCall::SIGNATURE,
+                        Permissions::grantCall::SIGNATURE,
+                        Permissions::revokeCall::SIGNATURE,
+                        Permissions::isAllowedCall::SIGNATURE,
+                        Permissions::keyOfCall::SIGNATURE,
+                    ],
+                ]
+                .concat(),
+            ),
+        ];
+        for (contract, errors, event, own) in calls {
+            let mut calls = [owned.as_slice(), &own].concat();
+            calls.sort_unstable();
+            assert_eq!(of(contract, "function"), calls);
+            assert!(of(contract, "event").contains(&event.to_owned()));
+            assert_eq!(of(contract, "error").len(), errors, "{contract}");
+            assert!(bytecode(contract).len() > 500);
+        }
         assert!(bytecode("PerRecord").len() > 200);
     }
 }

@@ -13,7 +13,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Key, client, contract, rpc::Rpc};
+use super::{
+    Key, client,
+    contract::{self, Kind, Permissions},
+    rpc::Rpc,
+};
 use crate::{chain::Trouble, endpoint::Endpoint};
 
 /// A contract that stands.
@@ -33,24 +37,45 @@ pub struct Deployed {
     pub cost: u64,
 }
 
-/// Creates the contract of `ledger`, owned by `key` and `others`, and waits until it is in a
-/// block, for `patience` at most. `sent` hears the contract's address and the transaction
-/// before that is sent.
+/// What is to be created, and by whom.
+#[derive(Clone, Copy, Debug)]
+pub struct Deployment<'a> {
+    /// Which contract.
+    pub kind: Kind,
+    /// The network that the node must be of.
+    pub network: Option<u64>,
+    /// Of which ledger.
+    pub ledger: ChainId,
+    /// Who pays, and owns it.
+    pub key: &'a Key,
+    /// Who owns it as well.
+    pub others: &'a [[u8; 20]],
+    /// Most that is paid for a unit of gas, wei.
+    pub fee_cap: u64,
+}
+
+/// Creates a contract and waits until it is in a block, for `patience` at most. `sent` hears the
+/// contract's address and the transaction before that is sent.
 ///
 /// # Errors
 /// [`Trouble`]; after `sent` was called it may still be created.
 pub fn deploy(
     endpoint: &Endpoint,
-    expected: Option<u64>,
-    ledger: ChainId,
-    (key, others): (&Key, &[[u8; 20]]),
-    fee_cap: u64,
+    deployment: &Deployment<'_>,
     patience: Duration,
     sent: impl FnOnce([u8; 20], Digest),
 ) -> Result<Deployed, Trouble> {
+    let Deployment {
+        kind,
+        network,
+        ledger,
+        key,
+        others,
+        fee_cap,
+    } = *deployment;
     let rpc = Rpc::new(endpoint, patience.min(Duration::from_secs(30)))?;
     let chain_id = rpc.chain_id()?;
-    if let Some(expected) = expected
+    if let Some(expected) = network
         && expected != chain_id
     {
         return Err(client::wrong_chain(expected, chain_id));
@@ -59,7 +84,7 @@ pub fn deploy(
     let owners: Vec<[u8; 20]> = std::iter::once(key.address())
         .chain(others.iter().copied())
         .collect();
-    let input = contract::creation(ledger, &owners);
+    let input = contract::creation(kind, ledger, &owners);
     let fees = rpc.fees(None, fee_cap)?;
     let request = TransactionRequest {
         from: Some(from),
@@ -99,6 +124,26 @@ pub fn deploy(
         gas,
         cost,
     })
+}
+
+/// What the contract for grants answers at the newest block: whether a grant holds now for a
+/// requester.
+///
+/// # Errors
+/// [`Trouble`].
+pub fn allows(
+    endpoint: &Endpoint,
+    contract: [u8; 20],
+    grant: [u8; 32],
+    requester: [u8; 32],
+    patience: Duration,
+) -> Result<bool, Trouble> {
+    let rpc = Rpc::new(endpoint, patience)?;
+    let call = Permissions::isAllowedCall {
+        grant_: grant.into(),
+        requester: requester.into(),
+    };
+    rpc.view(contract.into(), &call)
 }
 
 fn wait(

@@ -39,7 +39,7 @@ pub struct Contract {
     pub chain_id: u64,
     /// Address.
     pub address: [u8; 20],
-    /// The anchors in it up to this one, this one included.
+    /// The anchors in it up to this one, this one included; of a single record its leaf.
     pub sequence: u64,
 }
 

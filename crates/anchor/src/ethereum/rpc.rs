@@ -1,7 +1,7 @@
 //! A node of Ethereum, spoken to by JSON-RPC.
 
 use alloy::{
-    eips::{BlockId, BlockNumberOrTag},
+    eips::BlockNumberOrTag,
     primitives::{Address, Bytes},
     providers::{Provider as _, RootProvider},
     rpc::{client::RpcClient, types::TransactionRequest},
@@ -114,11 +114,20 @@ impl Rpc {
         contract: Address,
         call: &C,
     ) -> Result<C::Return, Trouble> {
+        self.view_at(BlockNumberOrTag::Latest, contract, call)
+    }
+
+    /// The same at a block.
+    pub(super) fn view_at<C: SolCall>(
+        &self,
+        block: BlockNumberOrTag,
+        contract: Address,
+        call: &C,
+    ) -> Result<C::Return, Trouble> {
         let request = TransactionRequest::default()
             .to(contract)
             .input(call.abi_encode().into());
-        let at_newest = self.provider.call(request).block(BlockId::latest());
-        let bytes = self.ask(at_newest)?;
+        let bytes = self.ask(self.provider.call(request).block(block.into()))?;
         C::abi_decode_returns(&bytes).map_err(|_| {
             Trouble::Contract(format!("there is no contract of medshare at {contract}"))
         })

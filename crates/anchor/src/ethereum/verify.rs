@@ -6,26 +6,22 @@
 use alloy::{
     primitives::{B256, Bytes, Log, keccak256},
     rlp::{Decodable as _, Header as Item},
-    sol_types::SolEvent as _,
 };
 use alloy_trie::{Nibbles, nodes::TrieNode, proof::verify_proof};
 use base::Digest;
 
 use super::{
-    contract::Anchor::Anchored,
     evidence::{Contract, EthereumEvidence},
+    told::Told,
 };
-use crate::{
-    checkpoint::Checkpoint,
-    proof::{Broken, By, Link, Stood},
-};
+use crate::proof::{Broken, By, Link, Stood};
 
-/// Where the evidence says that `checkpoint` is anchored. Everything in the evidence but the
+/// Where the evidence says that a contract was told `says`. Everything in the evidence but the
 /// network's number is bound to the hash of the block that is given back.
 ///
 /// # Errors
 /// [`Broken`] at [`Link::Header`], [`Link::Receipt`] or [`Link::Event`].
-pub fn stood(evidence: &EthereumEvidence, checkpoint: &Checkpoint) -> Result<Stood, Broken> {
+pub fn stood<S: Told>(evidence: &EthereumEvidence, says: &S) -> Result<Stood, Broken> {
     let header = Fields::of(&evidence.header)
         .ok_or_else(|| Broken::at(Link::Header, "it is no block header"))?;
     let logs = logs(evidence, header.receipts_root)?;
@@ -34,9 +30,9 @@ pub fn stood(evidence: &EthereumEvidence, checkpoint: &Checkpoint) -> Result<Sto
         .ok()
         .and_then(|index| logs.get(index))
         .ok_or_else(|| broken("the transaction has no event of this number"))?;
-    let event = Anchored::decode_log(log).map_err(|_| broken("the event is no anchor"))?;
-    if Checkpoint::from(&event.data) != *checkpoint {
-        return Err(broken("the event anchors another block"));
+    let (heard, sequence) = S::heard(log).ok_or_else(|| broken("the event is of another kind"))?;
+    if heard != *says {
+        return Err(broken("the event says something else"));
     }
     Ok(Stood {
         block: Digest(keccak256(&evidence.header.0).0),
@@ -46,7 +42,7 @@ pub fn stood(evidence: &EthereumEvidence, checkpoint: &Checkpoint) -> Result<Sto
         by: By::Ethereum(Contract {
             chain_id: evidence.chain_id,
             address: log.address.into_array(),
-            sequence: event.sequence,
+            sequence,
         }),
     })
 }

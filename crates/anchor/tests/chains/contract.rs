@@ -45,7 +45,7 @@ pub(crate) fn receipt(anvil: &Anvil, hash: &Value) -> Value {
     }
 }
 
-fn view<C: SolCall>(anvil: &Anvil, contract: &[u8; 20], call: &C) -> C::Return {
+pub(crate) fn view<C: SolCall>(anvil: &Anvil, contract: &[u8; 20], call: &C) -> C::Return {
     let data = format!("0x{}", hex::encode(call.abi_encode()));
     let request = json!([{"to": Address::from(contract), "data": data}, "latest"]);
     let answer = anvil.call("eth_call", request);

@@ -34,7 +34,7 @@ fn an_anchor_in_bitcoin_has_one_size_whatever_it_anchors() {
         size += batch;
         let checkpoint = checkpoint(&world, size);
         let order = Order {
-            checkpoint: &checkpoint,
+            says: &checkpoint,
             before: &[],
             spent: &spent,
             allowance: u64::MAX,
@@ -75,7 +75,7 @@ fn an_anchor_in_eos_has_one_size_whatever_it_anchors() {
             client.ready().unwrap();
             let checkpoint = checkpoint(&world, size + more);
             let order = Order {
-                checkpoint: &checkpoint,
+                says: &checkpoint,
                 before: &[],
                 spent: &[],
                 allowance: u64::MAX,

@@ -32,7 +32,14 @@ fn what_no_block_took_in_its_time_is_made_anew_and_anchors_once() {
     world.grow(100);
     rig.hold();
     assert_eq!(step(&world, &mut service, T0).unwrap(), Next::Begun);
-    let attempts = || journal.newest(Chain::Eos).unwrap().unwrap().1.attempts;
+    let attempts = || {
+        journal
+            .newest::<anchor::Checkpoint>(Chain::Eos)
+            .unwrap()
+            .unwrap()
+            .1
+            .attempts
+    };
     for _ in 0..2 {
         let before = attempts().len();
         rig.end();

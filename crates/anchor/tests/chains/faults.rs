@@ -1,7 +1,7 @@
 //! Everything that keeps an anchor from being made, and that it is made afterwards.
 
 use anchor::{
-    Next, Schedule, Service, StepError, Trouble,
+    Checkpoint, Next, Schedule, Service, StepError, Trouble,
     bitcoin::{Access, Bitcoin, Key, Network, Settings as InBitcoinSettings},
     ethereum::{Ethereum, Settings},
 };
@@ -132,7 +132,14 @@ fn a_stuck_transaction_is_replaced_and_paid_once<R: Competing>() {
     rig.hold();
     world.grow(100);
     assert_eq!(step(&world, &mut service, T0).unwrap(), Next::Begun);
-    let attempts = || journal.newest(R::CHAIN).unwrap().unwrap().1.attempts;
+    let attempts = || {
+        journal
+            .newest::<Checkpoint>(R::CHAIN)
+            .unwrap()
+            .unwrap()
+            .1
+            .attempts
+    };
     let mut now = T0;
     for count in 1..=4 {
         assert_eq!(
@@ -244,7 +251,8 @@ fn another_network_or_contract_of_ethereum_gets_nothing() {
         "{stranger}"
     );
     let foreign = ChainId([3; 32]);
-    let client = Ethereum::new(rig.settings.clone(), foreign, ethereum_key(0)).unwrap();
+    let client =
+        Ethereum::<Checkpoint>::new(rig.settings.clone(), foreign, ethereum_key(0)).unwrap();
     let mut service = Service::new(Box::new(client), &journal, SCHEDULE, T0);
     let said = trouble(step(&world, &mut service, T0)).to_string();
     assert!(said.contains("is of another ledger"), "{said}");

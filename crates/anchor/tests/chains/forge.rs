@@ -1,15 +1,20 @@
 //! A proof file in which anything was altered is refused, by us and by the independent
 //! script, and both name the link.
 
-use anchor::{AnchoredProof, Link};
+use anchor::{
+    AnchoredProof, Link, Record, RecordProof, Trust,
+    ethereum::{EthereumTrust, Kind},
+};
 use ipld_core::ipld::Ipld;
 use ledger::Validators;
 use std::fs;
 
 use crate::{
     anchoring::script,
-    in_each_chain,
+    feed::{self, Fed},
+    in_each_chain, records,
     rig::{Rig, step},
+    rigs::InEthereum,
     world::{T0, World},
 };
 
@@ -90,6 +95,75 @@ fn each_field_that_is_altered_breaks_a_link_that_is_named<R: Rig>() {
         }
     }
     println!("{altered} forgeries");
+}
+
+#[test]
+fn ethereum_refuses_each_altered_field_of_a_single_records_proof() {
+    let world = World::new();
+    let fed = Fed::start(Kind::Records(0), world.chain());
+    let journal = world.journal("anchors.redb");
+    let mut service = fed.service::<Record>(&journal, 0);
+    world.grow(3);
+    fed.settle(&mut service, &world.ledger);
+    let proof = records::prove(&world, &fed, &journal, 1);
+    let known = records::known(&world, &fed, &proof);
+    let validators = Validators::of(&world.genesis);
+    let trust = known.trust(&world, &validators);
+    let genesis = world.write_genesis();
+    let name = world.folder.join("forged");
+    let bytes = proof.to_bytes();
+    println!("proof of a single record: {} bytes", bytes.len());
+    for whole in [bytes.clone(), proof.to_json().into_bytes()] {
+        fs::write(&name, whole).unwrap();
+        let (accepted, said) = script(&name, &genesis, &known);
+        assert!(accepted && said.contains("\"index\": 1"), "{said}");
+    }
+    let whole: Ipld = serde_ipld_dagcbor::from_slice(&bytes).unwrap();
+    let mut altered = 0;
+    forge(&whole, &mut Vec::new(), &mut |path, value| {
+        let mut file = whole.clone();
+        *at(&mut file, &path) = value;
+        let bytes = serde_ipld_dagcbor::to_vec(&file).unwrap();
+        let verified = RecordProof::read(&bytes).and_then(|proof| proof.verify(&trust));
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        let broken = verified.map(|_| ()).expect_err(&path.join("."));
+        let links: &[Link] = match path.as_slice() {
+            ["leaf", ..] => &[Link::Operation, Link::Event],
+            ["index", ..] => &[Link::Event],
+            ["anchor", _, field, ..] => InEthereum::links(field),
+            _ => &[Link::Format],
+        };
+        assert!(links.contains(&broken.link), "{}: {broken}", path.join("."));
+        fs::write(&name, &bytes).unwrap();
+        let (accepted, said) = script(&name, &genesis, &known);
+        let named = |link: &Link| said.contains(&format!("broken link: {link}:"));
+        assert!(
+            !accepted && links.iter().any(named),
+            "{}: {said}",
+            path.join(".")
+        );
+        altered += 1;
+    });
+    println!("{altered} forgeries");
+    assert!(altered > 25, "{altered}");
+    for at in 0..bytes.len() {
+        let mut forged = bytes.clone();
+        forged[at] ^= 1 << (at % 8);
+        let verified = RecordProof::read(&forged).and_then(|proof| proof.verify(&trust));
+        assert!(verified.is_err(), "byte {at} of {}", bytes.len());
+    }
+    // A true proof of another kind of event is none.
+    let mut anchors = fed.settings.clone();
+    anchors.contract = feed::contract(&fed.anvil, Kind::Anchors, world.chain()).contract;
+    let others = EthereumTrust {
+        contract: anchors.contract,
+        ..known.ethereum.clone().unwrap()
+    };
+    let other = Trust {
+        ethereum: Some(&others),
+        ..trust.clone()
+    };
+    assert_eq!(proof.verify(&other).unwrap_err().link, Link::Trust);
 }
 
 /// Which links an altered field may break: its own, or the next that depends on it.

@@ -7,12 +7,17 @@ use alloy::{
     sol,
     sol_types::SolCall as _,
 };
-use anchor::ethereum::contract::{self, Anchor};
+use anchor::ethereum::{
+    Kind,
+    contract::{self, Anchor, Permissions, Records},
+};
+use base::ChainId;
 use serde_json::json;
 
 use crate::{
     anvil::{Anvil, number},
     contract::{receipt, send},
+    feed::{self, Fed},
     rig::Rig as _,
     rigs::{InEthereum, ethereum_key as key},
     world::World,
@@ -97,11 +102,55 @@ fn a_record_in_a_batch_costs_a_five_hundredth_of_a_stored_one() {
     }
 }
 
+#[test]
+fn a_record_by_itself_and_a_change_of_a_grant() {
+    let chain = ChainId([1; 32]);
+    let fed = Fed::start(Kind::Records(0), chain);
+    let (anvil, records) = (&fed.anvil, fed.settings.contract);
+    let permissions = feed::contract(anvil, Kind::Permissions(0), chain).contract;
+    let hash = |number: u64| keccak256(format!("leaf {number}"));
+    let record = |index| {
+        let leaf = hash(index);
+        send(anvil, 0, &records, &Records::recordCall { index, leaf }).unwrap()
+    };
+    let first = record(0);
+    let single = record(1);
+    assert!(single < first && single < 40_000, "{single}");
+    print("submitted by itself, event", 1, single);
+    let kept = Records::recordAndStoreCall {
+        index: 2,
+        leaf: hash(2),
+    };
+    let kept = send(anvil, 0, &records, &kept).unwrap();
+    print("submitted by itself, event and stored hash", 1, kept);
+    let grant = |from, index| {
+        let grant = Permissions::grantCall {
+            from,
+            index,
+            key: hash(index),
+            notBefore: 0,
+            expires: 1_800_000_000,
+        };
+        send(anvil, 0, &permissions, &grant).unwrap()
+    };
+    grant(0, 10);
+    let granted = grant(11, 20);
+    let revoke = Permissions::revokeCall {
+        from: 21,
+        index: 30,
+        key: hash(20),
+    };
+    let revoked = send(anvil, 0, &permissions, &revoke).unwrap();
+    print("grant mirrored", 1, granted);
+    print("revocation mirrored", 1, revoked);
+    assert!(granted < 70_000 && revoked < 40_000, "{granted}, {revoked}");
+}
+
 fn print(what: &str, batch: u64, gas: u64) {
     println!("{}", json!({"what": what, "batch": batch, "gas": gas}));
 }
 
-fn deploy(anvil: &Anvil, code: Vec<u8>) -> [u8; 20] {
+pub(crate) fn deploy(anvil: &Anvil, code: Vec<u8>) -> [u8; 20] {
     let from = Address::from(key(2).address());
     let data = format!("0x{}", hex::encode(code));
     let hash = anvil.call(

@@ -5,15 +5,20 @@
 mod anchoring;
 mod anvil;
 mod bitcoind;
+#[path = "../../../ledger/tests/it/world.rs"]
+mod cast;
 mod contract;
 mod cost;
 mod eos;
 mod faults;
+mod feed;
 mod forge;
 mod gas;
 mod http;
 mod kill;
 mod nodeos;
+mod permissions;
+mod records;
 mod reorg;
 mod rig;
 mod rigs;

@@ -81,7 +81,10 @@ fn what_went_to_something_else_makes_one_void_and_not_the_next<R: Competing>() {
     rig.hold();
     world.grow(100);
     step(&world, &mut service, T0).unwrap();
-    let (_, entry) = journal.newest(R::CHAIN).unwrap().unwrap();
+    let (_, entry) = journal
+        .newest::<anchor::Checkpoint>(R::CHAIN)
+        .unwrap()
+        .unwrap();
     rig.steal(&entry.attempts[0]);
     rig.mine(1);
     let mut void = false;
@@ -90,7 +93,10 @@ fn what_went_to_something_else_makes_one_void_and_not_the_next<R: Competing>() {
         rig.mine(1);
     }
     assert!(void);
-    let (_, entry) = journal.newest(R::CHAIN).unwrap().unwrap();
+    let (_, entry) = journal
+        .newest::<anchor::Checkpoint>(R::CHAIN)
+        .unwrap()
+        .unwrap();
     assert!(matches!(entry.state, State::Final { .. }));
     assert_eq!(rig.anchored(), [100]);
 }
@@ -128,7 +134,9 @@ fn anchors_in_bitcoin_that_no_node_knows_any_more_are_sent_again_in_their_order(
         assert_eq!(step(&world, &mut service, T0).unwrap(), Next::Begun);
         rig.settle(&world, &mut service, T0);
     }
-    let entries = journal.back_while(InBitcoin::CHAIN, |_| true).unwrap();
+    let entries = journal
+        .back_while::<anchor::Checkpoint>(InBitcoin::CHAIN, |_| true)
+        .unwrap();
     let chained = entries.windows(2).all(|two| {
         let [(_, later), (_, earlier)] = two else {
             return false;

@@ -163,11 +163,8 @@ impl World {
         };
         let view = self.ledger.view().unwrap();
         let leaf = view.leaf(index).unwrap().unwrap();
-        let inclusion = view
-            .inclusion(index, entry.checkpoint.size)
-            .unwrap()
-            .unwrap();
-        let head = view.head_at(entry.checkpoint.height).unwrap().unwrap();
+        let inclusion = view.inclusion(index, entry.says.size).unwrap().unwrap();
+        let head = view.head_at(entry.says.height).unwrap().unwrap();
         AnchoredProof::new(&leaf, inclusion, &head, certified, evidence)
     }
 }

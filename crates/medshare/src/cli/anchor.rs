@@ -5,16 +5,22 @@ mod eos;
 #[cfg(feature = "ethereum")]
 mod ethereum;
 mod key;
+#[cfg(feature = "ethereum")]
+mod permission;
 #[cfg(any(feature = "eos", feature = "ethereum"))]
 mod table;
 
 use anchor::Chain;
-use clap::Subcommand;
+use base::{AccountId, OperationId};
+use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use std::path::PathBuf;
 
-use super::context::Context;
-use crate::{exit::Result, http::anchors::AnchorStanding};
+use super::{context::Context, operation::parse_id};
+use crate::{
+    exit::Result,
+    http::anchors::{AnchorStanding, Feed},
+};
 
 /// Verbs of anchoring.
 #[derive(Subcommand, Debug)]
@@ -38,17 +44,50 @@ Examples:
         #[arg(long, value_name = "NAME")]
         network: Option<String>,
     },
-    /// Put the ledger's contract on Ethereum, or our ABI on an account of EOS, and
+    /// Put a contract of the ledger's on Ethereum, or our ABI on an account of EOS, and
     /// [anchor.ethereum] or [anchor.eos] into config.toml
     #[command(after_help = "\
 Examples:
   medshare anchor deploy --endpoint http://127.0.0.1:8545 --home ~/node
+  medshare anchor deploy --contract records --endpoint http://127.0.0.1:8545 --home ~/node
+  medshare anchor deploy --contract permissions --endpoint http://127.0.0.1:8545 --home ~/node
   medshare anchor deploy --chain eos --account medshareacct --endpoint http://127.0.0.1:8888 --home ~/node
   medshare node run --home ~/node                  # anchors from now on")]
     Deploy(DeployArgs),
+    /// Print what other contracts ask of a grant, and what the contract on Ethereum answers now
+    #[command(after_help = "Example:\n  medshare anchor permission bafyrei… --home ~/node")]
+    Permission {
+        /// The grant
+        #[arg(value_parser = parse_id)]
+        grant: OperationId,
+        /// Ask for this account [default: the one that it was granted to]
+        #[arg(long, value_name = "ACCOUNT")]
+        requester: Option<AccountId>,
+    },
     /// Print how the running node's anchors stand, and what they cost
     #[command(after_help = "Example:\n  medshare anchor status --home ~/node")]
     Status,
+}
+
+/// What a contract is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Kind {
+    /// Roots of the log
+    Anchors,
+    /// Single operation records
+    Records,
+    /// Grants, for other contracts to ask
+    Permissions,
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Anchors => "anchors",
+            Self::Records => "records",
+            Self::Permissions => "permissions",
+        })
+    }
 }
 
 /// What `deploy` takes.
@@ -78,6 +117,13 @@ pub struct DeployArgs {
     /// Of EOS: the permission of the account that pays, which the home's key is in
     #[arg(long, value_name = "NAME", default_value = "active")]
     pub permission: String,
+    /// Of Ethereum: which contract; that for anchors, that for single operation records, or that
+    /// for grants
+    #[arg(long, value_name = "KIND", default_value_t = Kind::Anchors)]
+    pub contract: Kind,
+    /// Of records and permissions: the first leaf of the log that counts
+    #[arg(long, value_name = "INDEX", default_value_t = 0)]
+    pub from: u64,
     /// Of Ethereum: another address that may anchor: that of another node's key (repeatable)
     #[arg(long, value_name = "ADDRESS")]
     pub owner: Vec<String>,
@@ -102,6 +148,7 @@ pub fn run(command: AnchorCommand, context: &Context) -> Result<()> {
             network,
         } => key::run(chain, import, network.as_deref(), context),
         AnchorCommand::Deploy(args) => deploy(&args, context),
+        AnchorCommand::Permission { grant, requester } => permission(grant, requester, context),
     }
 }
 
@@ -122,6 +169,17 @@ fn deploy(args: &DeployArgs, context: &Context) -> Result<()> {
     }
 }
 
+fn permission(grant: OperationId, requester: Option<AccountId>, context: &Context) -> Result<()> {
+    require(Chain::Ethereum)?;
+    #[cfg(feature = "ethereum")]
+    return permission::run(grant, requester, context);
+    #[cfg(not(feature = "ethereum"))]
+    {
+        let _ = (grant, requester, context);
+        Ok(())
+    }
+}
+
 fn status(context: &Context) -> Result<()> {
     let node = context.anonymous_node()?;
     let standings: Vec<AnchorStanding> = node.read("/v1/anchors")?;
@@ -133,12 +191,13 @@ fn status(context: &Context) -> Result<()> {
     let value = standings.iter().map(|standing| {
         json!({
             "chain": standing.chain.name(),
+            "feed": standing.feed.name(),
             "network": standing.network,
             "contract": standing.contract,
             "payer": standing.payer,
             "anchors": standing.anchors,
             "newest": standing.newest.map(|(size, root, block)| json!({
-                "tree_size": size, "root": root.to_string(), "block": block,
+                "tree_size": size, match standing.feed { Feed::Anchors => "root", Feed::Records => "leaf", Feed::Permissions => "key" }: root.to_string(), "block": block,
             })),
             "open": standing.open,
             "unit": standing.chain.unit(),
@@ -154,11 +213,12 @@ fn status(context: &Context) -> Result<()> {
             |(size, _, block)| format!("{size} leaves, in public block {block}"),
         );
         let mut text = format!("chain            {} {}\n", standing.chain, standing.network);
+        let what = format!("{:<17}", standing.feed.name());
         if let Some(contract) = &standing.contract {
             text.push_str(&format!("contract         {contract}\n"));
         }
         text.push_str(&format!(
-            "paid by          {}\nanchors          {} final, {} on their way\nnewest           {newest}\ncost             {} {unit} so far, {} left in 30 days",
+            "paid by          {}\n{what}{} final, {} on their way\nnewest           {newest}\ncost             {} {unit} so far, {} left in 30 days",
             standing.payer, standing.anchors, standing.open, standing.cost, standing.left,
             unit = standing.chain.unit(),
         ));

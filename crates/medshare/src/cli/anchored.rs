@@ -2,7 +2,7 @@
 //! public chain.
 
 use ::anchor::{
-    AnchoredProof, Broken, By, Chain, Stood, Trust,
+    AnchoredProof, Broken, By, Chain, RecordProof, Recorded, Stood, Trust,
     bitcoin::{BitcoinTrust, Payer},
     eos::EosTrust,
     ethereum::EthereumTrust,
@@ -18,7 +18,10 @@ use super::{anchor, context::Context, proof::transitions_before, show};
 use crate::{
     exit::{Exit, Fault, Result},
     files,
-    http::{HttpNode, anchors::AnchoredHead},
+    http::{
+        HttpNode,
+        anchors::{AnchoredHead, RecordedLeaf},
+    },
 };
 
 /// How a proof that ends in a public chain is written.
@@ -27,6 +30,9 @@ pub struct AnchorArgs {
     /// Lead to an anchor in this public chain: ethereum, bitcoin, eos
     #[arg(long, value_name = "CHAIN")]
     pub anchor: Option<Chain>,
+    /// With --anchor: lead to the operation's own transaction, where single records are submitted
+    #[arg(long, requires = "anchor", conflicts_with = "certificate")]
+    pub record: bool,
     /// With --anchor: put the validators' signatures into the file, too
     #[arg(long, requires = "anchor")]
     pub certificate: bool,
@@ -66,15 +72,116 @@ pub struct TrustArgs {
     pub payer: Vec<String>,
 }
 
-/// Whether a file is a proof that ends in a public chain: JSON, or a map of six to eight of
-/// which one is called so.
+/// Whether a file is a proof that ends in a public chain: JSON, or a map of four or six to eight
+/// of which one is called so.
 pub fn is_anchored(bytes: &[u8]) -> bool {
     const ANCHOR: &[u8] = b"\x66anchor";
     match bytes.first() {
         Some(b'{') => true,
-        Some(0xa6..=0xa8) => bytes.windows(ANCHOR.len()).any(|at| at == ANCHOR),
+        Some(0xa4 | 0xa6..=0xa8) => bytes.windows(ANCHOR.len()).any(|at| at == ANCHOR),
         _ => false,
     }
+}
+
+/// A proof that ends in a public chain.
+#[derive(Clone, Debug)]
+pub enum Proof {
+    /// By an anchor of the whole log.
+    Anchored(AnchoredProof),
+    /// By a transaction of its own.
+    Record(RecordProof),
+}
+
+impl Proof {
+    /// Reads either.
+    ///
+    /// # Errors
+    /// [`Broken`] at the format.
+    pub fn read(bytes: &[u8]) -> std::result::Result<Self, Broken> {
+        // Of JSON, only the one with a path into a tree has this name outside of texts.
+        const PATH: &[u8] = b"\"inclusion\"";
+        let record = match bytes.first() {
+            Some(b'{') => !bytes.windows(PATH.len()).any(|at| at == PATH),
+            first => first == Some(&0xa4),
+        };
+        match record {
+            true => RecordProof::read(bytes).map(Self::Record),
+            false => AnchoredProof::read(bytes).map(Self::Anchored),
+        }
+    }
+
+    fn chain(&self) -> Chain {
+        match self {
+            Self::Anchored(proof) => proof.anchor.chain(),
+            Self::Record(proof) => proof.anchor.chain(),
+        }
+    }
+}
+
+/// The file for an operation that has a transaction of its own, checked.
+///
+/// # Errors
+/// As [`prove`].
+pub fn prove_record(
+    id: OperationId,
+    chain: Chain,
+    args: &AnchorArgs,
+    node: &HttpNode,
+    genesis: &Genesis,
+) -> Result<(Vec<u8>, Recorded)> {
+    anchor::require(chain)?;
+    let (index, leaf) = node
+        .operation(id)?
+        .ok_or_else(|| Fault::new(Exit::NotFound, format!("the ledger has no operation {id}")))?;
+    let found: Option<RecordedLeaf> = node.find(&format!("/v1/anchors/{chain}/{index}/record"))?;
+    let found = found.ok_or_else(|| {
+        Fault::new(
+            Exit::Pending,
+            format!("leaf {index} has no final transaction of its own in {chain} that this node knows; `medshare anchor status` shows them"),
+        )
+    })?;
+    let proof = RecordProof::new(&leaf, index, found.evidence);
+    let recorded = proof.examine(genesis.chain()).map_err(|broken| {
+        let what = format!("the node's proof does not hold: {broken}");
+        Fault::new(Exit::Invalid, what)
+    })?;
+    if recorded.operation != id {
+        let what = "the node's proof does not hold: it is about another operation";
+        return Err(Fault::new(Exit::Invalid, what));
+    }
+    let bytes = match args.format {
+        Format::Cbor => proof.to_bytes(),
+        Format::Json => proof.to_json().into_bytes(),
+    };
+    Ok((bytes, recorded))
+}
+
+/// What `prove --record` prints.
+///
+/// # Errors
+/// That of the output.
+pub fn report_record(
+    recorded: &Recorded,
+    output: &Path,
+    length: usize,
+    context: &Context,
+) -> Result<()> {
+    let mut value = json!({
+        "operation": recorded.operation.to_string(),
+        "index": recorded.index,
+        "file": output.display().to_string(),
+        "bytes": length,
+    });
+    describe(&recorded.stood, &mut value);
+    context.output.data(
+        &value,
+        format!(
+            "proof of leaf {}, submitted by itself to {}: {length} bytes in {}",
+            recorded.index,
+            block(&recorded.stood),
+            output.display(),
+        ),
+    )
 }
 
 /// The file for an operation, checked.
@@ -173,14 +280,17 @@ pub fn verify(bytes: &[u8], genesis: &Genesis, args: &TrustArgs, context: &Conte
             format!("the proof does not hold: broken link: {broken}"),
         )
     };
-    let proof = AnchoredProof::read(bytes).map_err(broken)?;
-    let chain = proof.anchor.chain();
+    let proof = Proof::read(bytes).map_err(broken)?;
+    let chain = proof.chain();
     anchor::require(chain)?;
     let blocks = blocks(args)?;
     let (mut ethereum, mut bitcoin, mut eos) = (None, None, None);
     match chain {
         _ if blocks.is_empty() => {}
-        Chain::Ethereum => ethereum = Some(ethereum_trust(args, blocks, context)?),
+        Chain::Ethereum => {
+            let record = matches!(proof, Proof::Record(_));
+            ethereum = Some(ethereum_trust(args, blocks, record, context)?);
+        }
         Chain::Bitcoin => bitcoin = Some(bitcoin_trust(args, blocks, context)?),
         Chain::Eos => eos = Some(eos_trust(args, blocks, context)?),
     }
@@ -191,6 +301,13 @@ pub fn verify(bytes: &[u8], genesis: &Genesis, args: &TrustArgs, context: &Conte
         ethereum: ethereum.as_ref(),
         bitcoin: bitcoin.as_ref(),
         eos: eos.as_ref(),
+    };
+    let proof = match proof {
+        Proof::Anchored(proof) => proof,
+        Proof::Record(proof) => {
+            let recorded = proof.verify(&trust).map_err(broken)?;
+            return report_verified_record(&recorded, genesis, context);
+        }
     };
     let anchored = proof.verify(&trust).map_err(broken)?;
     let (stood, header) = (&anchored.stood, &anchored.header);
@@ -228,6 +345,41 @@ pub fn verify(bytes: &[u8], genesis: &Genesis, args: &TrustArgs, context: &Conte
             header.tree_size,
             header.height,
             header.time,
+            genesis.chain(),
+            genesis.network,
+            block(stood),
+            stood.transaction,
+            base::Millis(stood.time.saturating_mul(1_000)),
+        ),
+    )
+}
+
+fn report_verified_record(recorded: &Recorded, genesis: &Genesis, context: &Context) -> Result<()> {
+    let stood = &recorded.stood;
+    let body = &recorded.leaf.operation.body;
+    let mut place = json!({"block_time": stood.time, "transaction": stood.transaction});
+    describe(stood, &mut place);
+    let value = json!({
+        "verified": true,
+        "chain": genesis.chain().to_string(),
+        "operation": recorded.operation.to_string(),
+        "action": body.action.name(),
+        "account": body.account.to_string(),
+        "outcome": show::json(&recorded.leaf.outcome),
+        "index": recorded.index,
+        "certified": false,
+        "anchor": place,
+    });
+    let outcome = recorded.leaf.outcome.failure();
+    let outcome = outcome.map_or("ok".into(), |failure| format!("failed: {failure}"));
+    context.output.data(
+        &value,
+        format!(
+            "the proof holds\noperation        {}\naction           {} by {}\noutcome          {outcome}\nstands at        leaf {}, as who submitted it says (no signatures in the file)\nledger           {} ({})\nsubmitted        {}, transaction {}, {}",
+            recorded.operation,
+            body.action.name(),
+            body.account,
+            recorded.index,
             genesis.chain(),
             genesis.network,
             block(stood),
@@ -308,6 +460,7 @@ fn usage(what: String) -> Fault {
 fn ethereum_trust(
     args: &TrustArgs,
     blocks: Vec<Digest>,
+    record: bool,
     context: &Context,
 ) -> Result<EthereumTrust> {
     let configured = context.config.anchor.ethereum.as_ref();
@@ -315,7 +468,10 @@ fn ethereum_trust(
     let contract = args
         .contract
         .clone()
-        .or(configured.map(|config| config.contract.clone()));
+        .or(configured.and_then(|config| match record {
+            true => Some(config.records.as_ref()?.contract.clone()),
+            false => Some(config.contract.clone()),
+        }));
     let (Some(chain_id), Some(contract)) = (network, contract) else {
         return Err(usage(
             "give --network NUMBER and --contract ADDRESS: whose anchors count".into(),

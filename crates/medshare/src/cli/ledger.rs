@@ -372,6 +372,11 @@ fn prove(
     let node = context.anonymous_node()?;
     if let Some(chain) = anchor.anchor {
         let genesis = trusted_genesis(None, context, &node)?;
+        if anchor.record {
+            let (bytes, recorded) = anchored::prove_record(id, chain, anchor, &node, &genesis)?;
+            write_whole(output, &bytes, existing)?;
+            return anchored::report_record(&recorded, output, bytes.len(), context);
+        }
         let (bytes, anchored) = anchored::prove(id, chain, anchor, &node, &genesis)?;
         write_whole(output, &bytes, existing)?;
         return anchored::report_proved(&anchored, output, bytes.len(), context);

@@ -63,7 +63,8 @@ pub struct EthereumConfig {
     pub endpoint: String,
     /// Number of the network (EIP-155); a node of another one gets nothing.
     pub chain_id: u64,
-    /// Address of the ledger's contract (`medshare anchor deploy`).
+    /// Address of the ledger's contract (`medshare anchor deploy`); without it nothing is
+    /// anchored, and only what the tables below name is submitted.
     pub contract: String,
     /// The block that created it: older ones are not searched.
     pub from_block: u64,
@@ -85,6 +86,61 @@ pub struct EthereumConfig {
     pub timeout_seconds: u32,
     /// Pause between two looks, milliseconds, 100..=3600000.
     pub poll_milliseconds: u32,
+    /// Without this table no single operation records are submitted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub records: Option<RecordsConfig>,
+    /// Without this table no grants are mirrored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<PermissionsConfig>,
+}
+
+/// `[anchor.ethereum.records]`: every operation record in a transaction of its own. Endpoint,
+/// key, network, fees and pauses are those of `[anchor.ethereum]`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct RecordsConfig {
+    /// Address of the contract (`medshare anchor deploy --contract records`).
+    pub contract: String,
+    /// The block that created it.
+    pub from_block: u64,
+    /// Most that is spent in 30 days, gwei; 0 spends nothing.
+    pub budget_gwei: u64,
+    /// Whether the contract keeps each leaf's hash for other contracts.
+    pub store_leaf: bool,
+}
+
+impl Default for RecordsConfig {
+    fn default() -> Self {
+        Self {
+            contract: String::new(),
+            from_block: 0,
+            budget_gwei: 50_000_000,
+            store_leaf: false,
+        }
+    }
+}
+
+/// `[anchor.ethereum.permissions]`: grants, for other contracts to ask. The rest as of
+/// [`RecordsConfig`].
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct PermissionsConfig {
+    /// Address of the contract (`medshare anchor deploy --contract permissions`).
+    pub contract: String,
+    /// The block that created it.
+    pub from_block: u64,
+    /// Most that is spent in 30 days, gwei; 0 spends nothing.
+    pub budget_gwei: u64,
+}
+
+impl Default for PermissionsConfig {
+    fn default() -> Self {
+        Self {
+            contract: String::new(),
+            from_block: 0,
+            budget_gwei: 50_000_000,
+        }
+    }
 }
 
 impl Default for EthereumConfig {
@@ -103,6 +159,8 @@ impl Default for EthereumConfig {
             store_root: false,
             timeout_seconds: 20,
             poll_milliseconds: 12_000,
+            records: None,
+            permissions: None,
         }
     }
 }

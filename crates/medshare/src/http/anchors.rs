@@ -24,6 +24,41 @@ pub trait Anchors: Send + Sync {
     /// # Errors
     /// In words, why the journal cannot be read.
     fn covering(&self, chain: Chain, index: u64) -> Result<Option<(Checkpoint, Evidence)>, String>;
+
+    /// The final transaction of leaf `index` alone.
+    ///
+    /// # Errors
+    /// As [`Anchors::covering`].
+    fn record(&self, chain: Chain, index: u64) -> Result<Option<Evidence>, String>;
+}
+
+/// What is submitted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Feed {
+    /// Roots of the log.
+    #[default]
+    Anchors,
+    /// Single operation records.
+    Records,
+    /// Grants.
+    Permissions,
+}
+
+impl Feed {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Anchors => "anchors",
+            Self::Records => "records",
+            Self::Permissions => "permissions",
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+    fn is_anchors(&self) -> bool {
+        *self == Self::Anchors
+    }
 }
 
 /// `GET /v1/anchors`
@@ -32,17 +67,20 @@ pub trait Anchors: Send + Sync {
 pub struct AnchorStanding {
     /// Which chain.
     pub chain: Chain,
+    /// What is submitted there; absent for anchors.
+    #[serde(default, skip_serializing_if = "Feed::is_anchors")]
+    pub feed: Feed,
     /// Which network of it.
     pub network: String,
-    /// The contract that anchors there, where there are contracts.
+    /// The contract that is told so, where there are contracts.
     pub contract: Option<String>,
     /// Who pays.
     pub payer: String,
-    /// Anchors that are final.
+    /// Anchors, records or changes of grants that are final.
     pub anchors: u64,
-    /// Of the newest: leaves, root, height of the public block.
+    /// Of the newest: leaves up to it, root, leaf's hash or grant's key, height of the public block.
     pub newest: Option<(u64, Digest, u64)>,
-    /// Anchors that are on their way.
+    /// Those that are on their way.
     pub open: u64,
     /// What all cost, in [`Chain::unit`]s.
     pub cost: u64,
@@ -58,6 +96,14 @@ pub struct AnchorStanding {
 pub struct AnchoredHead {
     /// The head that was anchored.
     pub head: Head,
+    /// What proves it.
+    pub evidence: Evidence,
+}
+
+/// `GET /v1/anchors/{chain}/{index}/record`
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordedLeaf {
     /// What proves it.
     pub evidence: Evidence,
 }
@@ -83,6 +129,22 @@ pub(super) async fn covering(
             .head_at(checkpoint.height)?
             .ok_or_else(Answer::not_found)?;
         Ok(Answer::object(&AnchoredHead { head, evidence }))
+    })
+    .await
+}
+
+pub(super) async fn record(
+    State(interface): Shared,
+    Path((chain, index)): Path<(String, String)>,
+) -> Handled {
+    let (chain, index): (Chain, u64) = (parse(&chain)?, parse(&index)?);
+    let anchors = interface.anchors.clone().ok_or_else(Answer::not_found)?;
+    blocking(move || {
+        let found = anchors
+            .record(chain, index)
+            .map_err(|_| Answer::error(ErrorCode::Storage, "the anchors cannot be read"))?;
+        let evidence = found.ok_or_else(Answer::not_found)?;
+        Ok(Answer::object(&RecordedLeaf { evidence }))
     })
     .await
 }

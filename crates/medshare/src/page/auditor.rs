@@ -94,8 +94,13 @@ fn check(asked: &Asked, bytes: &[u8]) -> Result<Checked> {
     let names = operation::names(asked)?;
     let refused = |why: &dyn std::fmt::Display| Ok(Checked::Refused(why.to_string()));
     if anchored::is_anchored(bytes) {
-        let proof = match ::anchor::AnchoredProof::read(bytes) {
-            Ok(proof) => proof,
+        let proof = match anchored::Proof::read(bytes) {
+            Ok(anchored::Proof::Anchored(proof)) => proof,
+            Ok(anchored::Proof::Record(_)) => {
+                let why = "this page does not check proofs of a transaction of an operation's \
+                           own: `medshare ledger verify` does";
+                return refused(&why);
+            }
             Err(broken) => return refused(&broken),
         };
         let path: Vec<Digest> = proof.inclusion.path.clone();

@@ -153,6 +153,7 @@ fn anchors(asked: &Asked, id: OperationId) -> Vec<(String, String)> {
     let chains = ::anchor::Chain::ALL.into_iter();
     let found = chains.filter_map(|chain| {
         let how = AnchorArgs {
+            record: false,
             anchor: Some(chain),
             certificate: false,
             format: Format::Cbor,

@@ -12,7 +12,7 @@ mod ethereum;
 use ::database::Tables;
 use anchor::{
     Chain, Checkpoint, Evidence, Journal, Next, PublicChain, Report, Schedule, Service, State,
-    TABLES_VERSION,
+    Subject, TABLES_VERSION,
 };
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -23,7 +23,7 @@ use crate::{
     files,
     home::database,
     http::{
-        anchors::{AnchorStanding, Anchors},
+        anchors::{AnchorStanding, Anchors, Feed},
         interface::Views,
         log_line,
     },
@@ -58,14 +58,48 @@ impl Anchors for Anchoring {
         Ok(entry
             .map_err(|error| error.to_string())?
             .and_then(|entry| match entry.state {
-                State::Final { evidence, .. } => Some((entry.checkpoint, evidence)),
+                State::Final { evidence, .. } => Some((entry.says, evidence)),
+                State::Open | State::Void => None,
+            }))
+    }
+
+    fn record(&self, chain: Chain, index: u64) -> std::result::Result<Option<Evidence>, String> {
+        let entry = self.journal.record(chain, index);
+        Ok(entry
+            .map_err(|error| error.to_string())?
+            .and_then(|entry| match entry.state {
+                State::Final { evidence, .. } => Some(evidence),
                 State::Open | State::Void => None,
             }))
     }
 }
 
-/// A client, when it anchors, and how that stands at first.
-type Made = (Box<dyn PublicChain>, Schedule, AnchorStanding);
+/// A client, when it is used, and how that stands at first.
+struct Made<S: Subject = Checkpoint> {
+    client: Box<dyn PublicChain<S>>,
+    schedule: Schedule,
+    standing: AnchorStanding,
+}
+
+/// One of a kind that this build may not know.
+trait Begin: Send {
+    fn standing(&self) -> AnchorStanding;
+
+    /// Goes on for ever, in the thread that calls it.
+    fn run(self: Box<Self>, anchoring: &Anchoring, views: &Views, stop: &Stop);
+}
+
+impl<S: Subject> Begin for Made<S> {
+    fn standing(&self) -> AnchorStanding {
+        self.standing.clone()
+    }
+
+    fn run(self: Box<Self>, anchoring: &Anchoring, views: &Views, stop: &Stop) {
+        let now = system::now();
+        let service = Service::new(self.client, &anchoring.journal, self.schedule, now);
+        run(service, self.standing, anchoring, views, stop);
+    }
+}
 
 /// Begins anchoring where the configuration asks for it. Anchors that were made stay readable
 /// without it.
@@ -80,7 +114,7 @@ pub(super) fn start(
     let path = parts.folder.join(ANCHORS);
     let mut made = Vec::new();
     for chain in wanted(parts.anchors.config) {
-        made.push(make(chain, parts)?);
+        made.extend(make(chain, parts)?);
     }
     if made.is_empty() && path.symlink_metadata().is_err() {
         return Ok(None);
@@ -92,19 +126,11 @@ pub(super) fn start(
     files::keep_private(&path)?;
     let anchoring = Arc::new(Anchoring {
         journal: Journal::new(tables),
-        standing: Mutex::new(
-            made.iter()
-                .map(|(_, _, standing)| standing.clone())
-                .collect(),
-        ),
+        standing: Mutex::new(made.iter().map(|made| made.standing()).collect()),
     });
-    for (client, schedule, standing) in made {
+    for made in made {
         let (anchoring, views, stop) = (Arc::clone(&anchoring), Arc::clone(views), stop.clone());
-        std::thread::spawn(move || {
-            let now = system::now();
-            let service = Service::new(client, &anchoring.journal, schedule, now);
-            run(service, standing, &anchoring, &views, &stop);
-        });
+        std::thread::spawn(move || made.run(&anchoring, &views, &stop));
     }
     Ok(Some(anchoring))
 }
@@ -117,7 +143,7 @@ fn wanted(config: &AnchorConfig) -> impl Iterator<Item = Chain> {
     })
 }
 
-fn make(chain: Chain, parts: &NodeParts<'_>) -> Result<Made> {
+fn make(chain: Chain, parts: &NodeParts<'_>) -> Result<Vec<Box<dyn Begin>>> {
     let config =
         |what: &str| Fault::new(Exit::Config, format!("anchor.{chain} is set, and {what}"));
     let built = "this program was built without it; build it with --features full";
@@ -132,17 +158,17 @@ fn make(chain: Chain, parts: &NodeParts<'_>) -> Result<Made> {
         #[cfg(feature = "ethereum")]
         Chain::Ethereum => {
             let table = tables.ethereum.as_ref();
-            table.map(|table| ethereum::client(table, key, ledger))
+            table.map(|table| ethereum::clients(table, key, ledger))
         }
         #[cfg(feature = "bitcoin")]
         Chain::Bitcoin => {
             let table = tables.bitcoin.as_ref();
-            table.map(|table| bitcoin::client(table, key, ledger))
+            table.map(|table| Ok(vec![Box::new(bitcoin::client(table, key, ledger)?) as _]))
         }
         #[cfg(feature = "eos")]
         Chain::Eos => {
             let table = tables.eos.as_ref();
-            table.map(|table| eos::client(table, key, ledger))
+            table.map(|table| Ok(vec![Box::new(eos::client(table, key, ledger)?) as _]))
         }
         #[allow(unreachable_patterns)]
         _ => {
@@ -158,6 +184,7 @@ fn make(chain: Chain, parts: &NodeParts<'_>) -> Result<Made> {
 fn fresh(chain: Chain, network: String, payer: String) -> AnchorStanding {
     AnchorStanding {
         chain,
+        feed: Feed::Anchors,
         network,
         contract: None,
         payer,
@@ -170,27 +197,47 @@ fn fresh(chain: Chain, network: String, payer: String) -> AnchorStanding {
     }
 }
 
+/// Nodes that know of one another seldom begin at once, where nothing refuses a second anchor of
+/// the same: each waits up to an eighth longer, by what its key is known by.
+#[cfg(any(feature = "bitcoin", feature = "eos"))]
+fn apart(schedule: Schedule, payer: &str) -> Schedule {
+    let hash = base::Digest::of(payer.as_bytes()).0;
+    let number = hash
+        .iter()
+        .take(8)
+        .fold(0, |number, byte| number << 8 | u64::from(*byte));
+    let longer = |whole: u64| whole + number % (whole / 8 + 1);
+    Schedule {
+        every: longer(schedule.every),
+        count: longer(schedule.count),
+        ..schedule
+    }
+}
+
 /// A key of a chain's table that cannot be used.
 #[cfg(any(feature = "bitcoin", feature = "eos", feature = "ethereum"))]
 fn wrong(chain: Chain, key: &str, why: &dyn std::fmt::Display) -> Fault {
     Fault::new(Exit::Config, format!("anchor.{chain}.{key}: {why}"))
 }
 
-fn run(
-    mut service: Service<'_>,
+fn run<S: Subject>(
+    mut service: Service<'_, S>,
     mut standing: AnchorStanding,
     anchoring: &Anchoring,
     views: &Views,
     stop: &Stop,
 ) {
-    let chain = standing.chain;
+    let about = match standing.feed {
+        Feed::Anchors => format!("anchors in {}", standing.chain),
+        feed => format!("{} in {}", feed.name(), standing.chain),
+    };
     let mut said = None;
     let mut next = Next::Begun;
     loop {
         // Nothing changed: the journal need not be read again.
         if next != Next::Idle || standing.trouble != said {
-            let report = service.report(system::now()).unwrap_or_default();
-            show(&mut standing, &report, anchoring, &said);
+            let report = service.report(system::now()).ok();
+            show(&mut standing, report.as_ref(), anchoring, &said);
         }
         if stop.wait(service.pause()) {
             return;
@@ -200,7 +247,7 @@ fn run(
                 next = done;
                 match done {
                     Next::Idle | Next::Waiting => {}
-                    done => log_line(&format!("anchors in {chain}: {}", word(done))),
+                    done => log_line(&format!("{about}: {}", word(done))),
                 }
                 None
             }
@@ -208,32 +255,34 @@ fn run(
         };
         if trouble != said {
             if let Some(trouble) = &trouble {
-                log_line(&format!("anchors in {chain}: {trouble}"));
+                log_line(&format!("{about}: {trouble}"));
             }
             said = trouble;
         }
     }
 }
 
-fn show(
+fn show<S: Subject>(
     standing: &mut AnchorStanding,
-    report: &Report,
+    report: Option<&Report<S>>,
     anchoring: &Anchoring,
     said: &Option<String>,
 ) {
-    standing.anchors = report.anchors;
-    standing.newest = report
-        .newest
-        .map(|(checkpoint, block)| (checkpoint.size, checkpoint.root, block));
-    standing.open = report.open;
-    standing.cost = report.cost;
-    standing.left = report.left;
+    if let Some(report) = report {
+        standing.anchors = report.anchors;
+        let newest = report.newest.as_ref();
+        standing.newest = newest.map(|(says, block)| (says.covers(), says.digest(), *block));
+        standing.open = report.open;
+        standing.cost = report.cost;
+        standing.left = report.left;
+    }
     standing.trouble.clone_from(said);
     let mut shown = anchoring
         .standing
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
-    let own = shown.iter_mut().find(|one| one.chain == standing.chain);
+    let same = |one: &&mut AnchorStanding| one.chain == standing.chain && one.feed == standing.feed;
+    let own = shown.iter_mut().find(same);
     if let Some(own) = own {
         own.clone_from(standing);
     }
@@ -253,3 +302,36 @@ fn word(next: Next) -> &'static str {
 }
 
 const CACHE_BYTES: usize = 4 << 20;
+
+#[cfg(test)]
+#[cfg(any(feature = "bitcoin", feature = "eos"))]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn nodes_that_know_of_one_another_begin_apart() {
+        let schedule = Schedule {
+            every: 3_600_000,
+            count: 1_024,
+            confirmations: 6,
+            replace: 1,
+            budget: 1,
+            poll: std::time::Duration::ZERO,
+        };
+        let mut times = BTreeSet::new();
+        for payer in 0..100 {
+            let apart = apart(schedule, &payer.to_string());
+            assert!((3_600_000..=4_050_000).contains(&apart.every));
+            assert!((1_024..=1_152).contains(&apart.count));
+            times.insert(apart.every / 1_000);
+        }
+        assert!(times.len() > 75, "{} seconds", times.len());
+        let often = Schedule {
+            every: 1,
+            count: 1,
+            ..schedule
+        };
+        assert_eq!(apart(often, "payer"), often);
+    }
+}

@@ -13,7 +13,7 @@ use crate::{
 const SECRET: &str = "s3cr3t-t0ken";
 
 /// The node's configuration, quick enough for a test.
-fn hurry(net: &Net) {
+pub(crate) fn hurry(net: &Net) {
     let text = fs::read_to_string(net.path("node/config.toml")).unwrap();
     let text = text
         .replace("every-seconds = 3600", "every-seconds = 1")

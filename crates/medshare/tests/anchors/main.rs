@@ -14,6 +14,7 @@ mod bitcoind;
 mod browser;
 mod eos;
 mod ethereum;
+mod feeds;
 #[path = "../../../anchor/tests/chains/http.rs"]
 mod http;
 #[allow(dead_code)]

@@ -76,7 +76,13 @@ pub(super) const SITES: &[(&str, &str, By)] = &[
         "bytecode",
         Not("it is compiled in, and CI compiles it again"),
     ),
-    ("anchor/src/journal.rs", "walk_back", OWN),
+    ("anchor/src/journal.rs", "beside", OWN),
+    ("anchor/src/journal.rs", "show", OWN),
+    (
+        "anchor/src/proof.rs",
+        "either",
+        Fuzz(&["files/anchored-proof", "files/record-proof"]),
+    ),
     (
         "anchor/src/proof.rs",
         "read",
@@ -91,6 +97,16 @@ pub(super) const SITES: &[(&str, &str, By)] = &[
         "anchor/src/proof.rs",
         "examine",
         Fuzz(&["files/anchored-proof"]),
+    ),
+    (
+        "anchor/src/record/proof.rs",
+        "read",
+        Fuzz(&["files/record-proof"]),
+    ),
+    (
+        "anchor/src/record/proof.rs",
+        "examine",
+        Fuzz(&["files/record-proof"]),
     ),
     ("base/src/class.rs", "from_str", Fuzz(&["vocabulary/class"])),
     ("base/src/codec.rs", "decode", GENERIC),
@@ -197,6 +213,11 @@ pub(super) const SITES: &[(&str, &str, By)] = &[
         Fuzz(&["vocabulary/signed-operation"]),
     ),
     ("medshare/src/cli/anchor/key.rs", "read", TYPED),
+    (
+        "medshare/src/cli/anchored.rs",
+        "read",
+        Fuzz(&["files/anchored-proof", "files/record-proof"]),
+    ),
     (
         "medshare/src/cli/care.rs",
         "failure_of",

@@ -22,6 +22,8 @@ if ((output.errors ?? []).length > 0) process.exit(1);
 const compiled = { compiler: solc.version() };
 for (const file of Object.values(output.contracts)) {
   for (const [name, contract] of Object.entries(file)) {
+    // What others build upon has no code of its own.
+    if (contract.evm.bytecode.object === "") continue;
     compiled[name] = { abi: contract.abi, bytecode: contract.evm.bytecode.object };
   }
 }

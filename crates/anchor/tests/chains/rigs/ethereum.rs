@@ -1,8 +1,8 @@
 //! Ethereum.
 
 use anchor::{
-    AnchoredProof, Attempt, Chain, Link, PublicChain,
-    ethereum::{self, EthereumTrust, deploy},
+    AnchoredProof, Attempt, Chain, Checkpoint, Link, PublicChain,
+    ethereum::{self, Deployment, EthereumTrust, Kind, deploy},
 };
 use base::Digest;
 use serde_json::json;
@@ -43,7 +43,22 @@ impl InEthereum {
         owner: usize,
     ) -> Box<dyn PublicChain> {
         let key = ethereum_key(owner);
-        Box::new(ethereum::Ethereum::new(settings, world.chain(), key).unwrap())
+        Box::new(ethereum::Ethereum::<Checkpoint>::new(settings, world.chain(), key).unwrap())
+    }
+
+    /// Where the contract of a [`Rig::handle`] is.
+    pub(crate) fn settings_of(handle: &str) -> ethereum::Settings {
+        let (port, contract) = handle.split_once(' ').unwrap();
+        ethereum::Settings {
+            endpoint: format!("http://127.0.0.1:{port}").parse().unwrap(),
+            chain_id: NETWORK,
+            contract: hex::decode(contract).unwrap().try_into().unwrap(),
+            from_block: 0,
+            fee_cap: 100 * GWEI,
+            store: false,
+            confirmations: CONFIRMATIONS,
+            patience: PATIENCE,
+        }
     }
 
     pub(crate) fn with(
@@ -66,16 +81,15 @@ impl Rig for InEthereum {
         let kept = tempfile::tempdir().unwrap();
         let anvil = Anvil::keeping(&kept.path().join("state"), 0);
         let endpoint = anvil.url().parse().unwrap();
-        let deployed = deploy(
-            &endpoint,
-            Some(NETWORK),
-            world.chain(),
-            (&ethereum_key(0), &[ethereum_key(1).address()]),
-            100 * GWEI,
-            PATIENCE,
-            |_, _| {},
-        )
-        .unwrap();
+        let deployment = Deployment {
+            kind: Kind::Anchors,
+            network: Some(NETWORK),
+            ledger: world.chain(),
+            key: &ethereum_key(0),
+            others: &[ethereum_key(1).address()],
+            fee_cap: 100 * GWEI,
+        };
+        let deployed = deploy(&endpoint, &deployment, PATIENCE, |_, _| {}).unwrap();
         Self {
             anvil: RefCell::new(Some(anvil)),
             kept,
@@ -180,19 +194,9 @@ impl Rig for InEthereum {
     }
 
     fn client_of(world: &World, handle: &str) -> Box<dyn PublicChain> {
-        let (port, contract) = handle.split_once(' ').unwrap();
-        let settings = ethereum::Settings {
-            endpoint: format!("http://127.0.0.1:{port}").parse().unwrap(),
-            chain_id: NETWORK,
-            contract: hex::decode(contract).unwrap().try_into().unwrap(),
-            from_block: 0,
-            fee_cap: 100 * GWEI,
-            store: false,
-            confirmations: CONFIRMATIONS,
-            patience: PATIENCE,
-        };
         let key = ethereum_key(0);
-        Box::new(ethereum::Ethereum::new(settings, world.chain(), key).unwrap())
+        let settings = Self::settings_of(handle);
+        Box::new(ethereum::Ethereum::<Checkpoint>::new(settings, world.chain(), key).unwrap())
     }
 
     fn mine_at(handle: &str) {

@@ -40,7 +40,11 @@ pub(super) fn deploy(args: &DeployArgs, context: &Context) -> Result<()> {
         None => account,
     };
     let permission = name("permission", &args.permission)?;
-    table::free(Chain::Eos, context.config.anchor.eos.is_some(), context)?;
+    table::free(
+        Chain::Eos.name(),
+        context.config.anchor.eos.is_some(),
+        context,
+    )?;
     let (_, secret) = own(Chain::Eos, None, context)?;
     let key = Key::new(&secret).map_err(|error| Fault::new(Exit::Home, error))?;
     let wait = Duration::from_secs(args.wait.into());
@@ -60,7 +64,7 @@ pub(super) fn deploy(args: &DeployArgs, context: &Context) -> Result<()> {
         permission: permission.to_string(),
         ..EosConfig::default()
     };
-    table::add(Chain::Eos, &config, context)?;
+    table::add(Chain::Eos.name(), &config, context)?;
     let value = json!({
         "chain": "eos",
         "network": config.network,

@@ -2,19 +2,19 @@
 
 use anchor::{
     Chain, Endpoint, Trouble,
-    ethereum::{self, Key},
+    ethereum::{self, Deployment, Key, Kind},
 };
 use serde_json::json;
 use std::time::Duration;
 
 use super::{
-    DeployArgs,
+    DeployArgs, Kind as Asked,
     key::own,
     table::{self, deploy_exit},
 };
 use crate::{
     cli::context::Context,
-    config::EthereumConfig,
+    config::{EthereumConfig, PermissionsConfig, RecordsConfig},
     exit::{Exit, Fault, Result},
 };
 
@@ -36,37 +36,83 @@ pub(super) fn deploy(args: &DeployArgs, context: &Context) -> Result<()> {
     let network = network.transpose()?;
     let (home, secret) = own(Chain::Ethereum, None, context)?;
     let key = Key::new(&secret).map_err(|error| Fault::new(Exit::Home, error))?;
-    table::free(
-        Chain::Ethereum,
-        context.config.anchor.ethereum.is_some(),
-        context,
-    )?;
-    let deployed = ethereum::deploy(
-        &endpoint,
-        network,
-        home.facts.chain,
-        (&key, &owners),
-        u64::from(args.fee_cap) * 1_000_000_000,
-        Duration::from_secs(args.wait.into()),
-        |contract, _| {
-            context
-                .output
-                .talk(format!("creating the contract at {}", shown(&contract)));
-        },
-    )
-    .map_err(|trouble| deploy_fault(&trouble, &key))?;
-    let config = EthereumConfig {
-        endpoint: args.endpoint.clone(),
-        chain_id: deployed.chain_id,
-        contract: shown(&deployed.contract),
-        from_block: deployed.block,
-        ..EthereumConfig::default()
+    let present = context.config.anchor.ethereum.as_ref();
+    let there = match args.contract {
+        Asked::Anchors => present.is_some(),
+        Asked::Records => present.is_some_and(|table| table.records.is_some()),
+        Asked::Permissions => present.is_some_and(|table| table.permissions.is_some()),
     };
-    table::add(Chain::Ethereum, &config, context)?;
+    let header = match args.contract {
+        Asked::Anchors => Chain::Ethereum.name().to_owned(),
+        of => format!("{}.{of}", Chain::Ethereum),
+    };
+    table::free(&header, there, context)?;
+    // A second contract is of the network of the first.
+    if let (Some(table), Some(network)) = (present, network)
+        && table.chain_id != network
+    {
+        let chain_id = table.chain_id;
+        return Err(usage(format!(
+            "--network {network}: [anchor.ethereum] is of network {chain_id}"
+        )));
+    }
+    let deployment = Deployment {
+        kind: match args.contract {
+            Asked::Anchors => Kind::Anchors,
+            Asked::Records => Kind::Records(args.from),
+            Asked::Permissions => Kind::Permissions(args.from),
+        },
+        network: network.or(present.map(|table| table.chain_id)),
+        ledger: home.facts.chain,
+        key: &key,
+        others: &owners,
+        fee_cap: u64::from(args.fee_cap) * 1_000_000_000,
+    };
+    let wait = Duration::from_secs(args.wait.into());
+    let deployed = ethereum::deploy(&endpoint, &deployment, wait, |contract, _| {
+        let contract = shown(&contract);
+        context
+            .output
+            .talk(format!("creating the contract at {contract}"));
+    })
+    .map_err(|trouble| deploy_fault(&trouble, &key))?;
+    let (contract, from_block) = (shown(&deployed.contract), deployed.block);
+    if present.is_none() {
+        let mut config = EthereumConfig {
+            endpoint: args.endpoint.clone(),
+            chain_id: deployed.chain_id,
+            ..EthereumConfig::default()
+        };
+        if args.contract == Asked::Anchors {
+            config.contract.clone_from(&contract);
+            config.from_block = from_block;
+        }
+        table::add(Chain::Ethereum.name(), &config, context)?;
+    }
+    match args.contract {
+        Asked::Anchors => {}
+        Asked::Records => {
+            let config = RecordsConfig {
+                contract: contract.clone(),
+                from_block,
+                ..RecordsConfig::default()
+            };
+            table::add(&header, &config, context)?;
+        }
+        Asked::Permissions => {
+            let config = PermissionsConfig {
+                contract: contract.clone(),
+                from_block,
+                ..PermissionsConfig::default()
+            };
+            table::add(&header, &config, context)?;
+        }
+    }
     let value = json!({
         "chain": "ethereum",
+        "kind": args.contract.to_string(),
         "network": deployed.chain_id,
-        "contract": config.contract,
+        "contract": contract,
         "block": deployed.block,
         "transaction": deployed.transaction.to_string(),
         "gas": deployed.gas,
@@ -76,8 +122,8 @@ pub(super) fn deploy(args: &DeployArgs, context: &Context) -> Result<()> {
     context.output.data(
         &value,
         format!(
-            "contract         {} on network {}, block {}\ncost             {} gas, {} gwei\nsettings         in {}; `medshare node run` anchors from its next start on",
-            config.contract, deployed.chain_id, deployed.block, deployed.gas, deployed.cost,
+            "contract         {} on network {}, block {}\ncost             {} gas, {} gwei\nsettings         in {}; `medshare node run` uses it from its next start on",
+            contract, deployed.chain_id, deployed.block, deployed.gas, deployed.cost,
             context.config_file().display(),
         ),
     )
@@ -92,7 +138,7 @@ fn deploy_fault(trouble: &Trouble, key: &Key) -> Fault {
     Fault::new(exit, format!("{trouble}{payer}"))
 }
 
-fn address(text: &str) -> Option<[u8; 20]> {
+pub(super) fn address(text: &str) -> Option<[u8; 20]> {
     let mut bytes = [0; 20];
     hex::decode_to_slice(text.strip_prefix("0x").unwrap_or(text), &mut bytes).ok()?;
     Some(bytes)

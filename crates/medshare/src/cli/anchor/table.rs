@@ -1,6 +1,6 @@
 //! The table of a chain in `config.toml`, as `anchor deploy` adds it.
 
-use anchor::{Chain, Trouble};
+use anchor::Trouble;
 use serde::Serialize;
 
 use crate::{
@@ -11,13 +11,13 @@ use crate::{
 };
 
 /// Refuses where the table is there already.
-pub(super) fn free(chain: Chain, there: bool, context: &Context) -> Result<()> {
+pub(super) fn free(table: &str, there: bool, context: &Context) -> Result<()> {
     match there {
         false => Ok(()),
         true => Err(Fault::new(
             Exit::Config,
             format!(
-                "{} has [anchor.{chain}] already: this ledger is anchored there; remove that table to leave it",
+                "{} has [anchor.{table}] already: this ledger has a place there; remove that table to leave it",
                 context.config_file().display()
             ),
         )),
@@ -25,15 +25,15 @@ pub(super) fn free(chain: Chain, there: bool, context: &Context) -> Result<()> {
 }
 
 /// Adds the table behind what the operator wrote; nothing of that is touched.
-pub(super) fn add(chain: Chain, config: &impl Serialize, context: &Context) -> Result<()> {
+pub(super) fn add(table: &str, config: &impl Serialize, context: &Context) -> Result<()> {
     let path = context.config_file();
     let before = match files::read_small(&path, 1 << 20) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(fault) if fault.exit == Exit::NotFound => String::new(),
         Err(fault) => return Err(fault),
     };
-    let table = toml::to_string(config).unwrap_or_default();
-    let text = format!("{}\n\n[anchor.{chain}]\n{table}", before.trim_end());
+    let keys = toml::to_string(config).unwrap_or_default();
+    let text = format!("{}\n\n[anchor.{table}]\n{keys}", before.trim_end());
     Config::parse(&text, &path.display().to_string())?;
     let mut pending = files::Pending::new(&path)?;
     std::io::Write::write_all(pending.file(), text.as_bytes())

@@ -17,7 +17,7 @@ const SHAPES: &[(&str, &str)] = &[
     ),
     (
         "AnchorStanding",
-        "chain: text, network: text, contract: text?, payer: text, anchors: int, newest: any, open: int, cost: int, left: int, trouble: text?",
+        "chain: text, feed?: text, network: text, contract: text?, payer: text, anchors: int, newest: any, open: int, cost: int, left: int, trouble: text?",
     ),
     ("AnchoredHead", "head: Head, evidence: any"),
     ("BagHead", "head: bytes"),
@@ -112,6 +112,7 @@ const SHAPES: &[(&str, &str)] = &[
         "Record",
         "id: bytes, hospital: bytes, patient: bytes, accepted: link?, parts: [any], pending: link?, erased_by_hospital: int?, erased_by_patient: int?, fabricated: link?",
     ),
+    ("RecordedLeaf", "evidence: any"),
     (
         "Recovery",
         "id: link, account: bytes, guard: link, key: bytes, guardians: [bytes], time: int, due: int, status: any",

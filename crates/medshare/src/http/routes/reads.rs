@@ -116,6 +116,8 @@ pub(super) fn log() -> Vec<Route> {
             "how anchors in public chains stand"),
         Route::new(Get, "/v1/anchors/{chain}/{index}", get(anchors::covering), Object("AnchoredHead"),
             "the head that was anchored with leaf `index` in it, and what proves it"),
+        Route::new(Get, "/v1/anchors/{chain}/{index}/record", get(anchors::record), Object("RecordedLeaf"),
+            "what proves that leaf `index` was submitted by itself"),
     ]
 }
 

@@ -1,24 +1,20 @@
 //! `[anchor.bitcoin]`, made into a client.
 
 use anchor::{
-    Chain, PublicChain, Schedule,
+    Chain, Schedule,
     bitcoin::{Access, Bitcoin, Key, Network, Settings},
 };
 use base::ChainId;
 use std::time::Duration;
 
-use super::{AnchorStanding, fresh, wrong};
+use super::{Made, apart, fresh, wrong};
 use crate::{
     config::BitcoinConfig,
     exit::{Exit, Fault, Result},
     wire::ChainKey,
 };
 
-pub(super) fn client(
-    config: &BitcoinConfig,
-    secret: &ChainKey,
-    ledger: ChainId,
-) -> Result<(Box<dyn PublicChain>, Schedule, AnchorStanding)> {
+pub(super) fn client(config: &BitcoinConfig, secret: &ChainKey, ledger: ChainId) -> Result<Made> {
     let wrong = |key, why: &dyn std::fmt::Display| wrong(Chain::Bitcoin, key, why);
     let key = Key::new(&secret.0).map_err(|error| Fault::new(Exit::Home, error))?;
     let network = Network::from_core_arg(&config.network)
@@ -48,7 +44,14 @@ pub(super) fn client(
     );
     let client =
         Bitcoin::new(settings, ledger, key).map_err(|error| Fault::new(Exit::Internal, error))?;
-    Ok((Box::new(client), schedule(config), standing))
+    Ok(Made {
+        client: Box::new(client),
+        schedule: match config.payers.is_empty() {
+            true => schedule(config),
+            false => apart(schedule(config), &standing.payer),
+        },
+        standing,
+    })
 }
 
 fn schedule(config: &BitcoinConfig) -> Schedule {

@@ -1,24 +1,20 @@
 //! `[anchor.eos]`, made into a client.
 
 use anchor::{
-    Chain, PublicChain, Schedule,
+    Chain, Schedule,
     eos::{Eos, Key, Name, Settings},
 };
 use base::ChainId;
 use std::time::Duration;
 
-use super::{AnchorStanding, fresh, wrong};
+use super::{AnchorStanding, Made, apart, fresh, wrong};
 use crate::{
     config::EosConfig,
     exit::{Exit, Fault, Result},
     wire::ChainKey,
 };
 
-pub(super) fn client(
-    config: &EosConfig,
-    secret: &ChainKey,
-    ledger: ChainId,
-) -> Result<(Box<dyn PublicChain>, Schedule, AnchorStanding)> {
+pub(super) fn client(config: &EosConfig, secret: &ChainKey, ledger: ChainId) -> Result<Made> {
     let wrong = |key, why: &dyn std::fmt::Display| wrong(Chain::Eos, key, why);
     let name = |key, text: &str| -> Result<Name> {
         let name = text.parse();
@@ -54,7 +50,14 @@ pub(super) fn client(
     };
     let client =
         Eos::new(settings, ledger, key).map_err(|error| Fault::new(Exit::Internal, error))?;
-    Ok((Box::new(client), schedule(config), standing))
+    Ok(Made {
+        client: Box::new(client),
+        schedule: match config.payers.is_empty() {
+            true => schedule(config),
+            false => apart(schedule(config), &standing.payer),
+        },
+        standing,
+    })
 }
 
 fn schedule(config: &EosConfig) -> Schedule {
