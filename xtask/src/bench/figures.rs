@@ -13,7 +13,13 @@ use crate::run;
 pub(super) fn of(words: &[&str], (name, value): &(&str, String)) -> Result<Vec<Value>> {
     let mut command = run::cargo();
     command
-        .args(["test", "--locked", "--workspace", "--features", "medshare/full"])
+        .args([
+            "test",
+            "--locked",
+            "--workspace",
+            "--features",
+            "medshare/full",
+        ])
         .args(words)
         .env(name, value)
         .stdout(Stdio::piped());

@@ -27,7 +27,12 @@ pub(super) fn run(arguments: &[&str]) -> Result<()> {
     };
     let before = machine::load();
     let words = ["--test", "cli", "--"];
-    let test = ["--ignored", "--nocapture", "--exact", "pages::speed::first_bytes"];
+    let test = [
+        "--ignored",
+        "--nocapture",
+        "--exact",
+        "pages::speed::first_bytes",
+    ];
     let variable = ("MEDSHARE_RECORDS", records.to_string());
     let pages = figures::of(&[&words[..], &test].concat(), &variable)?;
     let section = format!("{}\n{}", machine::when(&before)?, section(&pages, records)?);

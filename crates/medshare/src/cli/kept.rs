@@ -78,9 +78,11 @@ impl Kept {
         MutexGuard::try_map(open, Option::as_mut).map_err(|_| busy())
     }
 
-    /// Closes the home, once nobody uses it.
+    /// Closes the home, once nobody uses it; who works longer than the patience is left.
     pub fn close(&self) {
-        *self.open.lock() = None;
+        if let Some(mut open) = self.open.try_lock_for(self.patience) {
+            *open = None;
+        }
     }
 }
 

@@ -246,17 +246,19 @@ impl Waiting {
                 break; // the next head shows whether there are more
             }
             at += leaves.len() as u64;
-            self.open.extend(leaves.iter().filter_map(|leaf| {
-                match &leaf.operation.body.action {
-                    Action::Publish(publish) => {
-                        (publish.patient == patient).then_some(publish.record)
-                    }
-                    Action::Modify(modify) => Some(modify.record),
-                    Action::Accept(accept) => Some(accept.record),
-                    Action::Rewrap(rewrap) => Some(rewrap.record),
-                    _ => None,
-                }
-            }));
+            self.open.extend(
+                leaves
+                    .iter()
+                    .filter_map(|leaf| match &leaf.operation.body.action {
+                        Action::Publish(publish) => {
+                            (publish.patient == patient).then_some(publish.record)
+                        }
+                        Action::Modify(modify) => Some(modify.record),
+                        Action::Accept(accept) => Some(accept.record),
+                        Action::Rewrap(rewrap) => Some(rewrap.record),
+                        _ => None,
+                    }),
+            );
         }
         self.leaves = at;
         let mut records = Vec::new();
@@ -292,11 +294,7 @@ fn learnt((id, outcome): accept::CaughtUp) -> Event {
 }
 
 /// What does not hold is rejected with its code; what is only away is tried again.
-fn not_accepted(
-    entered: &Entered,
-    record: RecordId,
-    error: accept::AcceptError,
-) -> Result<Event> {
+fn not_accepted(entered: &Entered, record: RecordId, error: accept::AcceptError) -> Result<Event> {
     use base::operation::RejectCode;
     let code = error.code();
     let message = error.to_string();

@@ -45,12 +45,7 @@ use site::{Site, Whose};
 ///
 /// # Errors
 /// [`Exit::Busy`] when another process listens there, [`Exit::Storage`], [`Exit::Internal`].
-pub fn serve(
-    kept: Arc<Kept>,
-    node: HttpNode,
-    address: &Address,
-    output: &Output,
-) -> Result<()> {
+pub fn serve(kept: Arc<Kept>, node: HttpNode, address: &Address, output: &Output) -> Result<()> {
     let facts = &kept.home().facts;
     let role = match facts.role {
         Role::Patient => pages::frame::Site::Patient,

@@ -143,7 +143,11 @@ fn a_patient_hears_who_breaks_the_glass() {
     // It is hers alone.
     cast.ask(&["document"]);
     elsewhere.until("event: request");
-    assert!(!elsewhere.heard.contains("emergency"), "{}", elsewhere.heard);
+    assert!(
+        !elsewhere.heard.contains("emergency"),
+        "{}",
+        elsewhere.heard
+    );
 }
 
 #[test]

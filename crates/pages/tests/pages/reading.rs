@@ -99,7 +99,11 @@ fn what_is_sensitive_is_marked() {
     let marked = |label: &str| {
         let page = shown(bundle(label).as_bytes(), Language::English);
         let rows = page.named("tr");
-        let row = |of: &str| rows.iter().map(|row| row.text()).find(|row| row.contains(of));
+        let row = |of: &str| {
+            rows.iter()
+                .map(|row| row.text())
+                .find(|row| row.contains(of))
+        };
         let told = page.text().contains("Some entries are marked as sensitive");
         let [anaemia, depression] =
             ["Anaemia", "Depression"].map(|of| row(of).unwrap().contains("sensitive"));

@@ -112,7 +112,14 @@ fn a_vault_that_was_put_back_is_the_one_that_counts() {
     // The file that is gone is not read, or written, any more.
     let open = fs::read_dir(format!("/proc/{}/fd", page.process.child.id())).unwrap();
     let open: Vec<String> = open
-        .filter_map(|entry| Some(fs::read_link(entry.ok()?.path()).ok()?.display().to_string()))
+        .filter_map(|entry| {
+            Some(
+                fs::read_link(entry.ok()?.path())
+                    .ok()?
+                    .display()
+                    .to_string(),
+            )
+        })
         .filter(|path| path.contains("vault.redb"))
         .collect();
     assert!(

@@ -233,7 +233,14 @@ fn another_patients(cast: &Cast) -> (String, String) {
     let file = sample();
     let publish = ["record", "publish", file.to_str().unwrap(), "--patient"];
     let published = net.json(&[&publish[..], &[&ben, "--home", "hospital"]].concat());
-    let create = ["request", "create", "--patient", &ben, "--purpose", "research"];
+    let create = [
+        "request",
+        "create",
+        "--patient",
+        &ben,
+        "--purpose",
+        "research",
+    ];
     let more = ["--class", "laboratory", "--home", "institute"];
     let asked = net.json(&[&create[..], &more].concat());
     let id = |value: &serde_json::Value| value.as_str().unwrap().to_owned();

@@ -215,7 +215,11 @@ fn a_voucher_is_given(cast: &Cast, anna: &Page, hospital: &Page) {
     let before = hospital.get("/vouchers").text();
     assert!(before.contains("Nothing here yet"), "{before}");
     let credit = anna.get("/credit");
-    assert!(credit.text().contains("/vouchers/1/redeem"), "{}", credit.text());
+    assert!(
+        credit.text().contains("/vouchers/1/redeem"),
+        "{}",
+        credit.text()
+    );
     let csrf = credit.csrf();
     let give = |tier: &str, csrf: &str, to: &str| {
         let form = format!("csrf={csrf}&hospital={to}");
