@@ -2,6 +2,7 @@
 //! what it is held against and the target.
 
 mod chains;
+mod figures;
 mod growth;
 mod ipfs;
 mod machine;

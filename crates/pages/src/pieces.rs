@@ -243,11 +243,20 @@ pub(crate) fn list(
     table(caption, head, rows)
 }
 
-/// Where a list goes on.
+/// Where a list goes on that begins with the newest.
 pub(crate) fn older(next: Option<&str>, language: Language) -> Markup {
+    going_on(next, s::OLDER, language)
+}
+
+/// Where a list goes on.
+pub(crate) fn more(next: Option<&str>, language: Language) -> Markup {
+    going_on(next, s::MORE, language)
+}
+
+fn going_on(next: Option<&str>, words: Term, language: Language) -> Markup {
     html! {
         @if let Some(next) = next {
-            p { a class="button" rel="next" href=(format!("?from={next}")) { (language.say(s::OLDER)) } }
+            p { a class="button" rel="next" href=(format!("?from={next}")) { (language.say(words)) } }
         }
     }
 }

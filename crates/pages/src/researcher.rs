@@ -287,8 +287,10 @@ pub struct Granted {
     pub used: (u32, u32),
     /// Why it no longer serves, if it does not.
     pub over: Option<String>,
-    /// The parts that it covers.
+    /// The parts that it covers, those of one page.
     pub parts: Vec<GrantedPart>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<String>,
 }
 
 /// A part that a grant covers.
@@ -383,14 +385,13 @@ pub fn granted(frame: &Frame<'_>, granted: &Granted, csrf: Csrf<'_>) -> Markup {
             ]
         })
         .collect();
-    let missing = granted
-        .parts
-        .iter()
-        .any(|part| part.state == PartState::NotHere);
+    let here = |part: &GrantedPart| part.state != PartState::NotHere;
+    let missing = granted.next.is_some() || !granted.parts.iter().all(here);
     let main = html! {
         h1 { (title) }
         (extent(granted, language))
         (pieces::list(&title, &head, &rows, language))
+        (pieces::more(granted.next.as_deref(), language))
         @if missing && granted.over.is_none() {
             p class="quiet" { (language.say(w::ASK_EXPLAINED)) }
             (pieces::form(&format!("/opened/{}/ask", granted.grant), csrf, &html! {

@@ -110,9 +110,21 @@ pub fn catch_up(
     wallet: &Wallet<'_>,
     rng: &mut dyn CryptoRng,
 ) -> Result<Vec<CaughtUp>, AcceptError> {
+    catch_up_among(wallet, &wallet.desk.node.records_of(wallet.patient)?, rng)
+}
+
+/// [`catch_up`] for some of her records, as the node tells of them.
+///
+/// # Errors
+/// As [`catch_up`].
+pub fn catch_up_among(
+    wallet: &Wallet<'_>,
+    records: &[Record],
+    rng: &mut dyn CryptoRng,
+) -> Result<Vec<CaughtUp>, AcceptError> {
     let desk = &wallet.desk;
     let mut done = Vec::new();
-    for record in desk.node.records_of(wallet.patient)? {
+    for record in records {
         let known: Option<KnownRecord> = vault::load(desk.vault, Table::Parts, &record.id.0)?;
         let erased = record.is_erased() || desk.vault.get(Table::Erased, &record.id.0)?.is_some();
         let Some(state) = record.accepted.filter(|_| !erased) else {

@@ -11,7 +11,7 @@ use ibpre::{DecapsulationKey, Extractor, PublicParams, UserKey};
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::OnceLock};
 use thiserror::Error;
 
 use crate::{
@@ -24,7 +24,8 @@ use crate::{
     vault::{self, Table, VaultError},
 };
 
-/// A wallet at work. Made once for many verbs: it prepares the trapdoor.
+/// A wallet at work. Made once for many verbs: it prepares the trapdoor when it first makes
+/// a key.
 pub struct Wallet<'a> {
     /// Who acts: the patient, or a delegate of hers.
     pub desk: Desk<'a>,
@@ -32,7 +33,7 @@ pub struct Wallet<'a> {
     pub secrets: &'a PatientSecrets,
     /// The patient.
     pub patient: AccountId,
-    pub(crate) extractor: Extractor<Suite>,
+    extractor: OnceLock<Extractor<Suite>>,
 }
 
 /// A scope as the wallet keeps it.
@@ -83,7 +84,7 @@ impl<'a> Wallet<'a> {
             desk,
             secrets,
             patient,
-            extractor: Extractor::new(&secrets.master),
+            extractor: OnceLock::new(),
         }
     }
 
@@ -93,7 +94,12 @@ impl<'a> Wallet<'a> {
     }
 
     pub(crate) fn public(&self) -> &PublicParams<Suite> {
-        self.extractor.public_params()
+        self.secrets.master.public_params()
+    }
+
+    pub(crate) fn extractor(&self) -> &Extractor<Suite> {
+        self.extractor
+            .get_or_init(|| Extractor::new(&self.secrets.master))
     }
 
     /// The scope of `cover`.
@@ -230,7 +236,7 @@ impl<'a> Wallet<'a> {
             // `claimed` is fresh: what was extracted before is in the vault, and a key
             // that is not durable was never used.
             let key = self
-                .extractor
+                .extractor()
                 .extract(scheme::scope(sid), &mut claimed, &mut rng)
                 .map_err(|_| ExtractError::Damaged)?;
             let key = ByteBuf::from(key.to_bytes().to_vec());

@@ -4,10 +4,11 @@
 use base::operation::Role;
 use clap::Subcommand;
 use share::Node as _;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{
-    context::{Context, Entered, Unlocked},
+    context::{Context, Entered},
+    kept::Kept,
     party::{Event, round},
 };
 use crate::{
@@ -45,30 +46,42 @@ pub fn run(command: AgentCommand, context: &Context) -> Result<()> {
         }
         AgentCommand::Run => {
             let pause = Duration::from_millis(context.config.agent.poll_milliseconds.into());
-            watch(&unlocked, context, pause, round)
+            let kept = Kept::new(unlocked, context.patience)?;
+            watch(&kept, context, pause, round)
         }
     }
 }
 
 /// Looks at the node every `pause` and runs `work` when there is something new, until
-/// SIGTERM or SIGINT. The home is taken for the length of a round only, so that other
-/// commands get their turn.
+/// SIGTERM or SIGINT. The home is given back between two rounds to who waits for it, so that
+/// other commands get their turn.
 ///
 /// # Errors
 /// What a person must decide about; a node that is away is waited for.
 pub(super) fn watch(
-    unlocked: &Unlocked,
+    kept: &Kept,
     context: &Context,
     pause: Duration,
-    work: impl Fn(&Entered) -> Result<Vec<Event>>,
+    work: impl FnMut(&Entered) -> Result<Vec<Event>>,
 ) -> Result<()> {
-    let _running = unlocked.home.lock_for_running()?;
+    let _running = kept.home().lock_for_running()?;
+    let done = rounds(kept, context, pause, work);
+    kept.close();
+    done
+}
+
+fn rounds(
+    kept: &Kept,
+    context: &Context,
+    pause: Duration,
+    mut work: impl FnMut(&Entered) -> Result<Vec<Event>>,
+) -> Result<()> {
     let stop = Stop::on_signals()?;
     context.output.talk("running; end with Ctrl-C");
     let mut watcher = Watcher::default();
     let mut away = false;
     loop {
-        match watcher.look(unlocked, context, &work) {
+        match watcher.look(kept, &mut work) {
             Ok(events) => {
                 for event in events {
                     event.print(&context.output)?;
@@ -94,7 +107,7 @@ pub(super) fn watch(
 #[derive(Default)]
 struct Watcher {
     /// The node, with the party's tickets, from the last round.
-    node: Option<HttpNode>,
+    node: Option<Arc<HttpNode>>,
     /// Height and newest letter before the last round.
     seen: Option<(u64, u64)>,
     idle: u32,
@@ -103,9 +116,8 @@ struct Watcher {
 impl Watcher {
     fn look(
         &mut self,
-        unlocked: &Unlocked,
-        context: &Context,
-        work: &impl Fn(&Entered) -> Result<Vec<Event>>,
+        kept: &Kept,
+        work: &mut impl FnMut(&Entered) -> Result<Vec<Event>>,
     ) -> Result<Vec<Event>> {
         if let Some(node) = &self.node {
             // Now and then without news too: grants expire by the clock.
@@ -114,13 +126,12 @@ impl Watcher {
                 return Ok(Vec::new());
             }
         }
-        let entered = unlocked.enter(context.patience)?;
+        let entered = kept.enter()?;
         // Before the work: what comes while the round runs is news for the next one.
         let seen = news(&entered.node)?;
         let events = work(&entered)?;
-        let Entered { node, .. } = entered;
         self.seen = seen;
-        self.node = Some(node);
+        self.node = Some(Arc::clone(&entered.node));
         self.idle = 0;
         Ok(events)
     }

@@ -4,6 +4,7 @@ use base::{AccountId, key::OperationSecret, operation::Role};
 use share::{desk::Desk, node::Node as _, trust::Trust};
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -244,6 +245,7 @@ impl Unlocked {
             secret: session.identity.party.operation.clone(),
         };
         let node = HttpNode::new(self.address.clone(), self.timeout, Some(credentials))?;
+        let node = Arc::new(node);
         node.check_chain(self.home.facts.chain)?;
         Ok(Entered {
             trust: Trust::load(&self.home.genesis, &session.vault)?,
@@ -262,7 +264,7 @@ pub struct Entered {
     /// Vault and keys, under the lock.
     pub session: Session,
     /// The node, with this party's tickets.
-    pub node: HttpNode,
+    pub node: Arc<HttpNode>,
     trust: Trust,
 }
 
@@ -271,10 +273,19 @@ impl Entered {
     pub fn desk(&self) -> Desk<'_> {
         Desk {
             party: &self.session.identity.party,
-            node: &self.node,
+            node: &*self.node,
             vault: &self.session.vault,
             trust: &self.trust,
         }
+    }
+
+    /// What may have changed since the home was entered: the node, and the account's key.
+    ///
+    /// # Errors
+    /// As [`Unlocked::enter`].
+    pub fn check(&self) -> Result<()> {
+        self.node.check_chain(self.home.facts.chain)?;
+        self.check_key()
     }
 
     /// A home whose operation key was replaced elsewhere can do nothing; it says so before

@@ -18,6 +18,7 @@ pub mod doctor;
 pub mod grant;
 pub mod guardian;
 pub mod init;
+pub mod kept;
 pub mod ledger;
 pub mod manual;
 pub mod network;

@@ -4,7 +4,13 @@ use base::operation::Role;
 use clap::Args;
 use std::{sync::Arc, time::Duration};
 
-use super::{agent::watch, context::Context, party::round, wallet::wallet_round};
+use super::{
+    agent::watch,
+    context::Context,
+    kept::Kept,
+    party::round,
+    wallet::{Waiting, wallet_round},
+};
 use crate::{exit::Result, http::Address, page};
 
 /// What `page` takes.
@@ -37,29 +43,28 @@ pub fn run(args: &PageArgs, context: &Context) -> Result<()> {
 /// The same, as `wallet run --page` does it.
 pub(super) fn run_at(at: &Address, context: &Context) -> Result<()> {
     let roles = [Role::Patient, Role::Hospital, Role::Agent, Role::Requester];
-    let unlocked = Arc::new(context.unlock(&roles)?);
-    let role = unlocked.home.facts.role;
+    let kept = Kept::new(context.unlock(&roles)?, context.patience)?;
+    let role = kept.home().facts.role;
     page::serve(
-        Arc::clone(&unlocked),
+        Arc::clone(&kept),
         context.anonymous_node()?,
         at,
-        context.patience,
         &context.output,
     )?;
     let pause = match role {
         Role::Agent => context.config.agent.poll_milliseconds,
         _ => context.config.wallet.poll_milliseconds,
     };
-    let work = match role {
-        Role::Patient => wallet_round,
-        _ => round,
-    };
-    watch(
-        &unlocked,
-        context,
-        Duration::from_millis(pause.into()),
-        work,
-    )
+    let pause = Duration::from_millis(pause.into());
+    match role {
+        Role::Patient => {
+            let mut waiting = Waiting::default();
+            watch(&kept, context, pause, |entered| {
+                wallet_round(entered, &mut waiting)
+            })
+        }
+        _ => watch(&kept, context, pause, round),
+    }
 }
 
 /// Where a page may be served: this machine, by TCP, for a browser.

@@ -4,18 +4,19 @@ mod guards;
 mod recover;
 mod restore;
 
-use base::{AccountId, OperationId, operation::Role};
+use base::{AccountId, Action, OperationId, RecordId, operation::Role};
 use clap::Subcommand;
-use ledger::Notice;
+use ledger::{Notice, Record};
 use qrcode::{EcLevel, QrCode, render::unicode};
 use serde_json::json;
 use share::{Node as _, accept, bag, card::Card};
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     agent::watch,
     contact,
     context::{Context, Entered},
+    kept::Kept,
     operation::parse_id,
     page::parse_page,
     party::{Event, round},
@@ -125,7 +126,7 @@ pub fn run(command: WalletCommand, context: &Context) -> Result<()> {
     match command {
         WalletCommand::Run { once: true, .. } => {
             let entered = context.enter(&[Role::Patient])?;
-            for event in wallet_round(&entered)? {
+            for event in wallet_round(&entered, &mut Waiting::default())? {
                 event.print(&context.output)?;
             }
             Ok(())
@@ -137,7 +138,11 @@ pub fn run(command: WalletCommand, context: &Context) -> Result<()> {
             }
             let unlocked = context.unlock(&[Role::Patient])?;
             let pause = Duration::from_millis(context.config.wallet.poll_milliseconds.into());
-            watch(&unlocked, context, pause, wallet_round)
+            let kept = Kept::new(unlocked, context.patience)?;
+            let mut waiting = Waiting::default();
+            watch(&kept, context, pause, |entered| {
+                wallet_round(entered, &mut waiting)
+            })
         }
         WalletCommand::Card { qr, hospital } => card(qr, hospital.as_deref(), context),
         WalletCommand::Hospital(command) => hospital(command, context),
@@ -159,29 +164,56 @@ pub fn run(command: WalletCommand, context: &Context) -> Result<()> {
     }
 }
 
-/// One round of a wallet: mailbox, then what listed hospitals published.
-pub(super) fn wallet_round(entered: &Entered) -> Result<Vec<Event>> {
+/// One round of a patient's wallet: [`round`], and what hospitals on her list published is
+/// accepted.
+///
+/// # Errors
+/// As [`round`].
+pub(super) fn wallet_round(entered: &Entered, waiting: &mut Waiting) -> Result<Vec<Event>> {
+    let done = accept_what_waits(entered, waiting);
+    if done.is_err() {
+        *waiting = Waiting::default();
+    }
+    done
+}
+
+fn accept_what_waits(entered: &Entered, waiting: &mut Waiting) -> Result<Vec<Event>> {
     let mut events = round(entered)?;
     let wallet = entered.wallet()?;
+    let records = waiting.look(entered, wallet.patient)?;
+    let mut open = BTreeSet::new();
     if entered.session.identity.ward.is_none() {
-        events.extend(learn_again(entered)?);
+        for caught in accept::catch_up_among(&wallet, &records, &mut OsRng)? {
+            if caught.1.is_err() {
+                open.insert(caught.0);
+            }
+            events.push(learnt(caught));
+        }
     }
     let listed = wallet.hospitals()?;
-    for record in entered.node.records_of(wallet.patient)? {
-        if record.pending.is_none() || record.is_erased() || !listed.contains(&record.hospital) {
+    for record in records {
+        if record.pending.is_none() || record.is_erased() {
+            continue;
+        }
+        open.insert(record.id);
+        if !listed.contains(&record.hospital) {
             continue;
         }
         let id = record.id.to_string();
         let event = match accept::accept(&wallet, record.id, &mut OsRng) {
-            Ok(sent) => Event::new(
-                "accepted",
-                format!("record {id} accepted"),
-                json!({"record": id, "operation": sent.id.to_string()}),
-            ),
+            Ok(sent) => {
+                open.remove(&record.id);
+                Event::new(
+                    "accepted",
+                    format!("record {id} accepted"),
+                    json!({"record": id, "operation": sent.id.to_string()}),
+                )
+            }
             Err(error) => not_accepted(entered, record.id, error)?,
         };
         events.push(event);
     }
+    waiting.open = open;
     // The list of hospitals may have changed since the last key was made.
     if entered.node.account(wallet.patient)?.is_some() {
         bag::sync(&wallet, &mut OsRng)?;
@@ -189,33 +221,80 @@ pub(super) fn wallet_round(entered: &Entered) -> Result<Vec<Event>> {
     Ok(events)
 }
 
-/// Learns what her accepted records hold where this home does not know it: after a restore,
-/// or when a command died between an operation and its own note of it.
+/// Her records that want something of the wallet: found once among all of them, then as the
+/// log grows, so that a round costs what is new and not what there is.
+#[derive(Default)]
+pub(super) struct Waiting {
+    /// Leaves that were looked at; none before the first round.
+    leaves: u64,
+    open: BTreeSet<RecordId>,
+}
+
+impl Waiting {
+    /// Those that waited before and those that something was logged about since.
+    fn look(&mut self, entered: &Entered, patient: AccountId) -> Result<Vec<Record>> {
+        let node = &entered.node;
+        let size = node.head()?.header.tree_size;
+        let seen = std::mem::replace(&mut self.leaves, size);
+        if seen == 0 || size < seen || size - seen > MOST || self.open.len() as u64 > MOST {
+            return Ok(node.records_of(patient)?);
+        }
+        let mut at = seen;
+        while at < size {
+            let leaves = node.leaves(at, u32::try_from(size - at).unwrap_or(u32::MAX))?;
+            if leaves.is_empty() {
+                break; // the next head shows whether there are more
+            }
+            at += leaves.len() as u64;
+            self.open.extend(
+                leaves
+                    .iter()
+                    .filter_map(|leaf| match &leaf.operation.body.action {
+                        Action::Publish(publish) => {
+                            (publish.patient == patient).then_some(publish.record)
+                        }
+                        Action::Modify(modify) => Some(modify.record),
+                        Action::Accept(accept) => Some(accept.record),
+                        Action::Rewrap(rewrap) => Some(rewrap.record),
+                        _ => None,
+                    }),
+            );
+        }
+        self.leaves = at;
+        let mut records = Vec::new();
+        for id in &self.open {
+            records.extend(node.record(*id)?.filter(|record| record.patient == patient));
+        }
+        Ok(records)
+    }
+}
+
+/// With more to look at one by one, all of her records are asked for.
+const MOST: u64 = 500;
+
+/// What became of records that the ledger has as accepted and the wallet did not know.
 fn learn_again(entered: &Entered) -> Result<Vec<Event>> {
     let caught = accept::catch_up(&entered.wallet()?, &mut OsRng)?;
-    Ok(caught
-        .into_iter()
-        .map(|(id, outcome)| match outcome {
-            Ok(()) => Event::new(
-                "learnt",
-                format!("record {id} is known again"),
-                json!({"record": id.to_string()}),
-            ),
-            Err(error) => Event::new(
-                "not-learnt",
-                format!("accepted record {id} cannot be read: {error}"),
-                json!({"record": id.to_string(), "message": error.to_string()}),
-            ),
-        })
-        .collect())
+    Ok(caught.into_iter().map(learnt).collect())
+}
+
+fn learnt((id, outcome): accept::CaughtUp) -> Event {
+    match outcome {
+        Ok(()) => Event::new(
+            "learnt",
+            format!("record {id} is known again"),
+            json!({"record": id.to_string()}),
+        ),
+        Err(error) => Event::new(
+            "not-learnt",
+            format!("accepted record {id} cannot be read: {error}"),
+            json!({"record": id.to_string(), "message": error.to_string()}),
+        ),
+    }
 }
 
 /// What does not hold is rejected with its code; what is only away is tried again.
-fn not_accepted(
-    entered: &Entered,
-    record: base::RecordId,
-    error: accept::AcceptError,
-) -> Result<Event> {
+fn not_accepted(entered: &Entered, record: RecordId, error: accept::AcceptError) -> Result<Event> {
     use base::operation::RejectCode;
     let code = error.code();
     let message = error.to_string();

@@ -22,6 +22,7 @@ pub mod vault;
 use base::{AccountId, ChainId, Millis, Version, codec, genesis::Genesis, operation::Role};
 use serde::{Deserialize, Serialize};
 use std::{
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -291,18 +292,21 @@ impl Home {
         Ok(keys)
     }
 
-    /// Takes the home for one command (waits up to `patience`) and opens its vault.
+    /// Takes the home for one command and opens its vault. Waits up to `patience` for who
+    /// works in it, and a moment for who only keeps it.
     ///
     /// # Errors
     /// [`Exit::Busy`], [`Exit::Home`], [`Exit::Storage`].
     pub fn enter(&self, keys: &Keys, patience: Duration) -> Result<Session> {
-        let lock = Lock::take(&self.folder.join(LOCK), patience)?;
-        let vault = LocalVault::open(&self.folder.join(VAULT), keys.vault_secret())?;
+        let lock = Lock::take(&self.folder.join(LOCK), patience.max(GIVES_WAY))?;
+        let path = self.folder.join(VAULT);
+        let vault = LocalVault::open(&path, keys.vault_secret())?;
         let identity = Identity::load(&vault, self.facts.chain, self.facts.account)?;
         Ok(Session {
             identity,
             vault,
-            _lock: lock,
+            file: (file_at(&path), path),
+            lock,
         })
     }
 
@@ -336,6 +340,7 @@ impl Home {
     /// [`Exit::Busy`], [`Exit::Storage`].
     pub fn lock_whole(folder: &Path, patience: Duration) -> Result<[Lock; 2]> {
         let running = Lock::take(&folder.join(RUN_LOCK), patience)?;
+        let patience = patience.max(GIVES_WAY);
         Ok([running, Lock::take(&folder.join(LOCK), patience)?])
     }
 
@@ -404,14 +409,36 @@ pub struct Plan<'a> {
     pub work_factor: u8,
 }
 
-/// A home that is open for one command. Dropping it lets the next one in.
+/// A home that is open. Dropping it wipes its secrets and lets the next one in.
 #[derive(Debug)]
 pub struct Session {
     /// The party's keys.
     pub identity: Identity,
     /// Its vault.
     pub vault: LocalVault,
-    _lock: Lock,
+    /// The vault's file when it was opened, and its name.
+    file: (Option<(u64, u64)>, PathBuf),
+    lock: Lock,
+}
+
+impl Session {
+    /// Whether another process waits for the home.
+    pub fn is_wanted(&self) -> bool {
+        self.lock.is_wanted()
+    }
+
+    /// Whether the vault is sound and still the file that its name names: a restored home
+    /// has another.
+    pub fn is_current(&self) -> bool {
+        let (opened, path) = &self.file;
+        opened.is_some() && *opened == file_at(path) && self.vault.is_sound()
+    }
+}
+
+/// Which file has the name: its device and number.
+fn file_at(path: &Path) -> Option<(u64, u64)> {
+    let found = std::fs::metadata(path).ok()?;
+    Some((found.dev(), found.ino()))
 }
 
 /// A role as people write it.
@@ -441,6 +468,9 @@ pub fn whole_second(now: Millis) -> Millis {
     now.minus(now.0 % Millis::SECOND)
 }
 
+/// How soon a process that only keeps a home gives way to one that waits for it, at a busy
+/// machine.
+const GIVES_WAY: Duration = Duration::from_millis(500);
 const LOOK_CACHE: usize = 8 << 20;
 const FACTS: &str = "home.toml";
 const CONFIG: &str = "config.toml";

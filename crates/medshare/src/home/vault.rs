@@ -50,6 +50,11 @@ impl LocalVault {
         Self::new(path, file::look(path, CACHE_BYTES, TABLES_VERSION)?, key).checked()
     }
 
+    /// Whether no read has found damage so far.
+    pub fn is_sound(&self) -> bool {
+        self.tables.damage().is_none()
+    }
+
     /// Opens every entry's seal; gives how many there are.
     ///
     /// # Errors

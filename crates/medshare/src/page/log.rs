@@ -299,28 +299,22 @@ impl Known {
         let Some(newest) = &self.head else {
             return Ok(None);
         };
-        let (mut low, mut high) = (1.min(newest.height), newest.height);
-        if !holds((newest.tree_size, newest.time)) {
+        let (newest, end) = (newest.height, (newest.tree_size, newest.time));
+        if !holds(end) {
             return Ok(None);
         }
-        // What was looked up narrows it.
-        for (height, known) in &self.heights {
-            match holds(*known) {
-                true => {
-                    high = high.min(*height);
-                    break;
-                }
-                false => low = low.max(height + 1),
+        // By powers of two from 0, so that the same heights are looked at however far the log
+        // has grown, and most are remembered.
+        let mut below = 0;
+        let mut step = newest.checked_ilog2().map_or(0, |power| 1 << power);
+        while step > 0 {
+            let at = below + step;
+            if at < newest && !holds(self.at(node, at)?) {
+                below = at;
             }
+            step /= 2;
         }
-        while low < high {
-            let middle = low + (high - low) / 2;
-            match holds(self.at(node, middle)?) {
-                true => high = middle,
-                false => low = middle + 1,
-            }
-        }
-        Ok(Some(high))
+        Ok(Some(newest.min(below + 1)))
     }
 
     /// Leaves in the blocks below a height.

@@ -1,7 +1,7 @@
 //! Pages on loopback, for one browser: the page of a home's role, and the auditor's.
 //!
-//! A page reads the vault and the node exactly as the command line does, a home's lock at a
-//! time, and does what its verbs do. Who may see it: whoever has the one-time link that is
+//! A page reads the vault and the node exactly as the command line does, in the home that the
+//! loop beside it keeps ([`crate::cli::kept`]), and does what its verbs do. Who may see it: whoever has the one-time link that is
 //! printed when it starts, once. Against other sites: `Host` and `Origin` are checked
 //! ([`crate::http::server`]), a form carries a token, the session's cookie is `SameSite`, and
 //! the headers of [`pages::assets`] let nothing else run. What is not there and what is not
@@ -29,7 +29,7 @@ use std::{sync::Arc, thread, time::Duration};
 use tokio::sync::watch;
 
 use crate::{
-    cli::{context::Unlocked, output::Output},
+    cli::{kept::Kept, output::Output},
     exit::{Exit, Fault, Result},
     http::{Address, HttpNode, server},
     stop::Stop,
@@ -39,20 +39,14 @@ use log::Log;
 use session::Session;
 use site::{Site, Whose};
 
-/// Serves the page of `unlocked`'s party at `address` until SIGTERM or SIGINT, beside
+/// Serves the page of `kept`'s party at `address` until SIGTERM or SIGINT, beside
 /// whatever the process does; prints the one-time link once it listens. `node` is for what
 /// needs no account.
 ///
 /// # Errors
 /// [`Exit::Busy`] when another process listens there, [`Exit::Storage`], [`Exit::Internal`].
-pub fn serve(
-    unlocked: Arc<Unlocked>,
-    node: HttpNode,
-    address: &Address,
-    patience: Duration,
-    output: &Output,
-) -> Result<()> {
-    let facts = &unlocked.home.facts;
+pub fn serve(kept: Arc<Kept>, node: HttpNode, address: &Address, output: &Output) -> Result<()> {
+    let facts = &kept.home().facts;
     let role = match facts.role {
         Role::Patient => pages::frame::Site::Patient,
         Role::Hospital => pages::frame::Site::Hospital,
@@ -69,9 +63,9 @@ pub fn serve(
         }
     };
     // A home that acts for somebody shows her records.
-    let of = unlocked.enter(patience)?.session.identity.acts_for();
-    let log = Log::new(&unlocked.home.genesis, Some(of));
-    let whose = Whose::Home { unlocked, patience };
+    let of = kept.enter()?.session.identity.acts_for();
+    let log = Log::new(&kept.home().genesis, Some(of));
+    let whose = Whose::Home(kept);
     start(role, whose, node, log, address, output)
 }
 

@@ -76,7 +76,7 @@ fn file(asked: &Asked, id: OperationId) -> Result<(u64, Leaf, ProofFile)> {
 /// Names of accounts, where there is a home with contacts.
 pub(super) fn names(asked: &Asked) -> Result<Names> {
     match &asked.site.whose {
-        Whose::Home { .. } => Names::of(&asked.enter()?),
+        Whose::Home(_) => Names::of(&*asked.enter()?),
         Whose::Anybody(_) => Ok(Names::none()),
     }
 }

@@ -3,11 +3,11 @@
 
 use base::genesis::Genesis;
 use pages::{Language, Markup, frame::Frame, patient::Csrf};
-use std::{fs::File, sync::Arc, time::Duration};
+use std::{fs::File, sync::Arc};
 
 use super::{log::Log, patient::Remembered, session::Session};
 use crate::{
-    cli::context::{Entered, Unlocked},
+    cli::kept::{Kept, Taken},
     exit::{Exit, Fault, Result},
     http::HttpNode,
 };
@@ -15,11 +15,7 @@ use crate::{
 /// Whose page it is.
 pub(super) enum Whose {
     /// A party's.
-    Home {
-        unlocked: Arc<Unlocked>,
-        /// How long to wait for a command that has the home.
-        patience: Duration,
-    },
+    Home(Arc<Kept>),
     /// An auditor's, who trusts this genesis object and has no account.
     Anybody(Box<Genesis>),
 }
@@ -107,9 +103,9 @@ impl Asked {
     }
 
     /// Takes the home for this request.
-    pub(super) fn enter(&self) -> Result<Entered> {
+    pub(super) fn enter(&self) -> Result<Taken<'_>> {
         match &self.site.whose {
-            Whose::Home { unlocked, patience } => unlocked.enter(*patience),
+            Whose::Home(kept) => kept.enter(),
             Whose::Anybody(_) => Err(nothing()),
         }
     }
@@ -117,7 +113,7 @@ impl Asked {
     /// The genesis object that counts.
     pub(super) fn genesis(&self) -> &Genesis {
         match &self.site.whose {
-            Whose::Home { unlocked, .. } => &unlocked.home.genesis,
+            Whose::Home(kept) => &kept.home().genesis,
             Whose::Anybody(genesis) => genesis,
         }
     }

@@ -89,7 +89,7 @@ pub(super) async fn fields(
 /// A file without a name, in the home's own folder where there is a home.
 pub(super) fn nameless(site: &Site) -> Result<File> {
     let made = match &site.whose {
-        Whose::Home { unlocked, .. } => tempfile::tempfile_in(unlocked.home.folder()),
+        Whose::Home(kept) => tempfile::tempfile_in(kept.home().folder()),
         Whose::Anybody(_) => tempfile::tempfile(),
     };
     made.map_err(|error| Fault::io("a file for what is sent", &error))

@@ -169,6 +169,39 @@ async function story(javaScript) {
 test("two browsers play the whole story", () => story(true));
 test("the same without JavaScript", () => story(false));
 
+test("an upload shows how far it is", async () => {
+  const window = await page(theirs, "riverside");
+  const name = "Sign and publish";
+  const file = join(cast.folder, "long.txt");
+  writeFileSync(file, "Nothing to report, at length.\n".repeat(20_000));
+  await window.goto(window.at + "/publish");
+  await window.getByLabel("For which patient").selectOption({ label: "anna" });
+  await window.getByLabel("File of the record").setInputFiles(file);
+  // Over a poor line: six seconds for the file.
+  const line = await window.context().newCDPSession(window);
+  await line.send("Network.enable");
+  await line.send("Network.emulateNetworkConditions", {
+    offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: 100_000,
+  });
+  await press(window, name);
+  const bar = window.getByRole("progressbar", { name });
+  await bar.waitFor();
+  assert.ok(await window.getByRole("button", { name }).isDisabled(), "sent once");
+  const seen = [];
+  while (new Set(seen.map(([value]) => value)).size < 3) {
+    const now = await bar.evaluate((bar) => bar.hasAttribute("value") && [bar.value, bar.max]);
+    if (now) seen.push(now);
+  }
+  seen.reduce(([before], [value, most]) => {
+    assert.ok(before <= value && value < most && most > 600_000, `${seen}`);
+    return [value];
+  }, [0]);
+  await window.waitForURL("**/published");
+  await until(window, "/published", "accepted");
+  await window.context().close();
+  settle();
+});
+
 // What the README says: nothing but the demo and its links.
 test("from the demo to a shared record", { skip: !LONG }, async () => {
   const begin = Date.now();

@@ -97,7 +97,12 @@ fn figures() {
         json!({"figure": "signed write", "per_second": rate, "clients": CLIENTS, "bytes": bytes}),
     );
     in_process(seconds);
-    upload(&net, &address, &node);
+    // What goes up is held by a node that has just written as much as it can, and by one that
+    // was started afresh on the same ledger.
+    upload(&net, &address, &node, "upload of 1 GiB after the writes");
+    assert_eq!(node.terminate(), Some(0));
+    let (node, address) = on_tcp(&net);
+    upload(&net, &address, &node, "upload of 1 GiB");
     assert_eq!(node.terminate(), Some(0));
 }
 
@@ -176,7 +181,7 @@ fn wrk(seconds: u64, words: &[&str]) -> f64 {
 }
 
 /// A file goes up, and the node's memory is looked at.
-fn upload(net: &Net, address: &str, node: &Running) {
+fn upload(net: &Net, address: &str, node: &Running, figure: &str) {
     let signer = Signer::of(net, "node");
     let way = Way {
         covered: &["@method", "@path"],
@@ -200,6 +205,7 @@ fn upload(net: &Net, address: &str, node: &Running) {
         for (at, chunk) in piece.chunks_mut(32).enumerate() {
             let seed = [number.to_be_bytes(), (at as u64).to_be_bytes()].concat();
             chunk[..16].copy_from_slice(&seed);
+            chunk[16] = figure.len() as u8; // nor those of another upload
         }
         stream.write_all(&piece).unwrap();
     }
@@ -212,7 +218,7 @@ fn upload(net: &Net, address: &str, node: &Running) {
         String::from_utf8_lossy(&answer)
     );
     print(json!({
-        "figure": "upload of 1 GiB",
+        "figure": figure,
         "mebibytes_per_second": (UPLOAD >> 20) as f64 / took,
         "resident_before_mebibytes": before >> 10,
         "resident_mebibytes": resident(node) >> 10,

@@ -5,7 +5,7 @@ use std::{
     fs,
     io::{BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Child, ChildStdout, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
@@ -306,21 +306,27 @@ impl Cast {
 /// A process that runs on. Killed when dropped.
 pub(crate) struct Running {
     pub(crate) child: Child,
-    stdout: BufReader<std::process::ChildStdout>,
+    stdout: Option<BufReader<ChildStdout>>,
 }
 
 impl Running {
     /// Starts a command whose output is piped.
     pub(crate) fn new(command: &mut Command) -> Self {
         let mut child = command.spawn().unwrap();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let stdout = child.stdout.take().map(BufReader::new);
         Self { child, stdout }
     }
 
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
-        self.stdout.read_line(&mut line).unwrap();
+        self.stdout.as_mut().unwrap().read_line(&mut line).unwrap();
         line
+    }
+
+    /// Reads away whatever else it says: a pipe that nobody reads stops who writes.
+    pub(crate) fn say_on(&mut self) {
+        let mut stdout = self.stdout.take().unwrap();
+        std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
     }
 
     /// SIGTERM, then its exit code.

@@ -49,6 +49,7 @@ terms! {
     REFUSED "refused" "abgelehnt";
     SAVE_FILE "Save the file" "Datei speichern";
     OLDER "Older entries" "Ältere Einträge";
+    MORE "More entries" "Weitere Einträge";
     NOTHING_YET "Nothing here yet." "Hier ist noch nichts.";
     UNKNOWN_ACCOUNT "unknown account {0}" "unbekanntes Konto {0}";
     NOT_FOUND "There is no such page, or it is not for you." "Diese Seite gibt es nicht, oder sie ist nicht für Sie.";

@@ -122,6 +122,44 @@ fn a_request_says_what_it_would_do_before_the_button() {
 }
 
 #[test]
+fn what_may_be_asked_is_named_and_what_is_specially_protected_is_marked() {
+    let ask = sample::ALL
+        .iter()
+        .find(|(name, _)| *name == "researcher-ask");
+    let page = check(
+        &(ask.unwrap().1)(Language::English, "").into_string(),
+        "en-GB",
+    );
+    let tags = page.named("li");
+    let tags: Vec<_> = tags
+        .iter()
+        .filter(|tag| tag.attribute("class").starts_with("tag"))
+        .map(|tag| (tag.text(), tag.attribute("class") == "tag sensitive"))
+        .collect();
+    for class in [
+        "laboratory results",
+        "medication",
+        "imaging",
+        "emergency data",
+    ] {
+        assert!(
+            tags.contains(&(class.to_owned(), false)),
+            "{class}: {tags:?}"
+        );
+    }
+    assert!(
+        tags.contains(&("specially protected data".to_owned(), true)),
+        "{tags:?}"
+    );
+    assert_eq!(
+        tags.iter().filter(|(_, marked)| *marked).count(),
+        1,
+        "{tags:?}"
+    );
+    assert!(page.text().contains("must be asked for record by record"));
+}
+
+#[test]
 fn the_researcher_sees_the_words_that_the_patient_will_read() {
     let by_name = |name: &str| {
         let make = sample::ALL

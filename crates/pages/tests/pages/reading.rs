@@ -87,6 +87,37 @@ fn a_bundle_is_read_as_a_person_reads_it() {
 }
 
 #[test]
+fn what_is_sensitive_is_marked() {
+    let bundle = |label: &str| {
+        format!(
+            r#"{{"resourceType":"Bundle","type":"collection","entry":[
+              {{"resource":{{"resourceType":"Condition","code":{{"text":"Anaemia"}}}}}},
+              {{"resource":{{"resourceType":"Condition","code":{{"text":"Depression"}},
+                "meta":{{"security":[{{"code":"{label}"}}]}}}}}}]}}"#
+        )
+    };
+    let marked = |label: &str| {
+        let page = shown(bundle(label).as_bytes(), Language::English);
+        let rows = page.named("tr");
+        let row = |of: &str| {
+            rows.iter()
+                .map(|row| row.text())
+                .find(|row| row.contains(of))
+        };
+        let told = page.text().contains("Some entries are marked as sensitive");
+        let [anaemia, depression] =
+            ["Anaemia", "Depression"].map(|of| row(of).unwrap().contains("sensitive"));
+        assert!(!anaemia, "{label}");
+        assert_eq!(told, depression, "{label}");
+        told
+    };
+    for label in ["R", "V", "PSY", "HIV", "SUD", "ETH", "SDV"] {
+        assert!(marked(label), "{label}");
+    }
+    assert!(!marked("N"));
+}
+
+#[test]
 fn lines_and_single_resources_are_read_too() {
     let one = br#"{"resourceType":"Immunization","status":"completed","vaccineCode":{"text":"Tetanus"},"occurrenceDateTime":"2021"}"#;
     assert!(text(one).contains("Tetanus"));

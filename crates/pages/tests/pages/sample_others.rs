@@ -61,6 +61,7 @@ fn shared(text: &str) -> researcher::Granted {
         used: (2, 10),
         over: (!text.is_empty()).then(|| text.to_owned()),
         parts: states.into_iter().zip(0..).map(part).collect(),
+        next: Some("50".into()),
     }
 }
 

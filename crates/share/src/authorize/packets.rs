@@ -162,7 +162,7 @@ fn rekey(
         }
         let mut rng = &mut *rng;
         match ibpre::rekey(
-            &wallet.extractor,
+            wallet.extractor(),
             &own,
             scheme::grant(gid),
             &mut issued,

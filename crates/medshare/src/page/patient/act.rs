@@ -1,11 +1,12 @@
-//! What a form does: the same calls as the command line's verbs.
+//! What a form does: the same calls as the command line's verbs. What is another's is, from
+//! here, not there.
 
 use base::{
     AccountId, Class, OperationId, RecordId,
     operation::{GrantUse, Redeem, RejectCode, VoucherId},
 };
 use share::{
-    accept,
+    Node as _, accept,
     authorize::{self, Choice},
     bag, request, revoke,
 };
@@ -35,7 +36,9 @@ pub(super) fn accept(entered: &Entered, id: RecordId, fields: &Fields) -> Result
 }
 
 pub(super) fn reject(entered: &Entered, id: RecordId) -> Result<Reply> {
-    accept::reject(&entered.wallet()?, id, RejectCode::NotMine)?;
+    let wallet = entered.wallet()?;
+    records::own(entered, &wallet, id)?;
+    accept::reject(&wallet, id, RejectCode::NotMine)?;
     Reply::go("/records")
 }
 
@@ -83,11 +86,21 @@ pub(super) fn approve(entered: &Entered, id: OperationId, fields: &Fields) -> Re
 }
 
 pub(super) fn deny(entered: &Entered, id: OperationId) -> Result<Reply> {
+    let found = entered.node.request(id)?;
+    let own = entered.session.identity.acts_for();
+    found
+        .filter(|request| request.patient == own)
+        .ok_or_else(nothing)?;
     revoke::deny(&entered.desk(), id)?;
     Reply::go("/requests")
 }
 
 pub(super) fn revoke(entered: &Entered, id: OperationId) -> Result<Reply> {
+    let found = entered.node.grant(id)?;
+    let own = entered.session.identity.acts_for();
+    found
+        .filter(|grant| grant.patient == own)
+        .ok_or_else(nothing)?;
     revoke::revoke(&entered.desk(), id)?;
     Reply::go("/grants")
 }

@@ -160,7 +160,7 @@ fn told(wish: &Wish, own: AccountId) -> patient::Wish {
 
 fn own(asked: &Asked) -> Result<AccountId> {
     match &asked.site.whose {
-        Whose::Home { unlocked, .. } => Ok(unlocked.home.facts.account),
+        Whose::Home(kept) => Ok(kept.home().facts.account),
         Whose::Anybody(_) => Err(nothing()),
     }
 }

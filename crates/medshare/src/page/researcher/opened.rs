@@ -1,7 +1,7 @@
 //! What patients share with this requester: asked of agents, opened, reviewed.
 
-use base::{AccountId, Class, Millis, OperationId, operation::Verdict};
-use ledger::{Grant, QueryState};
+use base::{AccountId, Cid, Class, Millis, OperationId, RecordId, ScopeId, operation::Verdict};
+use ledger::{Grant, Listing, QueryState, Record};
 use pages::researcher::{self, Granted, GrantedPart, Opened, PartState};
 use share::{
     Node as _,
@@ -12,7 +12,7 @@ use share::{
     scheme::sid_of,
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     thread,
     time::{Duration, Instant},
 };
@@ -20,7 +20,7 @@ use std::{
 use super::super::{
     names::Names,
     reading::{Bounded, of_part},
-    site::{Asked, Fields, Reply, invalid, nothing},
+    site::{Asked, Fields, PAGE, Reply, invalid, nothing},
 };
 use crate::{
     cli::{context::Entered, open::check_grant, party::round, show},
@@ -45,7 +45,7 @@ pub(super) fn grants(asked: &Asked) -> Result<Reply> {
     found.sort_by_key(|grant| std::cmp::Reverse(grant.time));
     let grants: Vec<Granted> = found
         .iter()
-        .map(|grant| extent(grant, &names, Vec::new()))
+        .map(|grant| extent(grant, &names, Covered::default()))
         .collect();
     Ok(Reply::Page(researcher::grants(
         &asked.frame("/opened"),
@@ -53,7 +53,7 @@ pub(super) fn grants(asked: &Asked) -> Result<Reply> {
     )))
 }
 
-fn extent(grant: &Grant, names: &Names, parts: Vec<GrantedPart>) -> Granted {
+fn extent(grant: &Grant, names: &Names, covered: Covered) -> Granted {
     let over = check_grant(grant, system::now()).err();
     Granted {
         grant: grant.id,
@@ -61,19 +61,20 @@ fn extent(grant: &Grant, names: &Names, parts: Vec<GrantedPart>) -> Granted {
         until: grant.terms.expires,
         used: (grant.used, grant.terms.max_queries),
         over: over.map(|fault| fault.message),
-        parts,
+        parts: covered.parts,
+        next: covered.next.map(|next| next.to_string()),
     }
 }
 
-/// One grant with its parts.
+/// One grant with its parts, from one of the patient's records on.
 pub(super) fn grant(asked: &Asked, id: OperationId) -> Result<Reply> {
     let entered = asked.enter()?;
     let names = Names::of(&entered)?;
     let grant = own(&entered, id)?;
-    let parts = parts(&entered, &grant)?;
+    let covered = Grasp::of(&entered, &grant)?.parts(asked.from as u64)?;
     Ok(Reply::Page(researcher::granted(
         &asked.frame("/opened"),
-        &extent(&grant, &names, parts),
+        &extent(&grant, &names, covered),
         asked.csrf(),
     )))
 }
@@ -87,50 +88,117 @@ fn own(entered: &Entered, id: OperationId) -> Result<Grant> {
         .ok_or_else(nothing)
 }
 
-/// The parts of accepted records that a grant covers, as far as its keys are here.
-fn parts(entered: &Entered, grant: &Grant) -> Result<Vec<GrantedPart>> {
-    let desk = entered.desk();
-    let held: BTreeMap<_, Class> = open::grants(&desk)?
-        .into_iter()
-        .filter(|(held, ..)| *held == grant.id)
-        .map(|(_, _, scope)| (sid_of(&scope), scope.cover.class))
-        .collect();
-    let queries = entered.node.queries_of(grant.id)?;
-    let answers: Vec<OperationId> = open::answers(&desk)?
-        .into_iter()
-        .map(|answer| answer.query)
-        .collect();
-    let mut parts = Vec::new();
-    for record in entered.node.records_of(grant.patient)? {
-        let Some(accepted) = record.accepted.filter(|_| !record.is_erased()) else {
-            continue;
+/// What this home holds of a grant.
+struct Grasp<'a> {
+    entered: &'a Entered,
+    grant: &'a Grant,
+    /// Scopes whose keys are here.
+    held: BTreeMap<ScopeId, Class>,
+    /// Openings of each part of each state, and whether they were reviewed.
+    queries: BTreeMap<(RecordId, u32, Cid), Vec<(OperationId, bool)>>,
+    answers: BTreeSet<OperationId>,
+}
+
+/// Parts of accepted records that a grant covers, as far as its keys are here.
+#[derive(Default)]
+struct Covered {
+    parts: Vec<GrantedPart>,
+    /// Where to go on among the patient's records, if these are not all.
+    next: Option<u64>,
+}
+
+impl<'a> Grasp<'a> {
+    fn of(entered: &'a Entered, grant: &'a Grant) -> Result<Self> {
+        let desk = entered.desk();
+        let mut queries: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for query in entered.node.queries_of(grant.id)? {
+            let of = (query.record, query.part, query.state);
+            let reviewed = query.review.is_some();
+            queries.entry(of).or_default().push((query.id, reviewed));
+        }
+        Ok(Self {
+            entered,
+            grant,
+            held: open::grants(&desk)?
+                .into_iter()
+                .filter(|(held, ..)| *held == grant.id)
+                .map(|(_, _, scope)| (sid_of(&scope), scope.cover.class))
+                .collect(),
+            queries,
+            answers: open::answers(&desk)?
+                .into_iter()
+                .map(|answer| answer.query)
+                .collect(),
+        })
+    }
+
+    /// The parts of one page, of the patient's records from place `from` on: a patient may
+    /// have many records of which the grant covers few, or more than anybody reads at once.
+    fn parts(&self, from: u64) -> Result<Covered> {
+        let mut covered = Covered {
+            parts: Vec::new(),
+            next: Some(from),
         };
+        for _ in 0..LOOKS {
+            let Some(from) = covered.next.filter(|_| covered.parts.len() < PAGE) else {
+                break;
+            };
+            let list = format!("/v1/accounts/{}/records", self.grant.patient);
+            let records: Listing<Record> = self
+                .entered
+                .node
+                .read(&format!("{list}?from={from}&limit={PAGE}"))?;
+            for record in &records.items {
+                covered.parts.extend(self.parts_of(record));
+            }
+            covered.next = records.next.filter(|next| *next > from);
+        }
+        Ok(covered)
+    }
+
+    /// The parts that are not here, at most so many, whatever page they are on.
+    fn missing(&self, most: usize) -> Result<Vec<GrantedPart>> {
+        let mut missing = Vec::new();
+        for record in self.entered.node.records_of(self.grant.patient)? {
+            let parts = self.parts_of(&record).into_iter();
+            missing.extend(parts.filter(|part| part.state == PartState::NotHere));
+        }
+        missing.truncate(most);
+        Ok(missing)
+    }
+
+    /// By class: the frame of a record is worth nothing to a reader by itself.
+    fn parts_of(&self, record: &Record) -> Vec<GrantedPart> {
+        let Some(accepted) = record.accepted.filter(|_| !record.is_erased()) else {
+            return Vec::new();
+        };
+        let mut parts = Vec::new();
         for part in &record.parts {
-            let Some(class) = held.get(&part.sid) else {
+            let Some(class) = self.held.get(&part.sid) else {
                 continue;
             };
-            let of_it = |query: &&QueryState| {
-                (query.record, query.part, query.state) == (record.id, part.part, accepted)
-            };
-            let mut of_it = queries.iter().filter(of_it);
-            let here = of_it.clone().find(|query| answers.contains(&query.id));
-            let reviewed = of_it.find(|query| query.review.is_some());
+            let of_it = self.queries.get(&(record.id, part.part, accepted));
+            let of_it = || of_it.into_iter().flatten();
+            let here = of_it().find(|(query, _)| self.answers.contains(query));
+            let reviewed = of_it().find(|(_, reviewed)| *reviewed);
             parts.push(GrantedPart {
                 record: record.id,
                 part: part.part,
                 class: *class,
                 state: match (here, reviewed) {
-                    (Some(query), _) => PartState::Here(query.id),
-                    (None, Some(query)) => PartState::Reviewed(query.id),
+                    (Some((query, _)), _) => PartState::Here(*query),
+                    (None, Some((query, _))) => PartState::Reviewed(*query),
                     (None, None) => PartState::NotHere,
                 },
             });
         }
+        parts.sort_by_key(|part| (part.class, part.part));
+        parts
     }
-    // The frame of a record is worth nothing to a reader by itself.
-    parts.sort_by_key(|part| (part.record, part.class, part.part));
-    Ok(parts)
 }
+
+/// Pages of a patient's records that one page here looks through at most.
+const LOOKS: usize = 10;
 
 /// Asks for every part that is not here, and waits a little for the agent.
 pub(super) fn ask(asked: &Asked, id: OperationId) -> Result<Reply> {
@@ -140,13 +208,9 @@ pub(super) fn ask(asked: &Asked, id: OperationId) -> Result<Reply> {
         let grant = own(&entered, id)?;
         check_grant(&grant, system::now())?;
         let desk = entered.desk();
-        let wanted = parts(&entered, &grant)?;
-        let wanted = wanted
-            .iter()
-            .filter(|part| part.state == PartState::NotHere);
         let left = grant.terms.max_queries.saturating_sub(grant.used) as usize;
-        for part in wanted.take(left) {
-            let agent = agent(&entered, &grant, part)?;
+        for part in Grasp::of(&entered, &grant)?.missing(left)? {
+            let agent = agent(&entered, &grant, &part)?;
             let expires = system::now().plus(ASK_VALID);
             open::ask(
                 &desk,
@@ -165,8 +229,8 @@ pub(super) fn ask(asked: &Asked, id: OperationId) -> Result<Reply> {
         thread::sleep(POLL);
         let entered = asked.enter()?;
         round(&entered)?;
-        let parts = parts(&entered, &own(&entered, id)?)?;
-        if parts.iter().all(|part| part.state != PartState::NotHere) {
+        let grant = own(&entered, id)?;
+        if Grasp::of(&entered, &grant)?.missing(1)?.is_empty() {
             break;
         }
     }

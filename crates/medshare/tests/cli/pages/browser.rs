@@ -68,6 +68,7 @@ impl Page {
 
     pub(crate) fn of(mut process: Running) -> Self {
         let line: serde_json::Value = serde_json::from_str(&process.line()).unwrap();
+        process.say_on();
         let at = line["address"]
             .as_str()
             .unwrap()

@@ -2,6 +2,7 @@
 
 mod browser;
 mod hostile;
+mod kept;
 mod patient;
 mod speed;
 mod story;

@@ -222,6 +222,31 @@ fn a_record_that_waits_is_accepted_on_the_page() {
     page.end();
 }
 
+/// A record about somebody else, and a request to him.
+fn another_patients(cast: &Cast) -> (String, String) {
+    let net = &cast.net;
+    let ben = net.party("ben", "patient");
+    let card = net.json(&["wallet", "card", "--for", &cast.hospital, "--home", "ben"]);
+    net.write("ben.card", card["card"].as_str().unwrap());
+    let attest = ["account", "attest", "--card", "ben.card", "--home"];
+    net.run(&[&attest[..], &["hospital"]].concat()).ok();
+    let file = sample();
+    let publish = ["record", "publish", file.to_str().unwrap(), "--patient"];
+    let published = net.json(&[&publish[..], &[&ben, "--home", "hospital"]].concat());
+    let create = [
+        "request",
+        "create",
+        "--patient",
+        &ben,
+        "--purpose",
+        "research",
+    ];
+    let more = ["--class", "laboratory", "--home", "institute"];
+    let asked = net.json(&[&create[..], &more].concat());
+    let id = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    (id(&published["record"]), id(&asked["request"]))
+}
+
 #[test]
 fn nobody_else_sees_anything() {
     let cast = Cast::gather();
@@ -273,6 +298,30 @@ fn nobody_else_sees_anything() {
         .to_owned();
     // What is not there and what is not hers are one answer inside too.
     let missing = page.get(&format!("/records/{}", "0".repeat(64)));
+    assert_eq!(missing.status, 404);
+    let (record, request) = another_patients(&cast);
+    for more in ["", "/parts/0"] {
+        let came = page.get(&format!("/records/{record}{more}"));
+        assert_eq!((came.status, came.text()), (404, missing.text()), "{more}");
+    }
+    let csrf = page.get("/backup").csrf();
+    let nobody = "0".repeat(64);
+    let nowhere = base::OperationId(base::cid::of_block(base::cid::DAG_CBOR, b"none")).to_string();
+    for (theirs, absent, list, verb) in [
+        (&record, &nobody, "records", "accept"),
+        (&record, &nobody, "records", "reject"),
+        (&request, &nowhere, "requests", "approve"),
+        (&request, &nowhere, "requests", "deny"),
+        (&request, &nowhere, "grants", "revoke"),
+    ] {
+        let post = |id: &str| {
+            let came = page.post(&format!("/{list}/{id}/{verb}"), &format!("csrf={csrf}"));
+            (came.status, came.text())
+        };
+        let absent = post(absent);
+        assert_eq!(absent.0, 404, "{verb}");
+        assert_eq!(post(theirs), absent, "{verb}");
+    }
     for path in [
         "/records/x",
         "/operations/x",

@@ -1,7 +1,8 @@
-//! Time to the first byte of every page at many records, and at few.
+//! Time to the first byte of every page at many records, and at few: a JSON object a page.
 
 use super::Page;
 use crate::net::Cast;
+use serde_json::json;
 use std::{
     thread,
     time::{Duration, Instant},
@@ -9,7 +10,7 @@ use std::{
 
 /// The measurement. Records are published on the hospital's page and accepted by the patient's.
 #[test]
-#[ignore = "twenty minutes of records: cargo xtask bench pages"]
+#[ignore = "many minutes of records: cargo xtask bench pages"]
 fn first_bytes() {
     let records = std::env::var("MEDSHARE_RECORDS").ok();
     first_bytes_at(records.map_or(10_000, |text| text.parse().unwrap()));
@@ -38,7 +39,7 @@ fn first_bytes_at(records: usize) -> Vec<(&'static str, String, Vec<Duration>)> 
             let file = ("file", "note.txt", text.as_bytes());
             match hospital.upload("/publish", &fields, file).status {
                 303 => break,
-                // The home is taken by its own loop for a moment.
+                // The home is at work for longer than a page waits.
                 503 => thread::sleep(Duration::from_millis(100)),
                 other => panic!("{other}"),
             }
@@ -54,7 +55,7 @@ fn first_bytes_at(records: usize) -> Vec<(&'static str, String, Vec<Duration>)> 
     while accepted() < records.min(50) {
         thread::sleep(Duration::from_millis(200));
     }
-    println!("{records} records in {:?}", begin.elapsed());
+    eprintln!("{records} records in {:?}", begin.elapsed());
     cast.grant(&["other", "document"], &[]);
     let institute = Page::open(net, "institute");
     let agent = Page::open(net, "agent");
@@ -128,11 +129,17 @@ fn first_bytes_at(records: usize) -> Vec<(&'static str, String, Vec<Duration>)> 
                 ["", list, id] if id.len() > 20 => format!("/{list}/…"),
                 _ => path.to_owned(),
             };
+            let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
             println!(
-                "first byte: {name:<10} {shown:<22} median {:>6.1} ms, worst {:>6.1} ms, first visit {:>6.1} ms",
-                median.as_secs_f64() * 1e3,
-                most.as_secs_f64() * 1e3,
-                first.as_secs_f64() * 1e3
+                "{}",
+                json!({
+                    "page": name,
+                    "path": shown,
+                    "records": records,
+                    "median": milliseconds(median),
+                    "worst": milliseconds(most),
+                    "first": milliseconds(first),
+                })
             );
             all.push((name, path.to_owned(), times));
         }

@@ -196,7 +196,7 @@ fn from_a_file_to_a_checked_proof() {
         "{theirs}"
     );
     second.end();
-    assert_eq!(hospital.get("/vouchers").status, 200);
+    a_voucher_is_given(&cast, &anna, &hospital);
     let accesses = anna.get("/accesses").text();
     assert!(
         accesses.contains("kidneys") && accesses.contains("research"),
@@ -208,6 +208,42 @@ fn from_a_file_to_a_checked_proof() {
     for page in [hospital, anna, agent, institute] {
         page.end();
     }
+}
+
+/// What she earned by it goes to the hospital, once, and the hospital sees it.
+fn a_voucher_is_given(cast: &Cast, anna: &Page, hospital: &Page) {
+    let before = hospital.get("/vouchers").text();
+    assert!(before.contains("Nothing here yet"), "{before}");
+    let credit = anna.get("/credit");
+    assert!(
+        credit.text().contains("/vouchers/1/redeem"),
+        "{}",
+        credit.text()
+    );
+    let csrf = credit.csrf();
+    let give = |tier: &str, csrf: &str, to: &str| {
+        let form = format!("csrf={csrf}&hospital={to}");
+        let came = anna.post(&format!("/vouchers/{tier}/redeem"), &form);
+        came.status
+    };
+    // Without the page's token, of a tier that she has not, to somebody who takes none.
+    assert_eq!(give("1", "0", &cast.hospital), 404);
+    assert_eq!(give("2", &csrf, &cast.hospital), 409);
+    assert_eq!(give("1", &csrf, &cast.agent), 409);
+    assert_eq!(give("1", &csrf, "nobody"), 404);
+    assert_eq!(hospital.get("/vouchers").text(), before);
+    assert_eq!(give("1", &csrf, &cast.hospital), 303);
+    let after = hospital.get("/vouchers").text();
+    assert!(
+        after.contains("anna") && after.contains("Tier 1") && after.contains("/operations/"),
+        "{after}"
+    );
+    let hers = anna.get("/credit").text();
+    assert!(
+        hers.contains("riverside") && !hers.contains("/vouchers/1/redeem"),
+        "{hers}"
+    );
+    assert_eq!(give("1", &csrf, &cast.hospital), 409, "a second time");
 }
 
 /// Her export holds the original, byte for byte, and who saw what.
