@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::machine;
-use crate::{document, run};
+use crate::{document, run, setup};
 
 const USAGE: run::Usage = run::Usage("bench service [--seconds N]");
 
@@ -73,6 +73,7 @@ pub(super) fn run(arguments: &[&str]) -> Result<()> {
         }
         _ => bail!(USAGE),
     };
+    setup::needed("wrk")?;
     let before = machine::load();
     let figures = measured(seconds)?;
     let section = format!(
@@ -103,7 +104,7 @@ fn measured(seconds: u64) -> Result<Vec<Value>> {
         figures.extend(figure.and_then(Result::ok));
     }
     if !child.wait()?.success() {
-        bail!("the figures were not measured; is wrk installed?");
+        bail!("the figures were not measured");
     }
     Ok(figures)
 }
