@@ -129,14 +129,29 @@ mod tests {
                     <img src=\"p/q.png\" alt=\"\"> [t](y.md \"title\")";
         assert_eq!(targets(text), ["x.md", "../p.png", "y.md", "p/q.png"]);
         assert!(headings(text).contains("a-b-c"));
-        let files: BTreeSet<String> =
-            ["docs/x.md", "docs/y.md", "p.png"].map(str::to_owned).into();
+        let files: BTreeSet<String> = ["docs/x.md", "docs/y.md", "p.png"]
+            .map(str::to_owned)
+            .into();
         let documents = BTreeMap::from([("docs/y.md".to_owned(), "## To do".to_owned())]);
         let wrong = |link: &str| fault("docs/x.md", link, &files, &documents).is_some();
-        for right in ["y.md", "y.md#to-do", "../p.png", "../docs/x.md", "../docs", "https://a.b"] {
+        for right in [
+            "y.md",
+            "y.md#to-do",
+            "../p.png",
+            "../docs/x.md",
+            "../docs",
+            "https://a.b",
+        ] {
             assert!(!wrong(right), "{right}");
         }
-        for there_is_no in ["z.md", "y.md#done", "../x.md", "../../p.png", "#to-do", "p.png"] {
+        for there_is_no in [
+            "z.md",
+            "y.md#done",
+            "../x.md",
+            "../../p.png",
+            "#to-do",
+            "p.png",
+        ] {
             assert!(wrong(there_is_no), "{there_is_no}");
         }
     }

@@ -11,8 +11,11 @@ use std::{
 
 use crate::run;
 
+/// How a part in the unpacked folder is tried; the text is the program's version.
+type Try = fn(&Path, &str) -> Result<Tried>;
+
 /// The parts that are tried, in order.
-const PARTS: [(&str, fn(&Path, &str) -> Result<Tried>); 6] = [
+const PARTS: [(&str, Try); 6] = [
     ("program", program),
     ("manual", manual),
     ("completions", completions),
@@ -86,17 +89,14 @@ fn program(folder: &Path, version: &str) -> Result<Tried> {
         .stdout(Stdio::piped())
         .spawn()?;
     let served = serves(node, || {
-        run::output(command(&["ledger", "replay", "--home", "node"]))
+        run::output(&mut command(&["ledger", "replay", "--home", "node"]))
     });
     let bytes = fs::metadata(&program)?.len();
     Ok(Tried::Works(format!("{bytes} bytes; {}", served?.trim())))
 }
 
 /// Waits for the node's first line, asks it, and ends it.
-fn serves(
-    mut node: std::process::Child,
-    ask: impl FnOnce() -> Result<String>,
-) -> Result<String> {
+fn serves(mut node: std::process::Child, ask: impl FnOnce() -> Result<String>) -> Result<String> {
     use std::io::{BufRead as _, BufReader};
     let mut line = String::new();
     let read = match node.stdout.take() {
@@ -129,7 +129,11 @@ fn manual(folder: &Path, _: &str) -> Result<Tried> {
         let text = String::from_utf8_lossy(&laid_out.stdout);
         let whole = text.contains("SYNOPSIS") && laid_out.stderr.is_empty();
         if !laid_out.status.success() || !whole {
-            bail!("{}: {}", page.display(), String::from_utf8_lossy(&laid_out.stderr));
+            bail!(
+                "{}: {}",
+                page.display(),
+                String::from_utf8_lossy(&laid_out.stderr)
+            );
         }
     }
     let named = |name: &str| pages.iter().any(|page| page.ends_with(name));
@@ -180,7 +184,9 @@ fn bill(folder: &Path, version: &str) -> Result<Tried> {
     if with_sums < 100 || ours > 20 {
         bail!("{with_sums} components have a checksum, {ours} have none");
     }
-    Ok(Tried::Works(format!("{with_sums} components from registries, {ours} of ours")))
+    Ok(Tried::Works(format!(
+        "{with_sums} components from registries, {ours} of ours"
+    )))
 }
 
 /// systemd reads it and finds the program.
@@ -197,7 +203,10 @@ fn unit(folder: &Path, _: &str) -> Result<Tried> {
     let unpacked = folder.join("homes").join(UNIT);
     fs::write(&unpacked, text.replace(INSTALLED, &program))?;
     let mut verify = Command::new("systemd-analyze");
-    let done = verify.args(["verify", "--man=no"]).arg(&unpacked).output()?;
+    let done = verify
+        .args(["verify", "--man=no"])
+        .arg(&unpacked)
+        .output()?;
     let said = String::from_utf8_lossy(&done.stderr);
     if !done.status.success() || said.contains(UNIT) {
         bail!("systemd-analyze verify: {said}");
@@ -208,7 +217,10 @@ fn unit(folder: &Path, _: &str) -> Result<Tried> {
 /// A link between documents of the archive leads to one of them.
 fn documents(folder: &Path, _: &str) -> Result<Tried> {
     let mut followed = 0;
-    for path in super::documents()?.iter().filter(|path| path.ends_with(".md")) {
+    for path in super::documents()?
+        .iter()
+        .filter(|path| path.ends_with(".md"))
+    {
         let text = fs::read_to_string(folder.join(path)).with_context(|| path.clone())?;
         for link in crate::links::targets(&text) {
             let file = link.split('#').next().unwrap_or_default();

@@ -5,9 +5,7 @@ use base::operation::Role;
 use clap::Args;
 use std::time::Duration;
 
-use super::{
-    agent::watch, context::Context, page::ANYWHERE, party::round, wallet::wallet_round,
-};
+use super::{agent::watch, context::Context, page::ANYWHERE, party::round, wallet::wallet_round};
 use crate::{exit::Result, http::Address, stop::Stop, verbs};
 
 /// What `serve` takes.
@@ -55,7 +53,10 @@ fn beside(role: Role, context: &Context) -> Result<()> {
         }
         Role::Patient => (context.config.wallet.poll_milliseconds, wallet_round as _),
         Role::Agent => (context.config.agent.poll_milliseconds, round as _),
-        _ => (context.config.wallet.poll_milliseconds, round as fn(&_) -> _),
+        _ => (
+            context.config.wallet.poll_milliseconds,
+            round as fn(&_) -> _,
+        ),
     };
     let unlocked = context.unlock(&[role])?;
     let pause = Duration::from_millis(pause.into());

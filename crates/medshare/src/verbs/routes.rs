@@ -55,7 +55,9 @@ impl Served {
 
     fn admits(&self, headers: &HeaderMap) -> bool {
         let mut given = headers.get_all(header::AUTHORIZATION).iter();
-        let token = given.next().and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+        let token = given
+            .next()
+            .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
         let equal = |token| verify_slices_are_equal(self.token.as_bytes(), token).is_ok();
         given.next().is_none() && token.is_some_and(equal)
     }
@@ -88,8 +90,7 @@ async fn call(State(served): Shared, Path(path): Path<String>, request: Request)
 
 async fn done(served: Arc<Served>, verb: &'static Verb, request: Request) -> Result<Response> {
     let arguments = Query::<Vec<(String, String)>>::try_from_uri(request.uri());
-    let Query(arguments) =
-        arguments.map_err(|_| Fault::new(Exit::Usage, "the query is none"))?;
+    let Query(arguments) = arguments.map_err(|_| Fault::new(Exit::Usage, "the query is none"))?;
     let key = key(verb, request.headers())?;
     let folder = served.desk.folder()?;
     let (length, digest) = taken_in(verb, &folder, request.into_body()).await?;
@@ -207,7 +208,10 @@ fn sent(file: File, items: &[Value]) -> Result<Response> {
     });
     let mut response = Response::new(Body::new(fed));
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media::OCTETS));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(media::OCTETS),
+    );
     headers.insert(header::CONTENT_LENGTH, length.into());
     if let Some(told) = items.first().and_then(told) {
         headers.insert("medshare-told", told);
@@ -223,7 +227,10 @@ fn told(item: &Value) -> Option<HeaderValue> {
         let is_plain = |value: &Value| !value.is_object() && !value.is_array();
         name != "file"
             && name != "output"
-            && (is_plain(value) || value.as_array().is_some_and(|list| list.iter().all(is_plain)))
+            && (is_plain(value)
+                || value
+                    .as_array()
+                    .is_some_and(|list| list.iter().all(is_plain)))
     });
     let mut text = String::new();
     for c in Value::Object(item).to_string().chars() {

@@ -21,7 +21,10 @@ pub const LOCAL: [(&str, &str); 17] = [
     ("ledger page", "is a service itself"),
     ("man", "for a shell"),
     ("network", "makes homes, looks at several"),
-    ("node id", "is in the home; on the ledger once it is registered"),
+    (
+        "node id",
+        "is in the home; on the ledger once it is registered",
+    ),
     ("node run", "is a service itself"),
     ("page", "is a service itself"),
     ("serve", "is this service"),
@@ -109,11 +112,7 @@ fn local(words: &str) -> Option<&'static str> {
     found.map(|(_, why)| *why)
 }
 
-fn leaves(
-    command: &Command,
-    words: &mut Vec<String>,
-    found: &mut dyn FnMut(&[String], &Command),
-) {
+fn leaves(command: &Command, words: &mut Vec<String>, found: &mut dyn FnMut(&[String], &Command)) {
     let mut is_leaf = true;
     for verb in command.get_subcommands() {
         if verb.get_name() == "help" || verb.is_hide_set() {
@@ -133,7 +132,10 @@ impl Verb {
     fn of(words: &[String], command: &Command) -> Self {
         let mut verb = Self {
             path: words.join("/"),
-            says: command.get_about().map(ToString::to_string).unwrap_or_default(),
+            says: command
+                .get_about()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
             arguments: Vec::new(),
             input: None,
             output: None,
@@ -199,7 +201,9 @@ impl Verb {
 
 impl Argument {
     fn of(arg: &Arg) -> Self {
-        let more = arg.get_num_args().is_some_and(|count| count.max_values() > 1);
+        let more = arg
+            .get_num_args()
+            .is_some_and(|count| count.max_values() > 1);
         let shape = match arg.get_action() {
             ArgAction::SetTrue => Shape::Switch,
             ArgAction::Append => Shape::Many,
@@ -216,7 +220,10 @@ impl Argument {
             is_flag: arg.get_long().is_some(),
             shape,
             required: arg.is_required_set(),
-            values: values.iter().map(|value| value.get_name().to_owned()).collect(),
+            values: values
+                .iter()
+                .map(|value| value.get_name().to_owned())
+                .collect(),
             says: arg.get_help().map(ToString::to_string).unwrap_or_default(),
         }
     }
@@ -265,8 +272,15 @@ mod tests {
     #[test]
     fn a_call_becomes_a_command_line() {
         let published = line("record/publish", &[("patient", "--home=x")], Some("in")).unwrap();
-        assert_eq!(published, "medshare record publish --patient=--home=x -- in");
-        let opened = line("record/open", &[("part", "1"), ("part", "2"), ("record", "-o")], None);
+        assert_eq!(
+            published,
+            "medshare record publish --patient=--home=x -- in"
+        );
+        let opened = line(
+            "record/open",
+            &[("part", "1"), ("part", "2"), ("record", "-o")],
+            None,
+        );
         assert_eq!(
             opened.unwrap(),
             "medshare record open --part=1 --part=2 --output=out -- -o"
@@ -276,7 +290,15 @@ mod tests {
             "medshare record erase --yes -- ab"
         );
         // Neither what is of every command nor a file of this machine can be named.
-        for name in ["home", "node", "passphrase-file", "json", "output", "file", "nothing"] {
+        for name in [
+            "home",
+            "node",
+            "passphrase-file",
+            "json",
+            "output",
+            "file",
+            "nothing",
+        ] {
             let fault = line("record/open", &[(name, "x")], None).unwrap_err();
             assert_eq!(fault.exit, Exit::Usage, "{name}");
         }

@@ -33,18 +33,57 @@ fn logs_are_objects_and_tell_nothing_of_anybody() {
         logged(&cast, &["wallet", "run", "--home", "anna"], "anna.log"),
         logged(&cast, &["agent", "run", "--home", "agent"], "agent.log"),
     ];
-    net.run(&["contact", "add", "Quintessa", &cast.patient, "--home", "hospital"])
-        .ok();
+    net.run(&[
+        "contact",
+        "add",
+        "Quintessa",
+        &cast.patient,
+        "--home",
+        "hospital",
+    ])
+    .ok();
     let record = cast.publish(&note);
     let accepted = || net.rows(&["record", "list", "--home", "anna"])[0]["status"] == "accepted";
     until(&accepted);
-    let mut ask = vec!["request", "create", "--patient", &cast.patient, "--class", "document"];
-    ask.extend(["--purpose", "research", "--words", "kidney study", "--home", "institute"]);
+    let mut ask = vec![
+        "request",
+        "create",
+        "--patient",
+        &cast.patient,
+        "--class",
+        "document",
+    ];
+    ask.extend([
+        "--purpose",
+        "research",
+        "--words",
+        "kidney study",
+        "--home",
+        "institute",
+    ]);
     let asked = net.json(&ask);
     let request = asked["request"].as_str().unwrap();
-    let approve = ["grant", "approve", request, "--agent", &cast.agent, "--home", "anna"];
+    let approve = [
+        "grant",
+        "approve",
+        request,
+        "--agent",
+        &cast.agent,
+        "--home",
+        "anna",
+    ];
     net.run(&approve).ok();
-    let open = ["record", "open", &record, "-o", "out.txt", "--wait", "60s", "--home", "institute"];
+    let open = [
+        "record",
+        "open",
+        &record,
+        "-o",
+        "out.txt",
+        "--wait",
+        "60s",
+        "--home",
+        "institute",
+    ];
     net.run(&open).ok();
     // Requests that mean harm, with what they would like to see in a log.
     for (method, path) in [
@@ -52,7 +91,10 @@ fn logs_are_objects_and_tell_nothing_of_anybody() {
         ("PUT", "/v1/files?name=purloined"),
         ("POST", "/v1/operations"),
     ] {
-        let token = [("Authorization", "Bearer purloined"), ("X-Name", "purloined")];
+        let token = [
+            ("Authorization", "Bearer purloined"),
+            ("X-Name", "purloined"),
+        ];
         assert!(call(net, method, path, &token, b"purloined").status >= 400);
     }
     // And trouble with the record's own bytes.
@@ -77,7 +119,10 @@ fn logs_are_objects_and_tell_nothing_of_anybody() {
     let node = fs::read_to_string(&log).unwrap();
     for line in node.lines() {
         let line: Value = serde_json::from_str(line).unwrap();
-        assert!(line["listening"].is_string() || line["time"].is_string(), "{line}");
+        assert!(
+            line["listening"].is_string() || line["time"].is_string(),
+            "{line}"
+        );
     }
 }
 

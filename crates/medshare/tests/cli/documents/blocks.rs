@@ -66,7 +66,8 @@ pub(super) fn of(document: &str) -> Vec<Block> {
 
 #[test]
 fn blocks_are_what_their_fences_say() {
-    let text = "a\n```sh\nls\n```\n\n```\nout\n```\n```text\nbox\n```\n```sh ignore: far away\nrm\n```\n";
+    let text =
+        "a\n```sh\nls\n```\n\n```\nout\n```\n```text\nbox\n```\n```sh ignore: far away\nrm\n```\n";
     let found = of(text);
     let kinds: Vec<&Kind> = found.iter().map(|block| &block.kind).collect();
     let ignored = Kind::Ignored("far away".to_owned());

@@ -4,7 +4,7 @@
 use std::{
     fs::{self, File},
     io::Write as _,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
     thread,
@@ -51,6 +51,7 @@ impl Shell {
             .stdin(Stdio::piped())
             .stdout(output.try_clone().unwrap())
             .stderr(output)
+            .process_group(0)
             .spawn()
             .unwrap();
         let mut stdin = bash.stdin.take().unwrap();
@@ -115,13 +116,24 @@ impl Shell {
 impl Drop for Shell {
     fn drop(&mut self) {
         drop(self.stdin.take());
+        let until = Instant::now() + Duration::from_secs(5);
+        while self.bash.try_wait().is_ok_and(|ended| ended.is_none()) && Instant::now() < until {
+            thread::sleep(Duration::from_millis(20));
+        }
+        // What the shell did not end by itself, or stands in its way.
+        let group = format!("-{}", self.bash.id());
+        let mut kill = Command::new("kill");
+        let _ = kill
+            .args(["-KILL", "--", &group])
+            .stderr(Stdio::null())
+            .status();
         let _ = self.bash.wait();
     }
 }
 
 const OUTPUT: &str = "output";
 /// Longest time of one block.
-const LONGEST: Duration = Duration::from_secs(180);
+const LONGEST: Duration = Duration::from_secs(90);
 
 /// The shell ends at the first command that fails, and ends what runs beside it. A person who
 /// started something sees it answer before she types on: so does this.
@@ -146,8 +158,8 @@ case " $* " in
     " wallet restore "* | " wallet recover start "*) more=(--work-factor 2) ;;
 esac
 case " $* " in
-    " init "*" --join "*) ;;
-    " init "*" --role node "*) more+=(--recovery-delay 1s) ;;
+    " init"*" --join "*) ;;
+    " init"*" --role node "*) more+=(--recovery-delay 1s) ;;
     " wallet guard "*) set -- "${@/#7d/1s}" ;;
 esac
 exec "$REAL" "$@" "${more[@]}"

@@ -135,7 +135,11 @@ fn is_time(word: &str) -> bool {
     let parts = word.split_once('T');
     let day = |day: &str| {
         let parts: Vec<&str> = day.split('-').collect();
-        parts.len() == 3 && parts.iter().zip([4, 2, 2]).all(|(part, n)| is_number(part, n))
+        parts.len() == 3
+            && parts
+                .iter()
+                .zip([4, 2, 2])
+                .all(|(part, n)| is_number(part, n))
     };
     parts.is_some_and(|(date, time)| day(date) && time.len() == 13 && time.ends_with('Z'))
 }
@@ -155,7 +159,10 @@ fn what_is_shown_is_what_was_printed() {
     let short = "12fd5cd7ce09 is read";
     ids.compare(short, "abababababab is read").unwrap();
     assert!(ids.compare(short, "cdcdcdcdcdcd is read").is_err());
-    assert_eq!(ids.fill("open 12fd5cd7…\n").unwrap(), format!("open {record}\n"));
+    assert_eq!(
+        ids.fill("open 12fd5cd7…\n").unwrap(),
+        format!("open {record}\n")
+    );
     assert!(ids.fill("open 99fd5cd7…").is_err());
     assert!(ids.fill("verify bafyrei…").is_err());
     for (shown, printed) in [

@@ -65,5 +65,8 @@ fn a_command_that_is_not_there_is_noticed() {
     ] {
         assert_eq!(wrong(there_is_no).len(), 1, "{there_is_no}");
     }
-    assert_eq!(spans("say `medshare page` or `node run`"), ["medshare page"]);
+    assert_eq!(
+        spans("say `medshare page` or `node run`"),
+        ["medshare page"]
+    );
 }
