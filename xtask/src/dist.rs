@@ -1,8 +1,10 @@
 //! `cargo xtask dist`: what an operator installs, as one archive with its checksum: the
 //! program with all features, stripped; manual, completions, a unit for systemd, a file for
-//! containers, a list of everything that was compiled in.
+//! containers, the documents, a list of everything that was compiled in. What was packed is then
+//! unpacked and tried.
 
 mod sbom;
+mod tried;
 
 use anyhow::{Context, Result};
 use std::{fs, path::Path, process::Command};
@@ -10,16 +12,24 @@ use std::{fs, path::Path, process::Command};
 use crate::run;
 
 /// Files of the tree that go along as they are: from, to.
-const PLAIN: [(&str, &str); 8] = [
+const PLAIN: [(&str, &str); 2] = [
     ("packaging/medshare-node.service", "medshare-node.service"),
     ("packaging/Containerfile", "Containerfile"),
-    ("README.md", "README.md"),
-    ("CHANGELOG.md", "CHANGELOG.md"),
-    ("LICENSE-MIT", "LICENSE-MIT"),
-    ("LICENSE-APACHE", "LICENSE-APACHE"),
-    ("docs/guide.md", "docs/guide.md"),
-    ("docs/network.md", "docs/network.md"),
 ];
+
+/// Documents and licences, which keep their places: links between them work.
+fn documents() -> Result<Vec<String>> {
+    const OF_THE_ROOT: [&str; 5] = [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "LICENSE-MIT",
+        "LICENSE-APACHE",
+    ];
+    let mut found = run::tracked("")?;
+    found.retain(|path| path.starts_with("docs/") || OF_THE_ROOT.contains(&path.as_str()));
+    Ok(found)
+}
 
 const SHELLS: [(&str, &str); 3] = [
     ("bash", "medshare.bash"),
@@ -27,7 +37,7 @@ const SHELLS: [(&str, &str); 3] = [
     ("fish", "medshare.fish"),
 ];
 
-/// Builds the archive under `target/dist` and tries what is in it.
+/// Builds the archive under `target/dist` and tries what is in it, unpacked elsewhere.
 pub(crate) fn run() -> Result<()> {
     run::must(run::cargo().args(BUILD))?;
     let metadata =
@@ -40,7 +50,7 @@ pub(crate) fn run() -> Result<()> {
         fs::remove_dir_all(&dist)?;
     }
     let program = folder.join("bin/medshare");
-    for sub in ["bin", "man/man1", "completions", "docs"] {
+    for sub in ["bin", "man/man1", "completions"] {
         fs::create_dir_all(folder.join(sub))?;
     }
     fs::copy(run::root().join("target/release/medshare"), &program)?;
@@ -58,6 +68,11 @@ pub(crate) fn run() -> Result<()> {
     for (from, to) in PLAIN {
         fs::copy(run::root().join(from), folder.join(to)).context(from)?;
     }
+    for path in documents()? {
+        let to = folder.join(&path);
+        fs::create_dir_all(to.parent().unwrap_or(&folder))?;
+        fs::copy(run::root().join(&path), to).context(path)?;
+    }
     let lock = fs::read_to_string(run::root().join("Cargo.lock"))?;
     let bill = sbom::cyclonedx(&metadata, &lock)?;
     fs::write(
@@ -65,6 +80,7 @@ pub(crate) fn run() -> Result<()> {
         serde_json::to_string_pretty(&bill)?,
     )?;
     pack(&dist, &name)?;
+    tried::archive(&dist, &name, &version)?;
     for file in fs::read_dir(&dist)? {
         let file = file?;
         if file.file_type()?.is_file() {
@@ -94,13 +110,10 @@ fn pack(dist: &Path, name: &str) -> Result<()> {
             .args(["--use-compress-program=gzip -n", "-cf", &archive, name]),
     )?;
     let sums = run::output(Command::new("sha256sum").arg(&archive).current_dir(dist))?;
-    fs::write(dist.join("SHA256SUMS"), sums)?;
-    run::must(
-        Command::new("sha256sum")
-            .args(["--check", "SHA256SUMS"])
-            .current_dir(dist),
-    )
+    fs::write(dist.join(SUMS), sums).context(SUMS)
 }
+
+const SUMS: &str = "SHA256SUMS";
 
 /// This machine's target, as the compiler names it.
 fn host() -> Result<String> {

@@ -18,11 +18,13 @@ mod e2e;
 mod fuzz;
 mod interop;
 mod licences;
+mod links;
 mod mutants;
 mod peers;
 mod release_homes;
 mod run;
 mod setup;
+mod site;
 mod stages;
 mod statistics;
 mod tally;
@@ -34,8 +36,8 @@ const HELP: &str = "\
 cargo xtask <chore>
 
   setup        look for what the tests need, install what can be installed
-  test         setup, fmt, tidy, licences, clippy, tests, doc tests, interop, e2e, constant
-               time, the demo (what CI runs)
+  test         setup, fmt, tidy, licences, clippy, tests, doc tests, docs, interop, e2e,
+               constant time, the demo (what CI runs)
   interop ipfs [TEST]   our nodes and files beside a real Kubo and a real Helia
   interop chains [TEST]   anchors in real nodes of public chains
   e2e [--short]   the pages of every role in a real Chromium, with pictures under target/e2e
@@ -72,6 +74,7 @@ cargo xtask <chore>
   release-homes   the homes of this version into fixtures/homes, once a release
   dist         what an operator installs: archive with program, manual, completions, unit, bill of
                materials, and its checksum, under target/dist
+  docs         the documents as a site, under target/site/book
   vectors      writes the known-answer vectors anew, with the independent oracle
   package      builds the publishable crate from its package file
 
@@ -93,6 +96,7 @@ fn main() -> ExitCode {
         ["attacks"] => attacks::run(),
         ["chaos", rest @ ..] => chaos::run(rest),
         ["dist"] => dist::run(),
+        ["docs"] => site::run(),
         ["crash", rest @ ..] => crash::run(rest),
         ["mutants", rest @ ..] => mutants::run(rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),

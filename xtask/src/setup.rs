@@ -4,7 +4,7 @@
 //! into a cache. A missing one is named with its reason; its tests report that they did not
 //! run; with `CI=true` it is a failure.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use std::{
     collections::BTreeMap,
     process::{Command, Stdio},
@@ -62,12 +62,22 @@ const PROGRAMS: &[Program] = &[
     },
 ];
 
+/// What benchmarks alone need, which CI does not run.
+const OF_BENCHES: &[Program] = &[Program {
+    name: "wrk",
+    needed_for: "bench service",
+    // It tells its version and ends with 1.
+    probe: &["sh", "-c", "wrk --version | grep '^wrk '"],
+    how: "install wrk with your package manager",
+    package: Some("wrk"),
+}];
+
 /// Looks for everything and installs what can be installed; what is missing, with the reason.
 pub(crate) fn run() -> Result<BTreeMap<&'static str, String>> {
     let mut missing = BTreeMap::new();
-    for program in PROGRAMS {
-        let installed = || program.package.is_some_and(install);
-        match version(program).or_else(|| installed().then(|| version(program))?) {
+    let of_benches = OF_BENCHES.iter().filter(|_| !run::ci());
+    for program in PROGRAMS.iter().chain(of_benches) {
+        match had(program) {
             Some(version) => println!("{:12} {version}", program.name),
             None => {
                 let reason = format!("for {}; {}", program.needed_for, program.how);
@@ -91,6 +101,25 @@ pub(crate) fn run() -> Result<BTreeMap<&'static str, String>> {
         bail!("missing in CI: {}", names.join(", "));
     }
     Ok(missing)
+}
+
+/// A program that a benchmark needs, installed if it can be.
+///
+/// # Errors
+/// Why it is not there.
+pub(crate) fn needed(name: &str) -> Result<()> {
+    let found = OF_BENCHES.iter().find(|program| program.name == name);
+    let program = found.with_context(|| format!("no program is called {name}"))?;
+    match had(program) {
+        Some(_) => Ok(()),
+        None => bail!("no {name}, for {}; {}", program.needed_for, program.how),
+    }
+}
+
+/// The version of a program that is there, or could be installed.
+fn had(program: &Program) -> Option<String> {
+    let installed = || program.package.is_some_and(install);
+    version(program).or_else(|| installed().then(|| version(program))?)
 }
 
 /// First line of what a program says of its version, if it is there.

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use std::time::Instant;
 
-use crate::{constant_time, e2e, interop, licences, run, setup, tally::Tally, tidy};
+use crate::{constant_time, e2e, interop, licences, run, setup, site, tally::Tally, tidy};
 
 type Stage = (&'static str, fn(&mut Tally) -> Result<()>);
 
@@ -38,6 +38,7 @@ const STAGES: &[Stage] = &[
     ("doc tests", |tally| {
         tally.cargo_test(&["--workspace", "--features", FULL, "--doc"], [])
     }),
+    ("docs", site::make),
     ("interop", |tally| {
         interop::ipfs(tally, None)?;
         interop::chains(tally, None)?;

@@ -6,7 +6,7 @@
 use anyhow::{Result, bail};
 use std::{collections::BTreeSet, fs};
 
-use crate::{licences, run};
+use crate::{licences, links, run};
 
 type Rule = (&'static str, fn(&Tree) -> Result<Vec<String>>);
 
@@ -23,6 +23,7 @@ const RULES: &[Rule] = &[
     ("back-ends named in wire only", wiring),
     ("nothing unfinished, nothing ignored", unfinished),
     ("no path of one machine", machine_paths),
+    ("links in documents", |_| links::faults()),
     ("size of base, ADRs and samples", budgets),
 ];
 

@@ -1,7 +1,7 @@
 //! medshare: patients own their medical records and share them.
 //!
 //! The binary's inside: homes ([`home`]), the interface `/v1` ([`http`]), the command
-//! line ([`cli`]), a patient's own page ([`page`]). [`wire`] alone names concrete back-ends.
+//! line ([`cli`]), pages ([`page`]), the same verbs for programs ([`verbs`]). [`wire`] alone names concrete back-ends.
 
 pub mod cli;
 pub mod config;
@@ -19,5 +19,6 @@ pub mod page;
 pub mod peers;
 pub mod stop;
 pub mod system;
+pub mod verbs;
 mod watch;
 pub mod wire;

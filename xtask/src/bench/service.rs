@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::fmt::Write as _;
 
 use super::{figures, machine};
-use crate::{document, run};
+use crate::{document, run, setup};
 
 const USAGE: run::Usage = run::Usage("bench service [--seconds N]");
 
@@ -69,6 +69,7 @@ pub(super) fn run(arguments: &[&str]) -> Result<()> {
         }
         _ => bail!(USAGE),
     };
+    setup::needed("wrk")?;
     let before = machine::load();
     let figures = measured(seconds)?;
     let section = format!(
@@ -89,7 +90,7 @@ fn measured(seconds: u64) -> Result<Vec<Value>> {
         &[&words[..], &test].concat(),
         &("FIGURES_SECONDS", seconds.to_string()),
     )
-    .context("the figures were not measured; is wrk installed?")
+    .context("the figures were not measured")
 }
 
 fn section(figures: &[Value], seconds: u64) -> Result<String> {

@@ -8,10 +8,10 @@ mod bitcoind;
 mod browser;
 mod chains;
 mod comet;
+mod crates;
 mod go;
 mod helia;
 mod kubo;
-mod mutants;
 mod nodeos;
 mod npm;
 mod schemathesis;
@@ -61,11 +61,12 @@ const ALL: &[(&str, &str, Install)] = &[
         chains::solc,
     ),
     ("Chromium", "e2e: pages in a browser", browser::install),
+    ("mdBook", "docs: the site of the documents", crates::mdbook),
 ];
 
 /// What single chores need, which install it themselves.
 const OF_CHORES: &[(&str, &str, Install)] = &[
-    ("cargo-mutants", "the chore mutants", mutants::install),
+    ("cargo-mutants", "the chore mutants", crates::mutants),
     ("CometBFT", "bench network", comet::install),
 ];
 
@@ -98,7 +99,8 @@ struct Pins {
     go: go::Pin,
     kubo: go::Program,
     helia: helia::Pin,
-    cargo_mutants: mutants::Pin,
+    cargo_mutants: crates::Pin,
+    mdbook: crates::Pin,
     chains: chains::Pin,
     bitcoind: bitcoind::Pin,
     nodeos: nodeos::Pin,

@@ -198,7 +198,7 @@ fn show_account(context: &Context, typed: Option<&str>) -> Result<()> {
             Ok(id) => id,
             Err(_) => {
                 let home = context.open_home()?;
-                let keys = home.unlock(&context.passphrase.read()?)?;
+                let keys = context.keys(&home)?;
                 let session = home.enter(&keys, context.patience)?;
                 contact::resolve(&session.vault, typed)?
             }

@@ -26,7 +26,7 @@ pub enum ConfigCommand {
 /// [`crate::exit::Exit::Config`] naming line and key.
 pub fn run(command: &ConfigCommand, global: &Global, output: &mut Output) -> Result<()> {
     let context = Context::new(global)?;
-    *output = context.output;
+    *output = context.output.clone();
     match command {
         ConfigCommand::Check => {
             if global.node.is_some() || context.config.node.address.is_some() {

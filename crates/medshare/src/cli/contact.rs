@@ -36,7 +36,7 @@ pub enum ContactCommand {
 /// [`Exit::Usage`], and what opening a home gives.
 pub fn run(command: ContactCommand, context: &Context) -> Result<()> {
     let home = context.open_home()?;
-    let keys = home.unlock(&context.passphrase.read()?)?;
+    let keys = context.keys(&home)?;
     let session = home.enter(&keys, context.patience)?;
     let vault = &session.vault;
     match command {

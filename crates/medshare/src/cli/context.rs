@@ -16,7 +16,7 @@ use crate::{
         Home, Session,
         identity::{Identity, Kind},
         keys::Keys,
-        passphrase::{Passphrase, PassphraseSource},
+        passphrase::PassphraseSource,
     },
     http::{Address, Credentials, HttpNode},
 };
@@ -37,6 +37,8 @@ pub struct Context {
     /// How long to wait for another command on the same home.
     pub patience: Duration,
     pub(super) node: Option<String>,
+    /// The home's keys, where they are in hand already.
+    held: Option<Arc<Keys>>,
 }
 
 impl Context {
@@ -75,12 +77,13 @@ impl Context {
             named_config: global.config.clone(),
             home,
             passphrase,
-            output: Output {
-                json: global.json || config.output.json,
-                quiet: global.quiet || config.output.quiet,
-            },
+            output: Output::new(
+                global.json || config.output.json,
+                global.quiet || config.output.quiet,
+            ),
             patience: Duration::from_secs(global.lock_wait.into()),
             node: global.node.clone().or_else(|| config.node.address.clone()),
+            held: None,
             config,
         }
     }
@@ -154,14 +157,34 @@ impl Context {
         let home = self.open_home()?;
         home.require(roles)?;
         let address = self.address()?;
-        let passphrase: Passphrase = self.passphrase.read()?;
-        let keys = home.unlock(&passphrase)?;
+        let keys = self.keys(&home)?;
         Ok(Unlocked {
             home,
             keys,
             address,
             timeout: self.timeout(),
         })
+    }
+
+    /// The keys of `home`, which is this context's: with the passphrase, or those in hand.
+    ///
+    /// # Errors
+    /// [`Exit::Passphrase`], [`Exit::Home`].
+    pub fn keys(&self, home: &Home) -> Result<Arc<Keys>> {
+        match &self.held {
+            Some(keys) => Ok(Arc::clone(keys)),
+            None => home.unlock(&self.passphrase.read()?).map(Arc::new),
+        }
+    }
+
+    /// For one command of a program that keeps the home open: with its keys, and `output`.
+    pub(crate) fn holding(&self, keys: Arc<Keys>, output: Output) -> Self {
+        let held = Some(keys);
+        Self {
+            held,
+            output,
+            ..self.clone()
+        }
     }
 
     /// A home whose keys are in hand already.
@@ -171,7 +194,7 @@ impl Context {
     pub fn unlock_with(&self, home: &Home, keys: Keys) -> Result<Unlocked> {
         Ok(Unlocked {
             home: home.clone(),
-            keys,
+            keys: Arc::new(keys),
             address: self.address()?,
             timeout: self.timeout(),
         })
@@ -183,7 +206,7 @@ impl Context {
 pub struct Unlocked {
     /// The home.
     pub home: Home,
-    keys: Keys,
+    keys: Arc<Keys>,
     address: Address,
     timeout: Duration,
 }

@@ -44,7 +44,7 @@ pub struct DoctorArgs {
 pub fn run(args: &DoctorArgs, global: &Global, output: &mut Output) -> Result<()> {
     // A wrong configuration is a finding, not the end.
     let context = Context::new(global).or_else(|_| Context::without_config(global))?;
-    *output = context.output;
+    *output = context.output.clone();
     if !Home::is_at(&context.home) {
         return Home::open(&context.home).map(drop);
     }

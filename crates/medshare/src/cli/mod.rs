@@ -30,6 +30,7 @@ pub mod party;
 pub mod proof;
 pub mod record;
 pub mod request;
+pub mod serve;
 pub mod show;
 pub mod store;
 pub mod validator;
@@ -119,6 +120,8 @@ pub enum Command {
     Wallet(wallet::WalletCommand),
     /// Serve the page of this home's role to a browser on this machine
     Page(page::PageArgs),
+    /// Serve this home's verbs to programs on this machine, as HTTP with JSON
+    Serve(serve::ServeArgs),
     /// This party's account, and attesting a patient's
     #[command(subcommand)]
     Account(account::AccountCommand),
@@ -182,10 +185,7 @@ pub fn main() -> u8 {
         Ok(cli) => cli,
         Err(error) => return parse_error(&error),
     };
-    let mut output = Output {
-        json: cli.global.json,
-        quiet: cli.global.quiet,
-    };
+    let mut output = Output::new(cli.global.json, cli.global.quiet);
     match run(cli, &mut output) {
         Ok(()) => 0,
         Err(fault) => {
@@ -209,32 +209,41 @@ fn run(cli: Cli, output: &mut Output) -> Result<()> {
         return manual::man(args, output);
     }
     let context = Context::new(&cli.global)?;
-    *output = context.output;
-    match cli.command {
-        Command::Demo(args) => crate::demo::run(&args, &context),
-        Command::Init(args) => init::run(args, &context),
-        Command::Network(command) => network::run(command, &context),
-        Command::Node(command) => node::run(command, &context),
-        Command::Validator(command) => validator::run(command, &context),
-        Command::Store(command) => store::run(command, &context),
-        Command::Wallet(command) => wallet::run(command, &context),
-        Command::Page(args) => page::run(&args, &context),
-        Command::Account(command) => account::run(command, &context),
-        Command::Institution(command) => account::run_institution(command, &context),
-        Command::Delegate(command) => care::run_delegate(command, &context),
-        Command::Guardian(command) => guardian::run(command, &context),
-        Command::Record(command) => record::run(command, &context),
-        Command::Request(command) => request::run(command, &context),
-        Command::Grant(command) => grant::run(command, &context),
-        Command::Agent(command) => agent::run(command, &context),
-        Command::Review(args) => care::run_review(&args, &context),
-        Command::Emergency(args) => care::run_emergency(&args, &context),
-        Command::Dispute(command) => care::run_dispute(command, &context),
-        Command::Scope(command) => care::run_scope(command, &context),
-        Command::Credit(command) => credit::run(command, &context),
-        Command::Ledger(command) => ledger::run(command, &context),
-        Command::Anchor(command) => anchor::run(command, &context),
-        Command::Contact(command) => contact::run(command, &context),
+    *output = context.output.clone();
+    perform(cli.command, &context)
+}
+
+/// Runs a command on a home.
+///
+/// # Errors
+/// By the exit-code table.
+pub(crate) fn perform(command: Command, context: &Context) -> Result<()> {
+    match command {
+        Command::Demo(args) => crate::demo::run(&args, context),
+        Command::Init(args) => init::run(args, context),
+        Command::Network(command) => network::run(command, context),
+        Command::Node(command) => node::run(command, context),
+        Command::Validator(command) => validator::run(command, context),
+        Command::Store(command) => store::run(command, context),
+        Command::Wallet(command) => wallet::run(command, context),
+        Command::Page(args) => page::run(&args, context),
+        Command::Serve(args) => serve::run(&args, context),
+        Command::Account(command) => account::run(command, context),
+        Command::Institution(command) => account::run_institution(command, context),
+        Command::Delegate(command) => care::run_delegate(command, context),
+        Command::Guardian(command) => guardian::run(command, context),
+        Command::Record(command) => record::run(command, context),
+        Command::Request(command) => request::run(command, context),
+        Command::Grant(command) => grant::run(command, context),
+        Command::Agent(command) => agent::run(command, context),
+        Command::Review(args) => care::run_review(&args, context),
+        Command::Emergency(args) => care::run_emergency(&args, context),
+        Command::Dispute(command) => care::run_dispute(command, context),
+        Command::Scope(command) => care::run_scope(command, context),
+        Command::Credit(command) => credit::run(command, context),
+        Command::Ledger(command) => ledger::run(command, context),
+        Command::Anchor(command) => anchor::run(command, context),
+        Command::Contact(command) => contact::run(command, context),
         Command::Config(_) | Command::Doctor(_) | Command::Completions(_) | Command::Man(_) => {
             Ok(())
         }
@@ -254,21 +263,25 @@ fn parse_error(error: &clap::Error) -> u8 {
             Exit::Usage as u8
         }
         _ => {
-            let text = error.to_string();
-            let first = text
-                .lines()
-                .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
-                .map(str::trim)
-                .filter(|line| !line.is_empty())
-                .collect::<Vec<_>>()
-                .join(" ");
-            let line = first.trim_start_matches("error: ");
+            let line = in_a_line(error);
             let json = std::env::args_os().any(|argument| argument == "--json");
-            let output = Output { json, quiet: false };
+            let output = Output::new(json, false);
             output.fault(&Fault::new(Exit::Usage, format!("{line} (see --help)")));
             Exit::Usage as u8
         }
     }
+}
+
+/// What is wrong with a command line, in a line.
+pub(crate) fn in_a_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let lines = text
+        .lines()
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
+        .map(str::trim)
+        .filter(|line| !line.is_empty());
+    let line = lines.collect::<Vec<_>>().join(" ");
+    line.trim_start_matches("error: ").to_owned()
 }
 
 fn after_help() -> String {

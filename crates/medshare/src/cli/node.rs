@@ -68,7 +68,7 @@ pub fn run(command: NodeCommand, context: &Context) -> Result<()> {
         NodeCommand::Status => Ok(()),
         NodeCommand::Run { listen } => serve(&home, listen, context),
         NodeCommand::Id => {
-            let keys = home.unlock(&context.passphrase.read()?)?;
+            let keys = context.keys(&home)?;
             let session = home.enter(&keys, context.patience)?;
             let id = Identity::peer_seed(&session.vault)?.id();
             let account = home.facts.account.to_string();
@@ -233,7 +233,7 @@ fn serve(home: &Home, listen: Option<Address>, context: &Context) -> Result<()> 
     wire::check_versions(&home.node_folder())?;
     // A second node on this home is refused before anybody types a passphrase.
     let running = home.lock_for_running()?;
-    let keys = home.unlock(&context.passphrase.read()?)?;
+    let keys = context.keys(home)?;
     let (secret, next, seed, paying) = {
         let session = home.enter(&keys, context.patience)?;
         let seed = Identity::peer_seed(&session.vault)?;

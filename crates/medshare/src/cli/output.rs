@@ -5,26 +5,54 @@ use serde_json::{Value, json};
 use std::{
     fmt,
     io::{self, IsTerminal as _, Write as _},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use crate::exit::{Exit, Fault, Result};
 
 /// How this command prints.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Output {
     /// One JSON object a line instead of text.
     pub json: bool,
     /// No talk, no progress bars.
     pub quiet: bool,
+    /// Where data goes in place of stdout.
+    kept: Option<Kept>,
 }
 
+/// The data of a command that a program asked for, in the order in which they came.
+pub(crate) type Kept = Arc<Mutex<Vec<Value>>>;
+
 impl Output {
+    /// To a terminal or a pipe.
+    pub const fn new(json: bool, quiet: bool) -> Self {
+        let kept = None;
+        Self { json, quiet, kept }
+    }
+
+    /// Keeps the data as `--json` would print them, and prints nothing.
+    pub(crate) fn keeping() -> (Self, Kept) {
+        let kept = Kept::default();
+        let output = Self {
+            json: true,
+            quiet: true,
+            kept: Some(Arc::clone(&kept)),
+        };
+        (output, kept)
+    }
+
     /// Prints one datum: `value` with `--json`, else `text`.
     ///
     /// # Errors
     /// [`Exit::Storage`]; a reader that went away ends the program with success.
     pub fn data(&self, value: &Value, text: impl fmt::Display) -> Result<()> {
+        if let Some(kept) = &self.kept {
+            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.push(value.clone());
+            return Ok(());
+        }
         if self.json {
             self.line(value)
         } else {
@@ -118,19 +146,6 @@ impl Output {
                 // durable already, and locks are the kernel's.
                 std::process::exit(0)
             }
-            Err(error) => Err(Fault::io("standard output", &error)),
-        }
-    }
-
-    /// Writes raw bytes to stdout.
-    ///
-    /// # Errors
-    /// As [`Output::data`].
-    pub fn bytes(&self, bytes: &[u8]) -> Result<()> {
-        let mut stdout = io::stdout().lock();
-        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-            Ok(()) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
             Err(error) => Err(Fault::io("standard output", &error)),
         }
     }

@@ -325,7 +325,7 @@ fn not_accepted(entered: &Entered, record: RecordId, error: accept::AcceptError)
 fn card(qr: bool, hospital: Option<&str>, context: &Context) -> Result<()> {
     let home = context.open_home()?;
     home.require(&[Role::Patient])?;
-    let keys = home.unlock(&context.passphrase.read()?)?;
+    let keys = context.keys(&home)?;
     let text = match hospital {
         None => {
             let session = home.enter(&keys, context.patience)?;

@@ -160,7 +160,7 @@ pub(super) async fn raw_types(request: Request, next: Next) -> Response {
 }
 
 /// Headers under which a browser does nothing with an answer but show it to who asked.
-pub(super) async fn guarded(request: Request, next: Next) -> Response {
+pub(crate) async fn guarded(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     for (name, value) in GUARDS {

@@ -1,6 +1,9 @@
 //! Guardians by the command line: named, asked, approved, objected to, recovered.
 
-use super::net::{Cast, Net};
+use super::{
+    net::{Cast, Net},
+    told,
+};
 use serde_json::Value;
 use std::{fs, thread, time::Duration};
 
@@ -108,6 +111,8 @@ fn a_lost_wallet_comes_back_with_two_of_three_guardians() {
     // no share before the delay has passed and the key is in force
     let early = net.rows(&["guardian", "list", "--home", "hospital"]);
     assert!(early.iter().any(|row| row["approved"].is_string()));
+    // Whoever has the old device is told by the node, too.
+    told::hears(net, "stolen", &cast.patient, "event: recovery\ndata: {");
 
     thread::sleep(Duration::from_millis(2_500));
     finish(net, "anna").fails(14, "0 of 2 guardians have given their share");

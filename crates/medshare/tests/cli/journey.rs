@@ -1,6 +1,6 @@
 //! The main job, end to end, by the command line alone.
 
-use super::net::Cast;
+use super::{net::Cast, told};
 use serde_json::Value;
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
@@ -302,6 +302,7 @@ fn an_emergency_opens_its_grant_and_is_told() {
         log.iter()
             .any(|line| line["kind"] == "emergency" && line["code"] == "unresponsive")
     );
+    told::hears(net, "anna", &cast.patient, "event: emergency\ndata: {");
 }
 
 #[test]

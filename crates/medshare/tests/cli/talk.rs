@@ -83,7 +83,17 @@ pub(crate) fn call(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> Heard {
-    let mut stream = connect(net);
+    call_over(connect(net), method, target, headers, body)
+}
+
+/// The same to somebody else.
+pub(crate) fn call_over(
+    mut stream: UnixStream,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Heard {
     let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {HOST}\r\n");
     for (name, value) in headers {
         head += &format!("{name}: {value}\r\n");

@@ -83,6 +83,12 @@ impl Ear {
     }
 }
 
+/// The account of `home` is told `words`, from the beginning of its events.
+pub(super) fn hears(net: &Net, home: &str, account: &str, words: &str) {
+    let signer = Signer::of(net, home);
+    Ear::open(net, &signer, account, Some("0.0")).until(words);
+}
+
 #[test]
 fn a_patient_hears_what_happens_and_goes_on_where_she_was() {
     let cast = Cast::gather();

@@ -61,7 +61,7 @@ pub(super) fn own(
 ) -> Result<(Home, Secret)> {
     let home = context.open_home()?;
     home.require(&[Role::Node])?;
-    let keys = home.unlock(&context.passphrase.read()?)?;
+    let keys = context.keys(&home)?;
     let session = home.enter(&keys, context.patience)?;
     if let Some(secret) = Identity::anchor_key(&session.vault, chain)? {
         if given.is_some_and(|given| given != secret) {
