@@ -5,7 +5,14 @@ use base::operation::Role;
 use clap::Args;
 use std::time::Duration;
 
-use super::{agent::watch, context::Context, page::ANYWHERE, party::round, wallet::wallet_round};
+use super::{
+    agent::watch,
+    context::{Context, Entered},
+    kept::Kept,
+    page::ANYWHERE,
+    party::round,
+    wallet::{Waiting, wallet_round},
+};
 use crate::{exit::Result, http::Address, stop::Stop, verbs};
 
 /// What `serve` takes.
@@ -44,21 +51,21 @@ pub fn run(args: &ServeArgs, context: &Context) -> Result<()> {
 
 /// What the role's loop does, until SIGTERM or SIGINT.
 fn beside(role: Role, context: &Context) -> Result<()> {
-    let (pause, work) = match role {
+    let pause = match role {
         Role::Node => {
             // `node run` does what a node does.
             let stop = Stop::on_signals()?;
             while !stop.wait(Duration::from_secs(3600)) {}
             return Ok(());
         }
-        Role::Patient => (context.config.wallet.poll_milliseconds, wallet_round as _),
-        Role::Agent => (context.config.agent.poll_milliseconds, round as _),
-        _ => (
-            context.config.wallet.poll_milliseconds,
-            round as fn(&_) -> _,
-        ),
+        Role::Agent => context.config.agent.poll_milliseconds,
+        _ => context.config.wallet.poll_milliseconds,
     };
-    let unlocked = context.unlock(&[role])?;
-    let pause = Duration::from_millis(pause.into());
-    watch(&unlocked, context, pause, work)
+    let kept = Kept::new(context.unlock(&[role])?, context.patience)?;
+    let mut waiting = Waiting::default();
+    let work = |entered: &Entered| match role {
+        Role::Patient => wallet_round(entered, &mut waiting),
+        _ => round(entered),
+    };
+    watch(&kept, context, Duration::from_millis(pause.into()), work)
 }
