@@ -41,7 +41,7 @@ pub(super) fn change(asked: &Asked, path: &[&str], fields: Fields) -> Result<Rep
 // -- publishing
 
 /// Records whose next version can be chosen: the newest.
-const CHOICE: usize = 200;
+pub(super) const CHOICE: usize = 200;
 
 fn publish(asked: &Asked) -> Result<Reply> {
     let entered = asked.enter()?;

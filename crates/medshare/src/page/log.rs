@@ -105,7 +105,7 @@ impl Log {
     /// [`Exit::Forked`] when the node's log is not the one that its certified head names, or
     /// goes back behind what was seen; [`Exit::Invalid`], [`Exit::Unreachable`].
     pub(super) fn advance(&self, node: &HttpNode) -> Result<MutexGuard<'_, Known>> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known();
         let head = certified(node, &mut known.validators)?;
         let size = head.header.tree_size;
         if size < known.range.size() {
@@ -131,6 +131,25 @@ impl Log {
         }
         known.head = Some(head.header.clone());
         Ok(known)
+    }
+}
+
+impl Log {
+    /// Follows the log before anybody asks, and looks up when the newest `count` records were
+    /// logged; pages get their turn between two of them.
+    ///
+    /// # Errors
+    /// As [`Log::advance`].
+    pub(super) fn keep_up(&self, node: &HttpNode, count: usize) -> Result<()> {
+        let newest = self.advance(node)?.newest(0, count);
+        for (_, line) in newest {
+            self.known().time_of(node, line.at)?;
+        }
+        Ok(())
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -130,11 +130,17 @@ fn start(
     let no_thread = |error: std::io::Error| {
         Fault::new(Exit::Internal, format!("no thread for the page: {error}"))
     };
-    // The log is read before anybody asks; a page that comes earlier waits for it.
-    let reader = Arc::clone(&site);
+    // The log is read before anybody asks; a page that comes earlier waits for it, and says
+    // what is wrong with it.
+    let (reader, ended) = (Arc::clone(&site), stopped.clone());
     thread::Builder::new()
         .name("log".into())
-        .spawn(move || drop(reader.log.advance(&reader.node)))
+        .spawn(move || {
+            while !*ended.borrow() {
+                let _ = reader.log.keep_up(&reader.node, hospital::CHOICE);
+                thread::sleep(AHEAD);
+            }
+        })
         .map_err(no_thread)?;
     thread::Builder::new()
         .name("page".into())
@@ -155,5 +161,7 @@ fn start(
 
 /// One browser opens a handful of connections.
 const CONNECTIONS: usize = 64;
+/// Between two looks at the log that nobody waits for.
+const AHEAD: Duration = Duration::from_secs(1);
 /// Requests that wait for the home at once.
 const BLOCKING: usize = 8;
