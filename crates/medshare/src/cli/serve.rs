@@ -5,7 +5,11 @@ use base::operation::Role;
 use clap::Args;
 use std::time::Duration;
 
-use super::{agent::watch, context::Context, page::ANYWHERE, party::round, wallet::wallet_round};
+use super::{
+    context::Context,
+    kept::Kept,
+    page::{ANYWHERE, rounds_of},
+};
 use crate::{exit::Result, http::Address, stop::Stop, verbs};
 
 /// What `serve` takes.
@@ -44,21 +48,12 @@ pub fn run(args: &ServeArgs, context: &Context) -> Result<()> {
 
 /// What the role's loop does, until SIGTERM or SIGINT.
 fn beside(role: Role, context: &Context) -> Result<()> {
-    let (pause, work) = match role {
-        Role::Node => {
-            // `node run` does what a node does.
-            let stop = Stop::on_signals()?;
-            while !stop.wait(Duration::from_secs(3600)) {}
-            return Ok(());
-        }
-        Role::Patient => (context.config.wallet.poll_milliseconds, wallet_round as _),
-        Role::Agent => (context.config.agent.poll_milliseconds, round as _),
-        _ => (
-            context.config.wallet.poll_milliseconds,
-            round as fn(&_) -> _,
-        ),
-    };
-    let unlocked = context.unlock(&[role])?;
-    let pause = Duration::from_millis(pause.into());
-    watch(&unlocked, context, pause, work)
+    if role == Role::Node {
+        // `node run` does what a node does.
+        let stop = Stop::on_signals()?;
+        while !stop.wait(Duration::from_secs(3600)) {}
+        return Ok(());
+    }
+    let kept = Kept::new(context.unlock(&[role])?, context.patience)?;
+    rounds_of(&kept, context)
 }
