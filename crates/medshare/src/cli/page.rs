@@ -44,13 +44,18 @@ pub fn run(args: &PageArgs, context: &Context) -> Result<()> {
 pub(super) fn run_at(at: &Address, context: &Context) -> Result<()> {
     let roles = [Role::Patient, Role::Hospital, Role::Agent, Role::Requester];
     let kept = Kept::new(context.unlock(&roles)?, context.patience)?;
-    let role = kept.home().facts.role;
     page::serve(
         Arc::clone(&kept),
         context.anonymous_node()?,
         at,
         &context.output,
     )?;
+    rounds_of(&kept, context)
+}
+
+/// What the role's loop does, until SIGTERM or SIGINT.
+pub(super) fn rounds_of(kept: &Kept, context: &Context) -> Result<()> {
+    let role = kept.home().facts.role;
     let pause = match role {
         Role::Agent => context.config.agent.poll_milliseconds,
         _ => context.config.wallet.poll_milliseconds,
@@ -59,11 +64,11 @@ pub(super) fn run_at(at: &Address, context: &Context) -> Result<()> {
     match role {
         Role::Patient => {
             let mut waiting = Waiting::default();
-            watch(&kept, context, pause, |entered| {
+            watch(kept, context, pause, |entered| {
                 wallet_round(entered, &mut waiting)
             })
         }
-        _ => watch(&kept, context, pause, round),
+        _ => watch(kept, context, pause, round),
     }
 }
 

@@ -6,12 +6,9 @@ use clap::Args;
 use std::time::Duration;
 
 use super::{
-    agent::watch,
-    context::{Context, Entered},
+    context::Context,
     kept::Kept,
-    page::ANYWHERE,
-    party::round,
-    wallet::{Waiting, wallet_round},
+    page::{ANYWHERE, rounds_of},
 };
 use crate::{exit::Result, http::Address, stop::Stop, verbs};
 
@@ -51,21 +48,12 @@ pub fn run(args: &ServeArgs, context: &Context) -> Result<()> {
 
 /// What the role's loop does, until SIGTERM or SIGINT.
 fn beside(role: Role, context: &Context) -> Result<()> {
-    let pause = match role {
-        Role::Node => {
-            // `node run` does what a node does.
-            let stop = Stop::on_signals()?;
-            while !stop.wait(Duration::from_secs(3600)) {}
-            return Ok(());
-        }
-        Role::Agent => context.config.agent.poll_milliseconds,
-        _ => context.config.wallet.poll_milliseconds,
-    };
+    if role == Role::Node {
+        // `node run` does what a node does.
+        let stop = Stop::on_signals()?;
+        while !stop.wait(Duration::from_secs(3600)) {}
+        return Ok(());
+    }
     let kept = Kept::new(context.unlock(&[role])?, context.patience)?;
-    let mut waiting = Waiting::default();
-    let work = |entered: &Entered| match role {
-        Role::Patient => wallet_round(entered, &mut waiting),
-        _ => round(entered),
-    };
-    watch(&kept, context, Duration::from_millis(pause.into()), work)
+    rounds_of(&kept, context)
 }
