@@ -92,7 +92,9 @@ fn program(folder: &Path, version: &str) -> Result<Tried> {
         run::output(&mut command(&["ledger", "replay", "--home", "node"]))
     });
     let bytes = fs::metadata(&program)?.len();
-    Ok(Tried::Works(format!("{bytes} bytes; {}", served?.trim())))
+    let served = served?;
+    let first = served.lines().next().unwrap_or_default();
+    Ok(Tried::Works(format!("{bytes} bytes; {first}")))
 }
 
 /// Waits for the node's first line, asks it, and ends it.
