@@ -24,6 +24,7 @@ mod recovery;
 mod replay;
 mod signatures;
 mod successors;
+mod transitions;
 mod validators;
 mod views;
 mod world;
