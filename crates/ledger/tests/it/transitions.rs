@@ -1,9 +1,12 @@
 //! From one set of validators to the next: who follows, and what a fork after it proves.
 
 use base::operation::*;
-use ledger::{Block, Conflict, Head, HeadError, Transition, ValidatorSet, Validators};
+use ledger::{
+    Block, Conflict, Head, HeadError, Ledger, OpenOptions, Replay, ReplayFault, Transition,
+    ValidatorSet, Validators,
+};
 
-use crate::{validators::four, world::*};
+use crate::{replay::blocks, validators::four};
 
 #[test]
 fn heads_of_other_times_are_told_apart() {

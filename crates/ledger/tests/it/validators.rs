@@ -8,8 +8,8 @@ use base::{
     operation::*,
 };
 use ledger::{
-    Change, CreditReason, Depth, Failure, HeadError, Ledger, OpenOptions, ProposalStatus, Replay,
-    ReplayFault, Validators, rebuild, replay, word_preimage,
+    Change, CreditReason, Depth, Failure, HeadError, Ledger, OpenOptions, ProposalStatus,
+    Validators, rebuild, replay, word_preimage,
 };
 
 use crate::{farming::books::Books, replay::blocks, world::*};
