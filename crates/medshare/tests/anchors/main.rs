@@ -12,6 +12,7 @@ mod bitcoind;
 #[allow(dead_code)]
 #[path = "../cli/pages/browser.rs"]
 mod browser;
+mod endpoint;
 mod eos;
 mod ethereum;
 mod feeds;
