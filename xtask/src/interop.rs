@@ -35,7 +35,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Kubo and Helia. What needs one that cannot be had is not run, and the tally says so.
+/// Kubo and Helia. What needs one that cannot be had is not run, and the tally says so. Features
+/// are those of the other tests, so that nothing is compiled a second time.
 pub(crate) fn ipfs(tally: &mut Tally, only: Option<&str>) -> Result<()> {
     let (Some(kubo), helia) = (had(tally, "Kubo"), had(tally, "Helia")) else {
         return Ok(());
@@ -44,21 +45,17 @@ pub(crate) fn ipfs(tally: &mut Tally, only: Option<&str>) -> Result<()> {
     for component in &components {
         println!("beside {}", component.version);
     }
-    for tests in TESTS {
-        let mut words = tests.to_vec();
-        words.push("--");
-        words.extend(only);
-        if helia.is_none() {
-            words.extend(["--skip", "helia::"]);
-        }
-        let variables = components.iter().flat_map(|component| &component.variables);
-        tally.cargo_test(&words, variables)?;
+    let mut words = IPFS.to_vec();
+    words.extend(only);
+    if helia.is_none() {
+        words.extend(["--skip", "helia::"]);
     }
-    Ok(())
+    let variables = components.iter().flat_map(|component| &component.variables);
+    tally.cargo_test(&words, variables)
 }
 
-/// A node of each public chain: anchors in it, proofs of them, and everything that goes wrong. Features are those of the
-/// other tests, so that nothing is compiled a second time.
+/// A node of each public chain: anchors in it, proofs of them, and everything that goes wrong. Features
+/// are those of the other tests.
 pub(crate) fn chains(tally: &mut Tally, only: Option<&str>) -> Result<()> {
     if had(tally, "solc").is_some() {
         contracts::check()?;
@@ -155,21 +152,13 @@ const IN_BITCOIN: [&str; 1] = ["bitcoin"];
 const IN_EOS: [&str; 1] = ["eos"];
 
 /// The store beside the programs, and a node on a Kubo.
-const TESTS: [[&str; 6]; 2] = [
-    [
-        "--package",
-        "medshare-store",
-        "--features",
-        "kubo,peers",
-        "--test",
-        "interop",
-    ],
-    [
-        "--package",
-        "medshare",
-        "--features",
-        "full",
-        "--test",
-        "kubo",
-    ],
+const IPFS: [&str; 8] = [
+    "--workspace",
+    "--features",
+    "medshare/full",
+    "--test",
+    "interop",
+    "--test",
+    "kubo",
+    "--",
 ];

@@ -19,7 +19,16 @@ const STAGES: &[Stage] = &[
     ("licences", |_| licences::run()),
     ("clippy", |_| run::must(run::cargo().args(CLIPPY))),
     ("default", |_| {
-        run::must(run::cargo().args(["check", "--locked", "--package", "medshare"]))
+        let checked = [
+            "clippy",
+            "--locked",
+            "--package",
+            "medshare",
+            "--",
+            "-D",
+            "warnings",
+        ];
+        run::must(run::cargo().args(checked))
     }),
     ("package", |_| package()),
     ("tests", |tally| {

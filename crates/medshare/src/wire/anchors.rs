@@ -8,12 +8,11 @@ mod bitcoin;
 mod eos;
 #[cfg(feature = "ethereum")]
 mod ethereum;
+#[cfg(any(feature = "bitcoin", feature = "eos", feature = "ethereum"))]
+mod running;
 
 use ::database::Tables;
-use anchor::{
-    Chain, Checkpoint, Evidence, Journal, Next, PublicChain, Report, Schedule, Service, State,
-    Subject, TABLES_VERSION,
-};
+use anchor::{Chain, Checkpoint, Evidence, Journal, State, TABLES_VERSION};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{ANCHORS, NodeParts};
@@ -23,12 +22,10 @@ use crate::{
     files,
     home::database,
     http::{
-        anchors::{AnchorStanding, Anchors, Feed},
+        anchors::{AnchorStanding, Anchors},
         interface::Views,
-        log_line,
     },
     stop::Stop,
-    system,
 };
 
 /// What anchors, as the interface sees it.
@@ -74,31 +71,12 @@ impl Anchors for Anchoring {
     }
 }
 
-/// A client, when it is used, and how that stands at first.
-struct Made<S: Subject = Checkpoint> {
-    client: Box<dyn PublicChain<S>>,
-    schedule: Schedule,
-    standing: AnchorStanding,
-}
-
 /// One of a kind that this build may not know.
 trait Begin: Send {
     fn standing(&self) -> AnchorStanding;
 
     /// Goes on for ever, in the thread that calls it.
     fn run(self: Box<Self>, anchoring: &Anchoring, views: &Views, stop: &Stop);
-}
-
-impl<S: Subject> Begin for Made<S> {
-    fn standing(&self) -> AnchorStanding {
-        self.standing.clone()
-    }
-
-    fn run(self: Box<Self>, anchoring: &Anchoring, views: &Views, stop: &Stop) {
-        let now = system::now();
-        let service = Service::new(self.client, &anchoring.journal, self.schedule, now);
-        run(service, self.standing, anchoring, views, stop);
-    }
 }
 
 /// Begins anchoring where the configuration asks for it. Anchors that were made stay readable
@@ -184,7 +162,7 @@ fn make(chain: Chain, parts: &NodeParts<'_>) -> Result<Vec<Box<dyn Begin>>> {
 fn fresh(chain: Chain, network: String, payer: String) -> AnchorStanding {
     AnchorStanding {
         chain,
-        feed: Feed::Anchors,
+        feed: crate::http::anchors::Feed::Anchors,
         network,
         contract: None,
         payer,
@@ -200,14 +178,14 @@ fn fresh(chain: Chain, network: String, payer: String) -> AnchorStanding {
 /// Nodes that know of one another seldom begin at once, where nothing refuses a second anchor of
 /// the same: each waits up to an eighth longer, by what its key is known by.
 #[cfg(any(feature = "bitcoin", feature = "eos"))]
-fn apart(schedule: Schedule, payer: &str) -> Schedule {
+fn apart(schedule: anchor::Schedule, payer: &str) -> anchor::Schedule {
     let hash = base::Digest::of(payer.as_bytes()).0;
     let number = hash
         .iter()
         .take(8)
         .fold(0, |number, byte| number << 8 | u64::from(*byte));
     let longer = |whole: u64| whole + number % (whole / 8 + 1);
-    Schedule {
+    anchor::Schedule {
         every: longer(schedule.every),
         count: longer(schedule.count),
         ..schedule
@@ -220,93 +198,13 @@ fn wrong(chain: Chain, key: &str, why: &dyn std::fmt::Display) -> Fault {
     Fault::new(Exit::Config, format!("anchor.{chain}.{key}: {why}"))
 }
 
-fn run<S: Subject>(
-    mut service: Service<'_, S>,
-    mut standing: AnchorStanding,
-    anchoring: &Anchoring,
-    views: &Views,
-    stop: &Stop,
-) {
-    let about = match standing.feed {
-        Feed::Anchors => format!("anchors in {}", standing.chain),
-        feed => format!("{} in {}", feed.name(), standing.chain),
-    };
-    let mut said = None;
-    let mut next = Next::Begun;
-    loop {
-        // Nothing changed: the journal need not be read again.
-        if next != Next::Idle || standing.trouble != said {
-            let report = service.report(system::now()).ok();
-            show(&mut standing, report.as_ref(), anchoring, &said);
-        }
-        if stop.wait(service.pause()) {
-            return;
-        }
-        let trouble = match service.step(&|| views(), system::now()) {
-            Ok(done) => {
-                next = done;
-                match done {
-                    Next::Idle | Next::Waiting => {}
-                    done => log_line(&format!("{about}: {}", word(done))),
-                }
-                None
-            }
-            Err(error) => Some(error.to_string()),
-        };
-        if trouble != said {
-            if let Some(trouble) = &trouble {
-                log_line(&format!("{about}: {trouble}"));
-            }
-            said = trouble;
-        }
-    }
-}
-
-fn show<S: Subject>(
-    standing: &mut AnchorStanding,
-    report: Option<&Report<S>>,
-    anchoring: &Anchoring,
-    said: &Option<String>,
-) {
-    if let Some(report) = report {
-        standing.anchors = report.anchors;
-        let newest = report.newest.as_ref();
-        standing.newest = newest.map(|(says, block)| (says.covers(), says.digest(), *block));
-        standing.open = report.open;
-        standing.cost = report.cost;
-        standing.left = report.left;
-    }
-    standing.trouble.clone_from(said);
-    let mut shown = anchoring
-        .standing
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
-    let same = |one: &&mut AnchorStanding| one.chain == standing.chain && one.feed == standing.feed;
-    let own = shown.iter_mut().find(same);
-    if let Some(own) = own {
-        own.clone_from(standing);
-    }
-}
-
-fn word(next: Next) -> &'static str {
-    match next {
-        Next::Idle | Next::Waiting => "nothing new",
-        Next::Begun => "one was sent",
-        Next::Final => "one is final",
-        Next::Adopted => "one that another node sent is final",
-        Next::Reopened => "the chain was reorganised; one is sent again",
-        Next::Void => {
-            "one came to nothing: the chain took another transaction in its place, or refused it"
-        }
-    }
-}
-
 const CACHE_BYTES: usize = 4 << 20;
 
 #[cfg(test)]
 #[cfg(any(feature = "bitcoin", feature = "eos"))]
 mod tests {
     use super::*;
+    use anchor::Schedule;
     use std::collections::BTreeSet;
 
     #[test]

@@ -7,7 +7,7 @@ use anchor::{
 use base::ChainId;
 use std::time::Duration;
 
-use super::{Made, apart, fresh, wrong};
+use super::{apart, fresh, running::Made, wrong};
 use crate::{
     config::BitcoinConfig,
     exit::{Exit, Fault, Result},

@@ -7,7 +7,7 @@ use anchor::{
 use base::ChainId;
 use std::time::Duration;
 
-use super::{AnchorStanding, Made, apart, fresh, wrong};
+use super::{AnchorStanding, apart, fresh, running::Made, wrong};
 use crate::{
     config::EosConfig,
     exit::{Exit, Fault, Result},

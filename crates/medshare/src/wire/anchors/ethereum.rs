@@ -7,10 +7,11 @@ use anchor::{
 use base::ChainId;
 use std::time::Duration;
 
-use super::{AnchorStanding, Begin, Feed, Made, fresh, wrong};
+use super::{AnchorStanding, Begin, fresh, running::Made, wrong};
 use crate::{
     config::EthereumConfig,
     exit::{Exit, Fault, Result},
+    http::anchors::Feed,
     wire::ChainKey,
 };
 
