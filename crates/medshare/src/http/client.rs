@@ -388,7 +388,9 @@ impl HttpNode {
             (ErrorCode::NotFound, ..) => NodeError::NotFound,
             (ErrorCode::Missing, _, Some(block)) => NodeError::Missing(block),
             (ErrorCode::Damaged, _, Some(block)) => NodeError::Damaged(block),
-            (ErrorCode::Busy | ErrorCode::TimedOut, ..) => NodeError::Busy(message),
+            (ErrorCode::Busy | ErrorCode::TooOften | ErrorCode::TimedOut, ..) => {
+                NodeError::Busy(message)
+            }
             (ErrorCode::Storage, ..) => NodeError::Storage(message),
             _ => NodeError::BadAnswer(message),
         }

@@ -247,7 +247,7 @@ fn decode<T: Serialize + DeserializeOwned>(body: &[u8]) -> Result<T, Answer> {
 
 fn too_often(does: &str) -> Answer {
     Answer::error(
-        ErrorCode::Busy,
+        ErrorCode::TooOften,
         format!("this account {does} too many one-time keys; try again in a minute"),
     )
 }

@@ -46,6 +46,8 @@ pub enum ErrorCode {
     TooLarge,
     /// 415: the body is of a media type that the route does not take.
     UnsupportedMedia,
+    /// 429: this account did this too often; try again in a minute.
+    TooOften,
     /// 503: too many requests, or the queue is full; try again.
     Busy,
     /// 504: it took too long.
@@ -58,7 +60,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code, its HTTP status and what it means, in a line for people.
-    pub const ALL: [(Self, u16, &'static str); 14] = [
+    pub const ALL: [(Self, u16, &'static str); 15] = [
         (Self::Malformed, 400, "not a request of this interface"),
         (
             Self::UnknownVersion,
@@ -91,6 +93,11 @@ impl ErrorCode {
             Self::UnsupportedMedia,
             415,
             "the route does not take that media type",
+        ),
+        (
+            Self::TooOften,
+            429,
+            "this account did this too often; try again in a minute",
         ),
         (Self::Internal, 500, "a fault of the node"),
         (Self::Damaged, 500, "the block's bytes are damaged"),
