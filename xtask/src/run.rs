@@ -25,10 +25,20 @@ pub(crate) fn root() -> PathBuf {
     here.parent().unwrap_or(here).to_path_buf()
 }
 
-/// Cargo, as the cargo that runs us.
+/// Cargo, as the cargo that runs us; but what that one says of this program is not handed on:
+/// build scripts that look at it (`ring`'s) would run again, and all that rests on them.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
+    for (name, _) in std::env::vars_os() {
+        let of_us = ["CARGO_PKG_", "CARGO_MANIFEST_"];
+        if of_us
+            .iter()
+            .any(|start| name.to_string_lossy().starts_with(start))
+        {
+            command.env_remove(&name);
+        }
+    }
     command
 }
 

@@ -108,9 +108,7 @@ impl Client {
         self.0.get_mut().write_all(request.as_bytes()).unwrap();
         let mut length = None;
         loop {
-            let mut line = String::new();
-            assert!(self.0.read_line(&mut line).unwrap() > 0, "it hung up");
-            let line = line.trim();
+            let line = self.line();
             if line.is_empty() {
                 break;
             }
@@ -120,11 +118,38 @@ impl Client {
                 length = value.trim().parse().ok();
             }
         }
-        let mut body = vec![0; length.unwrap()];
-        self.0.read_exact(&mut body).unwrap();
+        let body = match length {
+            Some(length) => self.bytes(length),
+            None => self.chunks(),
+        };
         let answer: Value = serde_json::from_slice(&body).unwrap();
         let result = &answer["result"];
         result["check_tx"]["code"] == 0 && result["tx_result"]["code"] == 0
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        assert!(self.0.read_line(&mut line).unwrap() > 0, "it hung up");
+        line.trim().to_owned()
+    }
+
+    fn bytes(&mut self, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        self.0.read_exact(&mut bytes).unwrap();
+        bytes
+    }
+
+    /// Answers above 2 KiB come in chunks (RFC 9112, section 7.1).
+    fn chunks(&mut self) -> Vec<u8> {
+        let mut body = Vec::new();
+        loop {
+            let length = usize::from_str_radix(&self.line(), 16).unwrap();
+            body.extend(self.bytes(length));
+            assert_eq!(self.line(), "");
+            if length == 0 {
+                return body;
+            }
+        }
     }
 }
 
