@@ -37,7 +37,7 @@ use crate::{
         interface::{Interface, Views},
         post::{Post, PostLimits},
         routes::router,
-        server::{Listener, serve},
+        server::{Listener, event_loop, serve},
     },
     machine,
     peers::key::PeerSeed,
@@ -158,7 +158,7 @@ pub fn run_node(
     let head = head(&ledger)?;
     let height = head.height;
     warn_of_clock(&head, parts.genesis.drift);
-    let runtime = runtime()?;
+    let runtime = event_loop(BLOCKING_THREADS)?;
     let views: Views = {
         let ledger = Arc::clone(&ledger);
         Arc::new(move || ledger.view())
@@ -284,19 +284,10 @@ pub fn ask_genesis(
     require_peers()?;
     #[cfg(feature = "peers")]
     if let Some(config) = peers {
-        return peers::ask_genesis(config, home, seed, wait, &runtime()?);
+        return peers::ask_genesis(config, home, seed, wait, &event_loop(BLOCKING_THREADS)?);
     }
     let _ = (peers, home, seed, wait);
     Err(Fault::new(Exit::Config, "no node to join was named"))
-}
-
-fn runtime() -> Result<Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .max_blocking_threads(BLOCKING_THREADS)
-        .enable_all()
-        .build()
-        .map_err(|error| Fault::new(Exit::Internal, format!("no event loop: {error}")))
 }
 
 fn serve_until(

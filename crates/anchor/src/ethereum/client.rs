@@ -132,7 +132,10 @@ impl<S: Told> Ethereum<S> {
 
     /// Whether the key's `slot` went to some transaction, deep enough.
     fn slot_is_gone(&self, slot: u64, tip: u64) -> Result<bool, Trouble> {
-        let Some(settled) = (tip + 1).checked_sub(self.settings.confirmations) else {
+        let Some(settled) = tip
+            .saturating_add(1)
+            .checked_sub(self.settings.confirmations)
+        else {
             return Ok(false);
         };
         let count = self.rpc.count(self.key.0.address(), settled.into())?;
@@ -186,7 +189,7 @@ pub(super) fn wrong_chain(expected: u64, found: u64) -> Trouble {
 
 /// Depth of a block of height `number` under the newest, both included.
 fn depth(number: u64, tip: u64) -> u64 {
-    tip.saturating_sub(number) + 1
+    tip.saturating_sub(number).saturating_add(1)
 }
 
 /// What a transaction cost, gwei, rounded up.

@@ -146,3 +146,40 @@ impl Told for Permission {
         self.index
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use alloy::primitives::Address;
+
+    /// A node of the chain may show what no contract of ours would say.
+    #[test]
+    fn the_highest_index_is_heard_without_a_panic() {
+        let ledger = B256::repeat_byte(1);
+        let (word, last) = (B256::repeat_byte(2), u64::MAX);
+        let recorded = Records::Recorded {
+            ledger,
+            index: last,
+            leaf: word,
+        };
+        let log = |data| Log {
+            address: Address::ZERO,
+            data,
+        };
+        let (record, _) = Record::heard(&log(recorded.encode_log_data())).unwrap();
+        assert_eq!(Record::covered(&record.mark()), last);
+        let permitted = Permissions::Permitted {
+            ledger,
+            index: last,
+            key: word,
+            from: last,
+            notBefore: last,
+            expires: last,
+        };
+        let (permission, _) = Permission::heard(&log(permitted.encode_log_data())).unwrap();
+        assert_eq!(Permission::covered(&permission.mark()), last);
+        let other = Log::new_unchecked(Address::ZERO, vec![Record::EVENT], Default::default());
+        assert!(Record::heard(&other).is_none(), "topics are missing");
+    }
+}

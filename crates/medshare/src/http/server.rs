@@ -18,6 +18,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpSocket, UnixListener, UnixSocket},
+    runtime::Runtime,
     sync::watch,
     task::JoinSet,
     time,
@@ -34,6 +35,19 @@ use crate::{
     exit::{Exit, Fault, Result},
     files,
 };
+
+/// The threads that serve: two for connections, and at most so many that block.
+///
+/// # Errors
+/// [`Exit::Internal`].
+pub fn event_loop(blocking: usize) -> Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(blocking)
+        .enable_all()
+        .build()
+        .map_err(|error| Fault::new(Exit::Internal, format!("no event loop: {error}")))
+}
 
 /// A listener that is bound but not serving yet.
 #[derive(Debug)]

@@ -99,12 +99,7 @@ fn start(
     address: &Address,
     output: &Output,
 ) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .max_blocking_threads(BLOCKING)
-        .enable_all()
-        .build()
-        .map_err(|error| Fault::new(Exit::Internal, format!("no event loop: {error}")))?;
+    let runtime = server::event_loop(BLOCKING)?;
     let listener = runtime.block_on(server::Listener::bind(address))?;
     let bound = listener.address(address)?;
     let port = match &bound {

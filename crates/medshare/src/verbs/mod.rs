@@ -49,12 +49,7 @@ impl Serving {
 /// [`Exit::Busy`] when another process listens there, [`Exit::Storage`], [`Exit::Internal`].
 pub fn serve(context: &Context, home: &Home, address: &Address) -> Result<Serving> {
     let desk = Desk::new(context, home)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .max_blocking_threads(BLOCKING)
-        .enable_all()
-        .build()
-        .map_err(|error| Fault::new(Exit::Internal, format!("no event loop: {error}")))?;
+    let runtime = server::event_loop(BLOCKING)?;
     let listener = runtime.block_on(server::Listener::bind(address))?;
     let bound = listener.address(address)?;
     let (served, token) = Served::new(desk);
