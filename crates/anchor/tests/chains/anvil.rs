@@ -5,6 +5,7 @@ use std::{
     io::{BufRead as _, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
 use crate::http;
@@ -112,6 +113,18 @@ impl Anvil {
     /// Whether a transaction goes into a block at once.
     pub(crate) fn mine_at_once(&self, on: bool) {
         self.call("evm_setAutomine", json!([on]));
+    }
+
+    /// Waits until nothing is left that could be in a block: a call that sends is answered before
+    /// the block is made, also by a node that mines at once.
+    pub(crate) fn include(&self) {
+        for _ in 0..1000 {
+            if number(&self.call("txpool_status", json!([]))["pending"]) == 0 {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("{}", self.call("txpool_content", json!([])));
     }
 
     /// The next block's base fee, wei.

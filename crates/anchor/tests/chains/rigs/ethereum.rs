@@ -133,7 +133,9 @@ impl Rig for InEthereum {
         self.anvil().mine_at_once(false);
     }
 
-    fn include(&self) {}
+    fn include(&self) {
+        self.anvil().include();
+    }
 
     fn reorganise(&mut self, depth: u64) {
         self.anvil().reorganise(depth);
