@@ -28,7 +28,7 @@ mod stream;
 mod validators;
 
 use base::{AccountId, key::OperationSecret};
-use ledger::{Fault, Head, Ledger, MAX_OPERATION, Receipt, Refusal};
+use ledger::{Fault, Head, Ledger, MAX_OPERATION, Refusal};
 use malachite::app::types::core::LinearTimeouts;
 use std::{
     path::{Path, PathBuf},
@@ -47,7 +47,7 @@ pub use shared::{Counters, Standing, Watching};
 use crate::{
     clock::Clock,
     follow::Conflict,
-    sequencer::{Sequencer, SubmitError},
+    sequencer::{Fate, Sequencer, SubmitError, Teller, told},
 };
 use app::{App, Memory, Watch};
 use engine::Seat;
@@ -272,37 +272,57 @@ impl Drop for Bft {
     }
 }
 
-impl Sequencer for Bft {
-    fn submit(&self, bytes: Vec<u8>) -> Result<Receipt, SubmitError> {
+impl Bft {
+    /// Gives an operation to the intake; who is told that it cannot gets `teller` back.
+    fn put(&self, bytes: Vec<u8>, teller: Teller) -> Result<(), (Teller, SubmitError)> {
         if bytes.len() > MAX_OPERATION {
-            return Err(SubmitError::Refused(Refusal::TooLarge {
+            let problem = Refusal::TooLarge {
                 found: bytes.len() as u64,
                 limit: MAX_OPERATION as u64,
-            }));
+            };
+            return Err((teller, problem.into()));
         }
         if let Some(conflict) = &self.shared.standing().conflict {
-            return Err(SubmitError::Halted(conflict.fault.clone()));
+            return Err((teller, SubmitError::Halted(conflict.fault.clone())));
         }
-        let (answer, receipt) = mpsc::sync_channel(1);
         let incoming = Incoming {
             bytes,
-            waiter: Some(answer),
+            waiter: Some(teller),
         };
-        if let Err(problem) = self.intake.try_send(incoming) {
-            return Err(match problem {
-                TrySendError::Full(_) => SubmitError::Busy {
-                    waiting: self.shared.pool().len(),
-                },
-                TrySendError::Disconnected(_) => SubmitError::Stopped,
-            });
-        }
-        match receipt.recv_timeout(self.patience) {
-            Ok(answer) => answer,
+        self.intake.try_send(incoming).map_err(|problem| {
+            let (incoming, problem) = match problem {
+                TrySendError::Full(incoming) => {
+                    let waiting = self.shared.pool().len();
+                    (incoming, SubmitError::Busy { waiting })
+                }
+                TrySendError::Disconnected(incoming) => (incoming, SubmitError::Stopped),
+            };
+            let teller = incoming.waiter.unwrap_or_else(|| Box::new(drop));
+            (teller, problem)
+        })
+    }
+}
+
+impl Sequencer for Bft {
+    fn submit(&self, bytes: Vec<u8>) -> Fate {
+        let (teller, fate) = told();
+        self.put(bytes, teller).map_err(|(_, problem)| problem)?;
+        match fate.recv_timeout(self.patience) {
+            Ok(fate) => fate,
             Err(RecvTimeoutError::Disconnected) => Err(SubmitError::Stopped),
-            Err(RecvTimeoutError::Timeout) => Err(SubmitError::Unknown(
-                "the validators have not ordered it yet".into(),
-            )),
+            Err(RecvTimeoutError::Timeout) => Err(SubmitError::undecided()),
         }
+    }
+
+    fn begin(&self, bytes: Vec<u8>, teller: Teller) -> Result<(), (Vec<u8>, Teller)> {
+        if let Err((teller, problem)) = self.put(bytes, teller) {
+            teller(Err(problem));
+        }
+        Ok(())
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        Some(self.patience)
     }
 
     fn head(&self) -> Result<Head, Fault> {

@@ -15,5 +15,5 @@ pub mod solo;
 
 pub use clock::{Clock, SystemClock};
 pub use follow::{Follower, Upstream};
-pub use sequencer::{Sequencer, SubmitError};
+pub use sequencer::{Fate, Sequencer, SubmitError, Teller};
 pub use solo::{Limits, Solo, StartError};

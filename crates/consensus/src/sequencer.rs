@@ -1,19 +1,43 @@
 //! What every way of ordering operations offers.
 
 use ledger::{Fault, Head, Receipt, Refusal};
+use std::{
+    sync::mpsc::{self, Receiver},
+    time::Duration,
+};
 use thiserror::Error;
+
+/// What became of an operation. A receipt says that it is durable: with the receipt's outcome,
+/// which may be a failure. After an error it is not in the log, except after
+/// [`SubmitError::Stopped`] and [`SubmitError::Unknown`], when it may be; ask for its id, or
+/// send it again: it is taken in once.
+pub type Fate = Result<Receipt, SubmitError>;
+
+/// Is told an operation's fate, on a thread that must not be held up. Dropped untold when the
+/// sequencer stops.
+pub type Teller = Box<dyn FnOnce(Fate) + Send>;
 
 /// Orders operations. Shared between threads.
 pub trait Sequencer: Send + Sync {
-    /// Gives the canonical bytes of a signed operation to the ledger and waits. When this
-    /// returns a receipt, the operation is durable: with the receipt's outcome, which may
-    /// be a failure.
+    /// Gives the canonical bytes of a signed operation to the ledger and waits.
     ///
     /// # Errors
-    /// [`SubmitError`]: the operation is not in the log, except after
-    /// [`SubmitError::Stopped`] and [`SubmitError::Unknown`], when it may be; ask for its
-    /// id, or send it again: it is taken in once.
-    fn submit(&self, bytes: Vec<u8>) -> Result<Receipt, SubmitError>;
+    /// See [`Fate`].
+    fn submit(&self, bytes: Vec<u8>) -> Fate;
+
+    /// As [`Self::submit`] for a caller that has no thread to wait with: whoever knows the fate
+    /// calls `teller`, at once or later. Gives back what it cannot do without waiting.
+    ///
+    /// # Errors
+    /// The arguments, for [`Self::submit`].
+    fn begin(&self, bytes: Vec<u8>, teller: Teller) -> Result<(), (Vec<u8>, Teller)> {
+        Err((bytes, teller))
+    }
+
+    /// How long to wait for a fate; then it is [`SubmitError::undecided`]. None: it comes.
+    fn patience(&self) -> Option<Duration> {
+        None
+    }
 
     /// The newest head.
     ///
@@ -63,4 +87,19 @@ pub enum SubmitError {
     /// The sequencer stopped before it answered.
     #[error("the ledger is shutting down")]
     Stopped,
+}
+
+impl SubmitError {
+    /// It takes longer than anybody waits.
+    pub fn undecided() -> Self {
+        Self::Unknown("the validators have not ordered it yet".into())
+    }
+}
+
+/// A teller for one who waits.
+pub(crate) fn told() -> (Teller, Receiver<Fate>) {
+    let (sender, fate) = mpsc::sync_channel(1);
+    // Who went away has its operation in the log all the same.
+    let teller = Box::new(move |told| drop(sender.send(told)));
+    (teller, fate)
 }

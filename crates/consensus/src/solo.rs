@@ -21,7 +21,7 @@ use thiserror::Error;
 
 use crate::{
     clock::Clock,
-    sequencer::{Sequencer, SubmitError},
+    sequencer::{Fate, Sequencer, SubmitError, Teller, told},
 };
 
 /// How much a solo sequencer takes at once.
@@ -56,7 +56,7 @@ pub struct Solo {
 
 struct Wish {
     bytes: Vec<u8>,
-    answer: SyncSender<Result<Receipt, SubmitError>>,
+    teller: Teller,
 }
 
 impl Solo {
@@ -124,25 +124,42 @@ impl Drop for Solo {
     }
 }
 
-impl Sequencer for Solo {
-    fn submit(&self, bytes: Vec<u8>) -> Result<Receipt, SubmitError> {
+impl Solo {
+    /// Puts an operation into the queue; who is told of a full one gets `teller` back.
+    fn put(&self, bytes: Vec<u8>, teller: Teller) -> Result<(), (Teller, SubmitError)> {
         if bytes.len() > ledger::MAX_OPERATION {
-            return Err(SubmitError::Refused(Refusal::TooLarge {
+            let problem = Refusal::TooLarge {
                 found: bytes.len() as u64,
                 limit: ledger::MAX_OPERATION as u64,
-            }));
+            };
+            return Err((teller, problem.into()));
         }
-        let (answer, receipt) = mpsc::sync_channel(1);
-        let queue = self.queue.as_ref().ok_or(SubmitError::Stopped)?;
+        let Some(queue) = &self.queue else {
+            return Err((teller, SubmitError::Stopped));
+        };
         self.waiting.fetch_add(1, Ordering::Relaxed);
-        if let Err(problem) = queue.try_send(Wish { bytes, answer }) {
+        queue.try_send(Wish { bytes, teller }).map_err(|problem| {
             let waiting = self.waiting.fetch_sub(1, Ordering::Relaxed) - 1;
-            return Err(match problem {
-                TrySendError::Full(_) => SubmitError::Busy { waiting },
-                TrySendError::Disconnected(_) => SubmitError::Stopped,
-            });
+            match problem {
+                TrySendError::Full(wish) => (wish.teller, SubmitError::Busy { waiting }),
+                TrySendError::Disconnected(wish) => (wish.teller, SubmitError::Stopped),
+            }
+        })
+    }
+}
+
+impl Sequencer for Solo {
+    fn submit(&self, bytes: Vec<u8>) -> Fate {
+        let (teller, fate) = told();
+        self.put(bytes, teller).map_err(|(_, problem)| problem)?;
+        fate.recv().unwrap_or(Err(SubmitError::Stopped))
+    }
+
+    fn begin(&self, bytes: Vec<u8>, teller: Teller) -> Result<(), (Vec<u8>, Teller)> {
+        if let Err((teller, problem)) = self.put(bytes, teller) {
+            teller(Err(problem));
         }
-        receipt.recv().unwrap_or(Err(SubmitError::Stopped))
+        Ok(())
     }
 
     fn head(&self) -> Result<Head, Fault> {
@@ -182,28 +199,24 @@ impl<C: Clock> Worker<C> {
 
     /// One group: verify, build, sign, commit, answer.
     fn serve(&self, group: Vec<Wish>) {
-        let (bytes, answers): (Vec<_>, Vec<_>) = group
+        let (bytes, tellers): (Vec<_>, Vec<_>) = group
             .into_iter()
-            .map(|wish| (wish.bytes, wish.answer))
+            .map(|wish| (wish.bytes, wish.teller))
             .unzip();
-        let results = self.order(bytes, answers.len());
-        for (answer, result) in answers.iter().zip(results) {
-            // A sender that went away has its operation in the log all the same.
-            let _ = answer.send(result);
+        let fates = self.order(bytes, tellers.len());
+        for (teller, fate) in tellers.into_iter().zip(fates) {
+            teller(fate);
         }
     }
 
-    fn order(&self, bytes: Vec<Vec<u8>>, count: usize) -> Vec<Result<Receipt, SubmitError>> {
+    fn order(&self, bytes: Vec<Vec<u8>>, count: usize) -> Vec<Fate> {
         match self.commit(bytes) {
             Ok(results) => results,
             Err(problem) => vec![Err(problem); count],
         }
     }
 
-    fn commit(
-        &self,
-        bytes: Vec<Vec<u8>>,
-    ) -> Result<Vec<Result<Receipt, SubmitError>>, SubmitError> {
+    fn commit(&self, bytes: Vec<Vec<u8>>) -> Result<Vec<Fate>, SubmitError> {
         self.still_alone()?;
         let view = self.ledger.view().map_err(storage)?;
         let time = self.next_time(view.head().map_err(storage)?.header.time)?;
@@ -233,11 +246,7 @@ impl<C: Clock> Worker<C> {
     }
 
     /// The fate of each operation, in order.
-    fn block(
-        &self,
-        operations: Vec<Checked>,
-        time: Millis,
-    ) -> Result<Vec<Result<Receipt, SubmitError>>, SubmitError> {
+    fn block(&self, operations: Vec<Checked>, time: Millis) -> Result<Vec<Fate>, SubmitError> {
         let pending = self
             .ledger
             .propose(operations, time, self.proposer)

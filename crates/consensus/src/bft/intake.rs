@@ -14,13 +14,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{context::Part, pool::Waiter, shared::Shared, stream::Numbers};
-use crate::sequencer::SubmitError;
+use super::{context::Part, shared::Shared, stream::Numbers};
+use crate::sequencer::{SubmitError, Teller};
 
 /// An operation that comes in: with who waits for it, if it is of a party of this node.
 pub(super) struct Incoming {
     pub(super) bytes: Vec<u8>,
-    pub(super) waiter: Option<Waiter>,
+    pub(super) waiter: Option<Teller>,
 }
 
 /// Gives the intake what another node sent; what does not fit is dropped, it is sent again.
@@ -40,7 +40,7 @@ pub(super) fn offer(queue: &SyncSender<Incoming>, operations: Vec<ByteBuf>) {
 /// a node that is a block ahead.
 struct Held {
     bytes: Vec<u8>,
-    waiter: Waiter,
+    waiter: Teller,
     until: Instant,
 }
 
@@ -71,7 +71,8 @@ impl Intake {
             };
             match queue.recv_timeout(pause) {
                 Ok(first) => {
-                    let until = taken.map_or_else(Instant::now, |taken| taken + GATHER);
+                    let pause = gathering(self.shared.block_time());
+                    let until = taken.map_or_else(Instant::now, |taken| taken + pause);
                     let group = gather(first, queue, until);
                     self.take(group);
                     taken = Some(Instant::now());
@@ -130,31 +131,32 @@ impl Intake {
                     until,
                 });
             } else {
-                let _ = waiter.send(Err(problem)); // who went away asks for the id
+                waiter(Err(problem));
             }
         }
     }
 
     fn take_for_good(&mut self, group: Vec<Incoming>) {
         for (waiter, problem, _) in self.take_in(group) {
-            let _ = waiter.send(Err(problem));
+            waiter(Err(problem));
         }
     }
 
     /// Takes in what may come in; gives who is refused, why, and what was sent.
     fn take_in(&mut self, group: Vec<Incoming>) -> Vec<Refused> {
-        let (fresh, waiters) = self.unknown(group);
-        let (told, refused) = match self.check(&fresh, &waiters) {
+        let (fresh, mut waiters) = self.unknown(group);
+        let refuse = |waiters: Vec<Option<Teller>>, problem: SubmitError| {
+            let waiters = waiters.into_iter().zip(&fresh);
+            let refuse = |(waiter, bytes): (Option<Teller>, &Vec<u8>)| {
+                Some((waiter?, problem.clone(), bytes.clone()))
+            };
+            waiters.filter_map(refuse).collect()
+        };
+        let (told, refused) = match self.check(&fresh, &mut waiters) {
             Ok(done) => done,
             Err(fault) => {
                 let problem = SubmitError::Storage(fault.to_string());
-                let refuse = |(waiter, bytes): (Option<Waiter>, Vec<u8>)| {
-                    Some((waiter?, problem.clone(), bytes))
-                };
-                (
-                    Vec::new(),
-                    waiters.into_iter().zip(fresh).filter_map(refuse).collect(),
-                )
+                (Vec::new(), refuse(waiters, problem))
             }
         };
         self.tell(told);
@@ -163,12 +165,14 @@ impl Intake {
     }
 
     /// Without what is in the pool: whoever sends that again waits with the first sender.
-    fn unknown(&self, group: Vec<Incoming>) -> (Vec<Vec<u8>>, Vec<Option<Waiter>>) {
+    fn unknown(&self, group: Vec<Incoming>) -> (Vec<Vec<u8>>, Vec<Option<Teller>>) {
         let mut pool = self.shared.pool();
         group
             .into_iter()
-            .filter(|one| !pool.join(OperationId::of(&one.bytes), one.waiter.as_ref()))
-            .map(|one| (one.bytes, one.waiter))
+            .filter_map(|mut one| {
+                let joined = pool.join(OperationId::of(&one.bytes), &mut one.waiter);
+                (!joined).then_some((one.bytes, one.waiter))
+            })
             .unzip()
     }
 
@@ -176,20 +180,20 @@ impl Intake {
     fn check(
         &self,
         fresh: &[Vec<u8>],
-        waiters: &[Option<Waiter>],
+        waiters: &mut [Option<Teller>],
     ) -> Result<(Vec<Vec<u8>>, Vec<Refused>), Fault> {
         let (view, results) = self.look(fresh)?;
         let (mut told, mut refused) = (Vec::new(), Vec::new());
         for ((result, waiter), bytes) in results.into_iter().zip(waiters).zip(fresh) {
+            // Another node's party: that node tells and answers.
+            let ours = waiter.is_some();
             let admitted = result
                 .map_err(SubmitError::from)
-                .and_then(|checked| self.admit(checked, &view, waiter.clone()));
-            match (admitted, waiter) {
-                (Ok(()), Some(_)) => told.push(bytes.clone()),
-                (Err(problem), Some(waiter)) => {
-                    refused.push((waiter.clone(), problem, bytes.clone()));
-                }
-                (_, None) => {} // another node's party: that node tells and answers
+                .and_then(|checked| self.admit(checked, &view, waiter));
+            match (admitted, waiter.take()) {
+                (Ok(()), _) if ours => told.push(bytes.clone()),
+                (Err(problem), Some(waiter)) => refused.push((waiter, problem, bytes.clone())),
+                _ => {}
             }
         }
         Ok((told, refused))
@@ -222,14 +226,14 @@ impl Intake {
         &self,
         checked: Checked,
         view: &View,
-        waiter: Option<Waiter>,
+        waiter: &mut Option<Teller>,
     ) -> Result<(), SubmitError> {
         let used = view
             .sequence(checked.operation().account)
             .map_err(|fault| SubmitError::Storage(fault.to_string()))?;
         let id = checked.id();
         let mut pool = self.shared.pool();
-        if pool.join(id, waiter.as_ref()) {
+        if pool.join(id, waiter) {
             return Ok(()); // twice in one group
         }
         pool.admit(checked, used, waiter, Instant::now())
@@ -262,7 +266,15 @@ impl Intake {
 }
 
 /// Who is refused, why, and what was sent.
-type Refused = (Waiter, SubmitError, Vec<u8>);
+type Refused = (Teller, SubmitError, Vec<u8>);
+
+/// Pause between two groups, of the time that a block takes: many together are verified in a
+/// third of the time and told in one message, which every node signs or checks and passes on;
+/// and who waits a block's time does not feel an eighth of it. What comes after a pause is taken
+/// at once.
+fn gathering(block_time: Duration) -> Duration {
+    (block_time / 8).clamp(SHORTEST_GATHERING, LONGEST_GATHERING)
+}
 
 /// What is there, and what comes until then.
 fn gather(first: Incoming, queue: &Receiver<Incoming>, until: Instant) -> Vec<Incoming> {
@@ -282,9 +294,8 @@ fn gather(first: Incoming, queue: &Receiver<Incoming>, until: Instant) -> Vec<In
 /// Operations verified together.
 const GROUP: usize = 512;
 const GROUP_BYTES: usize = 2 << 20;
-/// Pause between two groups: many together are verified in a third of the time, and told in
-/// one message. What comes after a pause is taken at once.
-const GATHER: Duration = Duration::from_millis(4);
+const SHORTEST_GATHERING: Duration = Duration::from_millis(4);
+const LONGEST_GATHERING: Duration = Duration::from_millis(25);
 /// Operations in one message to others.
 const MAX_TOLD: usize = 1_024;
 /// Their bytes, unless a single one is longer.

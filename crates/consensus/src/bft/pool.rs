@@ -2,17 +2,13 @@
 //! order of sequence number; of two with one number the first that came stays.
 
 use base::{AccountId, OperationId};
-use ledger::{Checked, Receipt, Refusal};
+use ledger::{Checked, Refusal};
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    sync::mpsc::SyncSender,
     time::{Duration, Instant},
 };
 
-use crate::sequencer::SubmitError;
-
-/// Who waits for an operation's fate.
-pub(super) type Waiter = SyncSender<Result<Receipt, SubmitError>>;
+use crate::sequencer::{SubmitError, Teller};
 
 /// How much the pool holds.
 #[derive(Clone, Copy, Debug)]
@@ -42,14 +38,14 @@ struct Entry {
     since: Instant,
     /// Given by a party of this node, which answers for it: it is told to others again.
     ours: bool,
-    waiters: Vec<Waiter>,
+    waiters: Vec<Teller>,
 }
 
 /// An operation that left the pool unordered, with those who wait for it.
 pub(super) struct Dropped {
     pub(super) id: OperationId,
     pub(super) refusal: Refusal,
-    pub(super) waiters: Vec<Waiter>,
+    pub(super) waiters: Vec<Teller>,
 }
 
 impl Pool {
@@ -73,21 +69,22 @@ impl Pool {
         self.entries.get(&id).map(|entry| entry.checked.clone())
     }
 
-    /// Whether it is in; then `waiter` waits with it.
-    pub(super) fn join(&mut self, id: OperationId, waiter: Option<&Waiter>) -> bool {
+    /// Whether it is in; then who is there waits with it.
+    pub(super) fn join(&mut self, id: OperationId, waiter: &mut Option<Teller>) -> bool {
         let Some(entry) = self.entries.get_mut(&id) else {
             return false;
         };
-        if let Some(waiter) = waiter {
+        if let Some(waiter) = waiter.take() {
             entry.ours = true;
             if entry.waiters.len() < MAX_WAITERS {
-                entry.waiters.push(waiter.clone());
+                entry.waiters.push(waiter);
             }
         }
         true
     }
 
-    /// Takes a verified operation in. `used` is the account's last number in the log.
+    /// Takes a verified operation in, and who waits for it. `used` is the account's last number
+    /// in the log.
     ///
     /// # Errors
     /// [`SubmitError::Refused`] when its number is used, here or in the log;
@@ -96,7 +93,7 @@ impl Pool {
         &mut self,
         checked: Checked,
         used: u64,
-        waiter: Option<Waiter>,
+        waiter: &mut Option<Teller>,
         now: Instant,
     ) -> Result<(), SubmitError> {
         let (id, size) = (checked.id(), checked.bytes().len());
@@ -126,7 +123,7 @@ impl Pool {
             came: self.came,
             since: now,
             ours: waiter.is_some(),
-            waiters: waiter.into_iter().collect(),
+            waiters: waiter.take().into_iter().collect(),
         };
         self.entries.insert(id, entry);
         Ok(())
@@ -184,7 +181,7 @@ impl Pool {
     }
 
     /// Takes out what a block ordered; gives those who wait for it.
-    pub(super) fn ordered(&mut self, id: OperationId) -> Vec<Waiter> {
+    pub(super) fn ordered(&mut self, id: OperationId) -> Vec<Teller> {
         self.remove(id).map_or_else(Vec::new, |entry| entry.waiters)
     }
 
@@ -279,7 +276,7 @@ impl Pool {
     }
 
     /// Takes everything out.
-    pub(super) fn drain(&mut self) -> Vec<Waiter> {
+    pub(super) fn drain(&mut self) -> Vec<Teller> {
         let entries = std::mem::take(&mut self.entries);
         self.accounts.clear();
         self.order.clear();

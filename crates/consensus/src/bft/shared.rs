@@ -7,9 +7,9 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tokio::sync::{Notify, mpsc::Sender};
 
@@ -23,6 +23,8 @@ pub(super) struct Shared {
     /// Something came in, or the node stops.
     pub(super) wake: Notify,
     stopped: AtomicBool,
+    /// The time from the last block but one to the last, microseconds.
+    block_time: AtomicU64,
     engine: Mutex<Option<Engine>>,
 }
 
@@ -93,6 +95,7 @@ impl Shared {
             standing: Mutex::default(),
             wake: Notify::new(),
             stopped: AtomicBool::new(false),
+            block_time: AtomicU64::new(0),
             engine: Mutex::default(),
         }
     }
@@ -125,6 +128,16 @@ impl Shared {
 
     pub(super) fn standing(&self) -> MutexGuard<'_, Standing> {
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long a block takes now.
+    pub(super) fn block_time(&self) -> Duration {
+        Duration::from_micros(self.block_time.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn set_block_time(&self, took: Duration) {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.block_time.store(micros, Ordering::Relaxed);
     }
 
     pub(super) fn is_stopped(&self) -> bool {

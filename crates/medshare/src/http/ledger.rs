@@ -5,9 +5,11 @@ use axum::{
     routing::get,
 };
 use base::{AccountId, OperationId};
-use ledger::{Balance, Fault, Page, Ranked, View, Voucher};
+use consensus::SubmitError;
+use ledger::{Balance, Fault, Page, Ranked, Receipt, View, Voucher};
 use serde::{Deserialize, Serialize};
 use std::{str::FromStr, sync::Arc};
+use tokio::{sync::oneshot, time::timeout};
 
 use super::{
     admission::{Query, blocking, parse, taken},
@@ -235,11 +237,28 @@ pub(super) async fn consistency(
 pub(super) async fn submit(State(interface): Shared, request: Request) -> Handled {
     let (parts, body) = request.into_parts();
     let bytes = media::object(&parts.headers, taken(body).await?)?;
-    blocking(move || {
-        let receipt = interface.sequencer.submit(bytes.into())?;
-        Ok(Answer::object(&receipt))
-    })
-    .await
+    let receipt = ordered(&interface, bytes.into()).await?;
+    Ok(Answer::object(&receipt))
+}
+
+/// Gives an operation to the sequencer and waits for its fate, with a thread only if the
+/// sequencer needs one.
+async fn ordered(interface: &Interface, bytes: Vec<u8>) -> Result<Receipt, Answer> {
+    let (sender, fate) = oneshot::channel();
+    // Who went away has its operation in the log all the same.
+    let teller = Box::new(move |told| drop(sender.send(told)));
+    let sequencer = Arc::clone(&interface.sequencer);
+    if let Err((bytes, _)) = sequencer.begin(bytes, teller) {
+        return blocking(move || Ok(sequencer.submit(bytes)?)).await;
+    }
+    let fate = match sequencer.patience() {
+        Some(patience) => match timeout(patience, fate).await {
+            Ok(fate) => fate,
+            Err(_) => Ok(Err(SubmitError::undecided())),
+        },
+        None => fate.await,
+    };
+    Ok(fate.unwrap_or(Err(SubmitError::Stopped))?)
 }
 
 pub(super) async fn journal(

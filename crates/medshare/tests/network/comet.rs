@@ -5,7 +5,6 @@ use base::{SignedOperation, key::OperationKey};
 use serde_json::{Value, json};
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -13,7 +12,7 @@ use std::{
 };
 use tempfile::TempDir;
 
-use super::fleet::until;
+use super::{fleet::until, plain::Plain};
 
 /// Ends its processes when dropped.
 pub(crate) struct Comet {
@@ -87,7 +86,7 @@ impl Comet {
 }
 
 /// One connection to a node's RPC that stays open.
-pub(crate) struct Client(BufReader<TcpStream>);
+pub(crate) struct Client(Plain<TcpStream>);
 
 impl Client {
     pub(crate) fn new(comet: &Comet, at: usize) -> Option<Self> {
@@ -97,7 +96,7 @@ impl Client {
         stream
             .set_read_timeout(Some(Duration::from_secs(60)))
             .ok()?;
-        Some(Self(BufReader::new(stream)))
+        Some(Self(Plain::new(stream)))
     }
 
     /// Sends a transaction and waits until it is in a block; whether it is.
@@ -105,51 +104,10 @@ impl Client {
         let hex = hex::encode(transaction);
         let request =
             format!("GET /broadcast_tx_commit?tx=0x{hex} HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        self.0.get_mut().write_all(request.as_bytes()).unwrap();
-        let mut length = None;
-        loop {
-            let line = self.line();
-            if line.is_empty() {
-                break;
-            }
-            if let Some((name, value)) = line.split_once(':')
-                && name.eq_ignore_ascii_case("content-length")
-            {
-                length = value.trim().parse().ok();
-            }
-        }
-        let body = match length {
-            Some(length) => self.bytes(length),
-            None => self.chunks(),
-        };
+        let (_, body) = self.0.ask(request.as_bytes());
         let answer: Value = serde_json::from_slice(&body).unwrap();
         let result = &answer["result"];
         result["check_tx"]["code"] == 0 && result["tx_result"]["code"] == 0
-    }
-
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        assert!(self.0.read_line(&mut line).unwrap() > 0, "it hung up");
-        line.trim().to_owned()
-    }
-
-    fn bytes(&mut self, length: usize) -> Vec<u8> {
-        let mut bytes = vec![0; length];
-        self.0.read_exact(&mut bytes).unwrap();
-        bytes
-    }
-
-    /// Answers above 2 KiB come in chunks (RFC 9112, section 7.1).
-    fn chunks(&mut self) -> Vec<u8> {
-        let mut body = Vec::new();
-        loop {
-            let length = usize::from_str_radix(&self.line(), 16).unwrap();
-            body.extend(self.bytes(length));
-            assert_eq!(self.line(), "");
-            if length == 0 {
-                return body;
-            }
-        }
     }
 }
 

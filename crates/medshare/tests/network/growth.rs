@@ -23,7 +23,7 @@ fn fill(net: &Validators, chain: ChainId, done: &AtomicU64, until: u64) -> f64 {
     thread::scope(|scope| {
         for client in 0..FILLERS {
             scope.spawn(move || {
-                let mut send = sender(net.socket(client % net.count()));
+                let mut send = sender(&net.socket(client % net.count()));
                 for patient in 0.. {
                     let seed = format!("{client}.{patient} from {before}");
                     let secret = OperationSecret::new(Digest::of(seed.as_bytes()).0);
@@ -79,7 +79,7 @@ fn growth() {
         let rate = fill(&net, chain, &done, size);
         done.store(size, Ordering::Relaxed);
         let span = Duration::from_secs(5);
-        let connect = |client| sender(net.socket(client % 4));
+        let connect = |client| sender(&net.socket(client % 4));
         let at = format!("{FOUR}, {size} operations");
         throughput(&at, chain, 8, span, &connect);
         let memory = net.memory_in_use(0);

@@ -18,6 +18,7 @@ mod load;
 mod members;
 mod memory;
 mod parted;
+mod plain;
 mod replaced;
 mod validators;
 mod ward;

@@ -84,6 +84,7 @@ impl App {
         self.memory.brought.clear();
         self.memory.streams.clear();
         self.memory.pace.committed(receipts.len(), Instant::now());
+        self.shared.set_block_time(self.memory.pace.last_took());
         self.tell(receipts);
         self.end_watch(height);
         self.sweep(executed.accounts, None);
@@ -125,8 +126,7 @@ impl App {
         let mut pool = self.shared.pool();
         for receipt in receipts {
             for waiter in pool.ordered(receipt.id) {
-                // A sender that went away has its operation in the log all the same.
-                let _ = waiter.send(Ok(receipt.clone()));
+                waiter(Ok(receipt.clone()));
             }
         }
     }
@@ -150,7 +150,7 @@ impl App {
         let fault = conflict.fault.clone();
         self.shared.standing().conflict = Some(std::sync::Arc::new(conflict));
         for waiter in self.shared.pool().drain() {
-            let _ = waiter.send(Err(SubmitError::Halted(fault.clone())));
+            waiter(Err(SubmitError::Halted(fault.clone())));
         }
     }
 

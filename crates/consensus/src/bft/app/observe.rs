@@ -180,7 +180,7 @@ fn answer(view: &View, dropped: Dropped) {
             Some(receipt) => Ok(receipt.clone()),
             None => Err(dropped.refusal.clone().into()),
         };
-        let _ = waiter.send(answer);
+        waiter(answer);
     }
 }
 

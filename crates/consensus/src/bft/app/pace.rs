@@ -33,6 +33,11 @@ impl Pace {
         self.since = None;
     }
 
+    /// The time from the last block but one to the last.
+    pub(super) fn last_took(&self) -> Duration {
+        self.last.as_ref().map_or(Duration::ZERO, |last| last.took)
+    }
+
     /// Whether the next height begins now that so many operations wait, at least one: when as
     /// many are there as the last block had, or some have waited for [`Pace::patience`].
     pub(super) fn is_time(&mut self, waiting: usize, now: Instant) -> bool {
@@ -48,8 +53,7 @@ impl Pace {
 
     /// A quarter of the time that the last block took, at most [`LONGEST`].
     fn patience(&self) -> Duration {
-        let took = self.last.as_ref().map_or(Duration::ZERO, |last| last.took);
-        (took / 4).min(LONGEST)
+        (self.last_took() / 4).min(LONGEST)
     }
 }
 

@@ -43,7 +43,7 @@ impl App {
             };
         }
         for waiter in self.shared.pool().drain() {
-            let _ = waiter.send(Err(SubmitError::Stopped));
+            waiter(Err(SubmitError::Stopped));
         }
     }
 

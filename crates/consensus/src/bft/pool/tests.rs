@@ -9,7 +9,7 @@ use base::{
     operation::{Action, Bag, PatientKeys, Register, Role},
 };
 use ledger::{Ledger, OpenOptions, check_batch};
-use std::{collections::HashMap, convert::Infallible, sync::mpsc};
+use std::{collections::HashMap, convert::Infallible};
 
 fn secret(name: &str) -> OperationSecret {
     OperationSecret::new(Digest::of(name.as_bytes()).0)
@@ -104,11 +104,11 @@ fn numbers_go_in_order_and_none_is_left_out() {
     let mut pool = pool(10, 10);
     let now = Instant::now();
     for number in [3, 1, 4] {
-        pool.admit(made[&("a".into(), number)].clone(), 0, None, now)
+        pool.admit(made[&("a".into(), number)].clone(), 0, &mut None, now)
             .unwrap();
     }
     assert_eq!(numbers(&pool, 8, 0), [1]);
-    pool.admit(made[&("a".into(), 2)].clone(), 0, None, now)
+    pool.admit(made[&("a".into(), 2)].clone(), 0, &mut None, now)
         .unwrap();
     assert_eq!(numbers(&pool, 16, 0), [1, 2, 3, 4]);
     assert_eq!(numbers(&pool, 16, 2), [3, 4]);
@@ -122,21 +122,24 @@ fn a_number_is_taken_once_and_the_free_one_is_named() {
     let mut pool = pool(10, 10);
     let now = Instant::now();
     let first = made[&("a".into(), 1)].clone();
-    pool.admit(first.clone(), 0, None, now).unwrap();
-    pool.admit(made[&("a".into(), 2)].clone(), 0, None, now)
+    pool.admit(first.clone(), 0, &mut None, now).unwrap();
+    pool.admit(made[&("a".into(), 2)].clone(), 0, &mut None, now)
         .unwrap();
     let refusal = Refusal::WrongSequence {
         expected: 3,
         found: 1,
     };
-    assert_eq!(pool.admit(first.clone(), 0, None, now), Err(refusal.into()));
+    assert_eq!(
+        pool.admit(first.clone(), 0, &mut None, now),
+        Err(refusal.into())
+    );
     // What the log has used is as used.
     let refusal = Refusal::WrongSequence {
         expected: 4,
         found: 3,
     };
     assert_eq!(
-        pool.admit(made[&("a".into(), 3)].clone(), 3, None, now),
+        pool.admit(made[&("a".into(), 3)].clone(), 3, &mut None, now),
         Err(refusal.into())
     );
 }
@@ -146,13 +149,14 @@ fn who_sends_it_again_waits_with_the_first() {
     let made = operations(&["a"], 1);
     let mut pool = pool(10, 10);
     let one = made[&("a".into(), 1)].clone();
-    let (waiter, _first) = mpsc::sync_channel(1);
-    pool.admit(one.clone(), 0, Some(waiter), Instant::now())
+    let waiter = || -> Option<Teller> { Some(Box::new(drop)) };
+    let (mut first, mut second, mut late) = (waiter(), waiter(), waiter());
+    pool.admit(one.clone(), 0, &mut first, Instant::now())
         .unwrap();
-    let (again, _second) = mpsc::sync_channel(1);
-    assert!(pool.join(one.id(), Some(&again)));
+    assert!(pool.join(one.id(), &mut second));
+    assert!(first.is_none() && second.is_none(), "both wait there");
     assert_eq!(pool.ordered(one.id()).len(), 2);
-    assert!(!pool.join(one.id(), Some(&again)));
+    assert!(!pool.join(one.id(), &mut late) && late.is_some());
     assert_eq!((pool.len(), pool.bytes), (0, 0));
 }
 
@@ -162,7 +166,7 @@ fn the_limits_hold() {
     let mut pool = pool(3, 2);
     let now = Instant::now();
     let mut admit = |name: &str, number| {
-        pool.admit(made[&(name.to_owned(), number)].clone(), 0, None, now)
+        pool.admit(made[&(name.to_owned(), number)].clone(), 0, &mut None, now)
             .is_ok()
     };
     assert!(admit("a", 1) && admit("a", 2));
@@ -177,7 +181,7 @@ fn what_the_log_outran_and_what_waits_in_vain_leaves() {
     let mut pool = pool(10, 10);
     let begun = Instant::now();
     for number in [1, 2, 4] {
-        pool.admit(made[&("a".into(), number)].clone(), 0, None, begun)
+        pool.admit(made[&("a".into(), number)].clone(), 0, &mut None, begun)
             .unwrap();
     }
     let patience = Duration::from_secs(5);

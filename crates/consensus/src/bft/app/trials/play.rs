@@ -1,7 +1,7 @@
 //! One schedule.
 
 use base::{Digest, Millis, OperationId, Signed, SignedOperation, Statement as _};
-use ledger::{Commit, Receipt, Slot};
+use ledger::{Commit, Slot};
 use malachite::{
     AppMsg,
     app::{
@@ -32,7 +32,6 @@ use super::{
     rig::{Rig, peer},
 };
 use crate::{
-    SubmitError,
     bft::{
         context::{Address, BlockId, Chain, Height, Part, Start},
         intake::Incoming,
@@ -40,6 +39,7 @@ use crate::{
         signing::Signed as Signature,
         stream::Numbers,
     },
+    sequencer::{Fate, told},
 };
 
 /// What happened, so that a test can see that something did.
@@ -76,7 +76,7 @@ struct Flying {
     part: StreamMessage<Part>,
 }
 
-type Waiter = (OperationId, Receiver<Result<Receipt, SubmitError>>);
+type Waiter = (OperationId, Receiver<Fate>);
 
 /// Two applications, validators 0 and 1; of 2 and 3 only the keys are here: they propose, and
 /// may lie, but one of them at most signs what does not hold.
@@ -196,7 +196,7 @@ impl Play {
             }
         };
         let (bytes, id) = operation.to_bytes();
-        let (waiter, receipt) = mpsc::sync_channel(1);
+        let (waiter, receipt) = told();
         self.rigs[at].take_in(Some(Incoming {
             bytes,
             waiter: Some(waiter),
