@@ -84,7 +84,7 @@ fn what_answers_nonsense_or_nothing_is_no_node<R: Rig>() {
             let (mut stream, _) = listener.accept().unwrap();
             let _ = stream.read(&mut [0; 4096]);
             let _ = stream.write_all(answer.as_bytes());
-            std::thread::sleep(Duration::from_secs(2));
+            std::thread::sleep(Duration::from_secs(20));
         });
         let client = rig.client_at(
             &world,
@@ -95,7 +95,7 @@ fn what_answers_nonsense_or_nothing_is_no_node<R: Rig>() {
         let mut service = Service::new(client, &journal, SCHEDULE, T0);
         let begin = Instant::now();
         let said = trouble(step(&world, &mut service, T0)).to_string();
-        assert!(begin.elapsed() < Duration::from_secs(2), "{answer:?}");
+        assert!(begin.elapsed() < Duration::from_secs(10), "{answer:?}");
         assert!(
             said.starts_with("no usable answer from http://127.0.0.1:"),
             "{said}"

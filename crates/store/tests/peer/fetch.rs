@@ -160,7 +160,7 @@ async fn a_stopped_node_ends_its_fetches() {
     let begun = Instant::now();
     assert!(matches!(fetch.await, Err(FetchError::Stopped)));
     assert!(matches!(block.await, Err(FetchError::Stopped)));
-    assert!(begun.elapsed() < Duration::from_secs(1));
+    assert!(begun.elapsed() < Duration::from_secs(5));
     drop(two);
 }
 
