@@ -53,10 +53,11 @@ pub(super) fn run(arguments: &[&str]) -> Result<()> {
         bail!("the measurement failed");
     }
     let section = format!(
-        "{}\n\n{}\n{}",
+        "{}\n\n{}\n{}\n{}",
         machine::when(&before)?,
         rates(&told, &cometbft.version, seconds)?,
-        growth(&told)?
+        growth(&told)?,
+        goals(&told)?
     );
     println!("{section}");
     document::write(document::PERFORMANCE, "network", &section)?;
@@ -69,7 +70,7 @@ fn number(object: &Value, name: &str) -> f64 {
 }
 
 /// Of several measurements with one name, which differ in the size of blocks, the best.
-fn rates(told: &[Value], cometbft: &str, seconds: u64) -> Result<String> {
+fn best(told: &[Value]) -> Vec<&Value> {
     let mut best: Vec<&Value> = Vec::new();
     for one in told.iter().filter(|one| one["clients"].is_u64()) {
         let rate = |one: &Value| number(one, "operations_per_second");
@@ -81,6 +82,11 @@ fn rates(told: &[Value], cometbft: &str, seconds: u64) -> Result<String> {
             None => best.push(one),
         }
     }
+    best
+}
+
+fn rates(told: &[Value], cometbft: &str, seconds: u64) -> Result<String> {
+    let best = best(told);
     let bytes = best.first().map_or(0.0, |one| number(one, "bytes"));
     let mut text = format!(
         "Operations of {bytes} bytes, durable when acknowledged; each client sends the next when the one before is\n\
@@ -143,4 +149,108 @@ fn growth(told: &[Value]) -> Result<String> {
         )?;
     }
     Ok(text)
+}
+
+/// What is to be reached, and whether it is.
+fn goals(told: &[Value]) -> Result<String> {
+    let best = best(told);
+    let of = |who: &'static str| best.iter().filter(move |one| one["who"] == who);
+    let ratios = |name: &str| -> Vec<f64> {
+        let pairs = of(FOUR).filter_map(|ours| {
+            let theirs = of("CometBFT").find(|theirs| theirs["clients"] == ours["clients"])?;
+            Some(number(ours, name) / number(theirs, name))
+        });
+        pairs.collect()
+    };
+    let shown = |ratios: &[f64]| {
+        let ratios: Vec<_> = ratios.iter().map(|ratio| format!("{ratio:.2}")).collect();
+        ratios.join(", ")
+    };
+    let met = |met: bool| if met { "met" } else { "**missed**" };
+    let most = |numbers: &[f64]| numbers.iter().copied().fold(0.0, f64::max);
+    let faster = ratios("operations_per_second");
+    let (p50, p99) = (ratios("p50_ms"), ratios("p99_ms"));
+    let rates: Vec<_> = of(FOUR)
+        .map(|one| number(one, "operations_per_second"))
+        .collect();
+    let recovered: Vec<_> = told
+        .iter()
+        .map(|one| number(one, "voted_seconds").max(number(one, "votes_seconds")))
+        .collect();
+    let sizes: Vec<_> = told.iter().filter(|one| one["size"].is_u64()).collect();
+    let grown: Vec<_> = told
+        .iter()
+        .filter(|one| {
+            one["who"]
+                .as_str()
+                .unwrap_or_default()
+                .ends_with("operations")
+        })
+        .collect();
+    let mut text = format!(
+        "Goals, four validators beside CometBFT with as many clients: operations/s {} of its (at least 1: {}); p50 {},\n\
+         p99 {} of its (at most 1: {}). {:.0} operations/s at most (5000: {}). A killed one signs again in {:.1} s at\n\
+         most (5: {}).",
+        shown(&faster),
+        met(faster.iter().all(|ratio| *ratio >= 1.0)),
+        shown(&p50),
+        shown(&p99),
+        met(p50.iter().chain(&p99).all(|ratio| *ratio <= 1.0)),
+        most(&rates),
+        met(most(&rates) >= 5_000.0),
+        most(&recovered),
+        met(most(&recovered) <= 5.0),
+    );
+    if let ([small, .., large], [before, .., after]) = (&sizes[..], &grown[..]) {
+        let million = 1e6 / number(large, "synced_per_second");
+        let slower = |name: &str| number(after, name) / number(before, name);
+        let (p50, p99) = (slower("p50_ms"), slower("p99_ms"));
+        write!(
+            text,
+            " A million operations fetched, verified and executed by a new node: {million:.0} s\n\
+             (300: {}). Latency at {} operations: p50 {p50:.2}, p99 {p99:.2} of that at {} (at most 1.5: {}).",
+            met(million <= 300.0),
+            number(large, "size"),
+            number(small, "size"),
+            met(p50.max(p99) <= 1.5),
+        )?;
+    }
+    text.push('\n');
+    Ok(text)
+}
+
+/// As the test that measures calls them.
+const FOUR: &str = "medshare, 4 validators";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_goal_that_is_missed_is_said_to_be() {
+        let rate = |who: &str, rate: f64, latency: f64| {
+            json!({"who": who, "clients": 8, "operations_per_second": rate,
+                "p50_ms": latency, "p99_ms": 2.0 * latency})
+        };
+        let mut told = vec![
+            rate(FOUR, 6_000.0, 10.0),
+            rate("CometBFT", 4_000.0, 20.0),
+            rate("CometBFT", 5_000.0, 10.0),
+            json!({"recovery": true, "voted_seconds": 1.0}),
+        ];
+        let text = goals(&told).unwrap();
+        assert!(
+            text.contains("operations/s 1.20 of its (at least 1: met)"),
+            "{text}"
+        );
+        assert!(
+            !text.contains("missed") && !text.contains("million"),
+            "{text}"
+        );
+        told[0] = rate(FOUR, 4_500.0, 11.0);
+        told[3] = json!({"recovery": true, "voted_seconds": 6.0});
+        let text = goals(&told).unwrap();
+        assert_eq!(text.matches("missed").count(), 4, "{text}");
+    }
 }

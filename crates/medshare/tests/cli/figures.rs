@@ -29,7 +29,7 @@ use std::{
 /// Connections of wrk, and threads of the same work in one process.
 const CLIENTS: usize = 64;
 /// Operations that are signed beforehand: more than are done in the time.
-const OPERATIONS: usize = 60_000;
+const OPERATIONS: usize = 150_000;
 /// Bytes of the upload.
 const UPLOAD: u64 = 1 << 30;
 
