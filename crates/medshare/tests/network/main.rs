@@ -11,6 +11,7 @@ mod figures;
 #[allow(dead_code)]
 mod fleet;
 mod growth;
+mod halted;
 mod history;
 mod killed;
 mod links;
@@ -20,6 +21,7 @@ mod memory;
 mod parted;
 mod plain;
 mod replaced;
+mod twin;
 mod validators;
 mod ward;
 
