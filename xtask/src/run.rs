@@ -54,6 +54,21 @@ pub(crate) fn must(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// Runs to the end, which must be this exit code, with these words on standard error.
+pub(crate) fn must_fail(command: &mut Command, code: i32, words: &str) -> Result<()> {
+    let shown = show(command);
+    let done = command
+        .stdout(Stdio::inherit())
+        .output()
+        .with_context(|| format!("cannot start `{shown}`"))?;
+    let errors = String::from_utf8_lossy(&done.stderr);
+    if done.status.code() != Some(code) || !errors.contains(words) {
+        let status = done.status;
+        bail!("`{shown}` must end with {code} and {words:?}, not {status}: {errors}");
+    }
+    Ok(())
+}
+
 /// Standard output of a command that must succeed.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let shown = show(command);

@@ -62,7 +62,12 @@ const STAGES: &[Stage] = &[
         constant_time::run()
     }),
     ("demo", |_| {
-        run::must(run::cargo().args(["run", "--locked", "--release", "--", "demo"]))
+        let demo = ["run", "--locked", "--release", "--", "demo"];
+        run::must(run::cargo().args(demo))?;
+        // What this build cannot do it says.
+        let several = demo.into_iter().chain(["--validators", "4"]);
+        let lacks = "build with --features full";
+        run::must_fail(run::cargo().args(several), 3, lacks)
     }),
 ];
 

@@ -43,7 +43,7 @@ pub struct Standing {
     pub round: Option<u32>,
     /// Whose turn it is.
     pub proposer: Option<AccountId>,
-    /// The others, each with its newest height that it signed for, and when.
+    /// Validators, this one included, each with its newest height that it signed for, and when.
     pub seen: BTreeMap<AccountId, (u64, Instant)>,
     /// Operations that wait.
     pub waiting: usize,

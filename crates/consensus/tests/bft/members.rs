@@ -233,6 +233,42 @@ fn a_validator_rotates_its_key_while_blocks_are_made() {
     assert!(signed || last.certificate.signatures.len() == 3);
 }
 
+#[test]
+fn who_misses_its_turns_pays_for_them() {
+    let names = ["node", "n2", "n3", "n4"];
+    let mut world = prepared(&names, &[]);
+    world.register("pat", Role::Patient);
+    let mut net = run(&mut world, &names);
+    bags(&net, 0, 1, 1);
+    let before = level(&net).header.height;
+    net.stop(3);
+    // Its turn comes about three times.
+    bags(&net, 0, 2, 12);
+    let head = level(&net).header;
+    let view = net.node(0).ledger().view().unwrap();
+    let lines = view.journal(id("institute"), 0).unwrap();
+    let turns = net.node(0).ledger().validators();
+    let each = i64::from(net.genesis().policy.duties().missed_turn);
+    let mut last = 0;
+    for line in lines {
+        assert_eq!(line.reason, CreditReason::MissedTurn);
+        // It was paid in a block of a later round than its own.
+        let mut headers = (1..=head.height).map(|at| view.head_at(at).unwrap().unwrap().header);
+        let paid = headers.find(|header| header.previous == Some(line.cause.0));
+        let paid = paid.unwrap();
+        let whose = |round| turns.at(paid.height).proposer(paid.height, round).unwrap();
+        let missed = (0..paid.round()).filter(|round| whose(*round).account == id("n4"));
+        let missed = missed.count() as i64;
+        assert!(missed > 0, "{paid:?}");
+        assert_eq!(line.amount, -each * missed, "{paid:?}");
+        last = last.max(paid.height);
+    }
+    assert!(last > before, "it paid for nothing that it missed");
+    net.restart(3);
+    level(&net);
+    net.replay_each();
+}
+
 /// Mercy's records are reviewed: its validator weighs more from the next day on.
 fn earn(world: &mut World) {
     world.register("ag", Role::Agent);

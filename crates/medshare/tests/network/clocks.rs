@@ -1,7 +1,10 @@
 //! One validator whose clock is wrong: by less than the ledger allows nobody notices; by more
 //! it gets no block through and votes for none in time, and the others go on.
 
+use base::AccountId;
+use share::node::Node as _;
 use std::{
+    ops::RangeInclusive,
     path::PathBuf,
     process::Command,
     thread,
@@ -37,8 +40,12 @@ fn now() -> u64 {
 fn with_skews(skews: &[i64], pause: Duration) {
     let (_folder, library) = skewed();
     let mut net = Validators::start(4);
+    let genesis = net.genesis();
+    let wrong = AccountId::of(&genesis.validators[2].key);
     let mut load = Load::new(&net, 3);
     let mut ward = Ward::open(&net, 1);
+    let first = net.height(0);
+    assert!(built(&net, wrong, 1..=first) > 0, "it builds no block");
     for skew in skews {
         ward.run(|| {
             load.run(|| {
@@ -55,11 +62,26 @@ fn with_skews(skews: &[i64], pause: Duration) {
                     far < 10_000,
                     "the ledger's time is {far} ms off: skew {skew}"
                 );
+                if skew.unsigned_abs() <= genesis.drift {
+                    return;
+                }
+                // What it built before it was killed may still have been decided on.
+                let since = before + 3;
+                net.wait("its turn comes", |net| net.height(0) >= since + 8);
+                let own = built(&net, wrong, since..=net.height(0));
+                assert_eq!(own, 0, "blocks with its time: skew {skew}");
             });
         });
     }
     let operations = [load.finish(), ward.close()].concat();
     net.settle(&operations);
+}
+
+/// How many of these blocks a validator built.
+fn built(net: &Validators, by: AccountId, heights: RangeInclusive<u64>) -> usize {
+    let node = net.client(0);
+    let header = |height| node.head_at(height).unwrap().unwrap().header;
+    heights.filter(|at| header(*at).proposer == by).count()
 }
 
 #[test]

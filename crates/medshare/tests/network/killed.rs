@@ -7,44 +7,52 @@ use std::{
 
 use super::{load::Load, validators::Validators, ward::Ward};
 
-/// Kills one of four, then all, while operations flow; `rounds` times.
+/// Kills one of four, then all, while operations flow and patients grant and revoke; `rounds`
+/// times.
 fn kill_and_start(rounds: usize, pause: Duration) {
     let mut net = Validators::start(4);
     let mut load = Load::new(&net, 6);
-    load.run(|| thread::sleep(pause));
-    let calm = load.acknowledged();
-    assert!(calm > 0, "nothing was acknowledged");
-    println!("four validators: {calm} operations in {pause:?}");
-    for round in 0..rounds {
-        let one = round % 4;
-        load.run(|| {
-            net.kill(one);
-            thread::sleep(pause);
-        });
-        let gone = load.acknowledged();
-        assert!(gone > calm, "three of four order nothing");
-        load.run(|| {
-            let begun = Instant::now();
-            net.run(one);
-            net.wait("it takes part again", |net| net.has_caught_up(one));
-            println!(
-                "validator {one} was killed and takes part again after {:?}",
-                begun.elapsed()
-            );
-            thread::sleep(pause);
-        });
-        load.run(|| {
-            (0..4).for_each(|at| net.kill(at));
-            (0..4).for_each(|at| net.run(at));
-            thread::sleep(pause);
-        });
-    }
-    let operations = load.finish();
+    let mut ward = Ward::open(&net, 2);
+    ward.run(|| {
+        load.run(|| thread::sleep(pause));
+        let calm = load.acknowledged();
+        assert!(calm > 0, "nothing was acknowledged");
+        println!("four validators: {calm} operations in {pause:?}");
+        for round in 0..rounds {
+            one_then_all(&mut net, &mut load, round % 4, pause);
+        }
+    });
+    let operations = [load.finish(), ward.close()].concat();
     net.settle(&operations);
     println!(
         "{} operations acknowledged, each in the log once",
         operations.len()
     );
+}
+
+fn one_then_all(net: &mut Validators, load: &mut Load, one: usize, pause: Duration) {
+    let before = load.acknowledged();
+    load.run(|| {
+        net.kill(one);
+        thread::sleep(pause);
+    });
+    let gone = load.acknowledged();
+    assert!(gone > before, "three of four order nothing");
+    load.run(|| {
+        let begun = Instant::now();
+        net.run(one);
+        net.wait("it takes part again", |net| net.has_caught_up(one));
+        println!(
+            "validator {one} was killed and takes part again after {:?}",
+            begun.elapsed()
+        );
+        thread::sleep(pause);
+    });
+    load.run(|| {
+        (0..4).for_each(|at| net.kill(at));
+        (0..4).for_each(|at| net.run(at));
+        thread::sleep(pause);
+    });
 }
 
 /// Kills one and the same again and again, also while it starts, while patients grant and

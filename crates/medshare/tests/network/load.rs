@@ -6,6 +6,7 @@ use base::{
     key::{HpkeKey, OperationSecret},
     operation::{Action, Bag, PatientKeys, Register, Role},
 };
+use medshare::http::HttpNode;
 use std::{
     sync::atomic::{AtomicBool, Ordering},
     thread,
@@ -37,12 +38,20 @@ impl Load {
 
     /// Clients of these validators only.
     pub(crate) fn at(net: &Validators, clients: usize, nodes: &[usize]) -> Self {
-        let chain = net.genesis().chain();
+        let to = || nodes.iter().map(|node| net.client(*node)).collect();
+        Self::of(net.genesis().chain(), clients, &format!("{nodes:?}"), to)
+    }
+
+    /// Clients of a ledger, each with connections of its own; `name` tells them from others.
+    pub(crate) fn of(
+        chain: ChainId,
+        clients: usize,
+        name: &str,
+        to: impl Fn() -> Vec<HttpNode>,
+    ) -> Self {
         let client = |at: usize| Client {
-            courier: Courier::new(nodes.iter().map(|node| net.client(*node)).collect(), at),
-            secret: OperationSecret::new(
-                Digest::of(format!("client {at} of {nodes:?}").as_bytes()).0,
-            ),
+            courier: Courier::new(to(), at),
+            secret: OperationSecret::new(Digest::of(format!("client {at} of {name}").as_bytes()).0),
             chain,
             acknowledged: Vec::new(),
             slowest: Duration::ZERO,

@@ -11,6 +11,7 @@ mod figures;
 #[allow(dead_code)]
 mod fleet;
 mod growth;
+mod halted;
 mod history;
 mod killed;
 mod links;
@@ -20,6 +21,7 @@ mod memory;
 mod parted;
 mod plain;
 mod replaced;
+mod twin;
 mod validators;
 mod ward;
 
@@ -127,10 +129,42 @@ fn an_idle_network_adds_no_blocks() {
     let seen = validators
         .iter()
         .filter(|other| other["seen_ms"].as_u64().is_some_and(|age| age < 5_000));
-    assert_eq!(seen.count(), 3, "{status}");
-    let page = net.metrics(0);
-    let line = format!("medshare_ledger_leaves {}", operations.len());
-    assert!(page.lines().any(|found| found == line), "{page}");
-    let line = "medshare_validator_votes 1";
-    assert!(page.lines().any(|found| found == line), "{page}");
+    assert_eq!(seen.count(), 4, "{status}");
+    let leaves = operations.len() as u64;
+    let mut built = 0;
+    for (at, height) in before.iter().enumerate() {
+        assert_eq!(net.metric(at, "medshare_ledger_leaves"), leaves);
+        assert_eq!(net.metric(at, "medshare_validator_votes"), 1);
+        // None was ever stopped: each committed all there is.
+        let count = |what: &str| net.metric(at, &format!("medshare_validator_{what}_total"));
+        assert_eq!(count("operations"), leaves);
+        let (blocks, empty) = (count("blocks"), count("empty_blocks"));
+        assert_eq!(blocks, *height);
+        assert!(blocks > empty, "{empty} of {blocks} blocks are empty");
+        assert!(blocks - empty <= leaves, "{blocks} blocks, {empty} empty");
+        built += count("own_blocks");
+        let (code, findings) = net.doctor(at);
+        assert_eq!(code, 0, "{findings:#?}");
+        let faults = finding(&findings, "faults");
+        assert_eq!(faults["state"], "ok", "{faults}");
+        let says = faults["says"].as_str().unwrap();
+        assert!(says.contains("of 4 validators any 1 may be gone"), "{says}");
+    }
+    assert_eq!(built, before[0], "each block is somebody's");
+}
+
+fn finding<'a>(findings: &'a [Value], check: &str) -> &'a Value {
+    let found = findings.iter().find(|finding| finding["check"] == check);
+    found.unwrap_or_else(|| panic!("no {check}: {findings:#?}"))
+}
+
+#[test]
+fn two_are_told_that_they_bear_no_fault() {
+    let net = Validators::start(2);
+    let (code, findings) = net.doctor(0);
+    assert_eq!(code, 4, "{findings:#?}");
+    let faults = finding(&findings, "faults");
+    assert_eq!(faults["state"], "problem", "{faults}");
+    let says = faults["says"].as_str().unwrap();
+    assert!(says.contains("no fault is tolerated"), "{says}");
 }

@@ -3,11 +3,15 @@
 
 use serde_json::Value;
 use share::node::Node as _;
-use std::{fs, net::TcpListener, time::Duration};
+use std::{fs, net::TcpListener, slice, time::Duration};
 
 use medshare::http::{Address, HttpNode};
 
-use super::fleet::{Fleet, until};
+use super::{
+    fleet::{Fleet, until},
+    load::Load,
+    validators::prove,
+};
 
 /// Where each listens for the other, and its peer id.
 fn places(fleet: &Fleet, homes: &[&str]) -> Vec<(String, String)> {
@@ -69,35 +73,40 @@ fn a_ledger_of_one_grows_a_key_is_replaced_and_one_leaves() {
     fleet.joins("first", "second", "mercy");
     let height = client(&fleet, "first").head().unwrap().header.height;
     until("the other follows", || fleet.height("second") >= height);
-    let applied = fleet.json("second", &apply);
-    let proposal = applied["operation"].as_str().unwrap();
-    assert_eq!(validators(&fleet, "first"), 1);
-    let vote = ["validator", "vote", proposal, "--home", "first"];
-    let voted = fleet.run("first", &vote).ok();
-    assert!(voted.stdout.contains("enacted"), "{}", voted.stdout);
-    // From here on one alone decides nothing.
+    let chain = client(&fleet, "first").genesis().unwrap().chain();
+    let mut load = Load::of(chain, 2, "first", || vec![client(&fleet, "first")]);
     let write = |fleet: &Fleet, home: &str| {
         let arguments = ["account", "rotate-key", "--kind", "hpke", "--home", "mercy"];
         fleet.run(home, &arguments)
     };
-    write(&fleet, "first").fails(12, "several validators");
-    until("the other has it all", || {
-        fleet.height("second") > height + 1
+    load.run(|| {
+        let applied = fleet.json("second", &apply);
+        let proposal = applied["operation"].as_str().unwrap();
+        assert_eq!(validators(&fleet, "first"), 1);
+        let vote = ["validator", "vote", proposal, "--home", "first"];
+        let voted = fleet.run("first", &vote).ok();
+        assert!(voted.stdout.contains("enacted"), "{}", voted.stdout);
+        // From here on one alone decides nothing.
+        write(&fleet, "first").fails(12, "several validators");
+        agree(&fleet);
+        for home in ["first", "second"] {
+            assert_eq!(fleet.stop(home), Some(0));
+        }
+        fleet
+            .run("", &["node", "run", "--home", "first"])
+            .fails(3, "set consensus.listen");
+        let places = places(&fleet, &["first", "second"]);
+        for (at, home) in ["first", "second"].into_iter().enumerate() {
+            name_the_others(&fleet, home, at, &places);
+        }
+        for home in ["first", "second"] {
+            fleet.run_node(home);
+        }
+        write(&fleet, "first").ok();
     });
-    for home in ["first", "second"] {
-        assert_eq!(fleet.stop(home), Some(0));
-    }
-    fleet
-        .run("", &["node", "run", "--home", "first"])
-        .fails(3, "set consensus.listen");
-    let places = places(&fleet, &["first", "second"]);
-    for (at, home) in ["first", "second"].into_iter().enumerate() {
-        name_the_others(&fleet, home, at, &places);
-    }
-    for home in ["first", "second"] {
-        fleet.run_node(home);
-    }
-    write(&fleet, "first").ok();
+    // The last of each client is ordered by the two.
+    let sent = load.finish();
+    assert!(sent.len() > 2, "nothing was acknowledged while it grew");
     agree(&fleet);
     assert_eq!(validators(&fleet, "second"), 2);
 
@@ -134,8 +143,16 @@ fn a_ledger_of_one_grows_a_key_is_replaced_and_one_leaves() {
 
     // An auditor with the genesis object alone, online and offline.
     fleet.run("second", &["ledger", "tail", "--from", "0"]).ok();
-    let replayed = fleet.json("second", &["ledger", "replay"]);
-    assert_eq!(replayed["equal"], true);
+    let nodes = ["first", "second"].map(|home| client(&fleet, home));
+    for (home, node) in ["first", "second"].into_iter().zip(&nodes) {
+        let replayed = fleet.json(home, &["ledger", "replay"]);
+        assert_eq!(replayed["equal"], true);
+        prove(
+            slice::from_ref(node),
+            &super::validators::validators(node),
+            &sent,
+        );
+    }
     let leaves = fleet.run("second", &["ledger", "tail", "--json"]).ok();
     let last: Value = serde_json::from_str(leaves.stdout.lines().last().unwrap()).unwrap();
     let id = last["operation"].as_str().unwrap();

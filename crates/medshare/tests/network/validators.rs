@@ -10,12 +10,13 @@ use std::{
     net::TcpListener,
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
+    process::Command,
     time::{Duration, Instant},
 };
 
 use super::{
     courier::Sent,
-    fleet::{Fleet, until},
+    fleet::{Fleet, Ran, until},
     links::Links,
     ward,
 };
@@ -162,6 +163,15 @@ impl Validators {
         self.fleet.path(&home(at))
     }
 
+    /// A number of its page of counters.
+    pub(crate) fn metric(&self, at: usize, name: &str) -> u64 {
+        let page = self.metrics(at);
+        let line = page.lines().find_map(|line| line.strip_prefix(name));
+        let value = line.and_then(|rest| rest.strip_prefix(' '));
+        let value = value.unwrap_or_else(|| panic!("no {name}: {page}"));
+        value.parse().unwrap()
+    }
+
     /// How a validator stands, as `node status` has it.
     pub(crate) fn standing(&self, at: usize) -> Value {
         self.status(at)["validator"].clone()
@@ -241,6 +251,22 @@ impl Validators {
         self.run(at);
     }
 
+    /// What `network doctor` finds at a validator, and its exit code.
+    pub(crate) fn doctor(&self, at: usize) -> (i32, Vec<Value>) {
+        let name = home(at);
+        let examine = ["network", "doctor", "--home", &name, "--json"];
+        let ran = self.fleet.run(&name, &examine);
+        let findings = ran.stdout.lines();
+        let findings = findings.map(|line| serde_json::from_str(line).unwrap());
+        (ran.code, findings.collect())
+    }
+
+    /// Runs one that ends by itself.
+    pub(crate) fn run_in_vain(&self, at: usize) -> Ran {
+        let name = home(at);
+        self.fleet.run("", &["node", "run", "--home", &name])
+    }
+
     /// Who decides the next block, with weights.
     pub(crate) fn seats(&self) -> Vec<(AccountId, u32)> {
         let known = self.validators();
@@ -250,13 +276,73 @@ impl Validators {
 
     /// All sets of validators so far, each certified by the one before.
     fn validators(&self) -> ledger::Validators {
-        let mut known = ledger::Validators::of(&self.genesis());
-        share::trust::follow(&self.client(1), &mut known).unwrap();
-        known
+        validators(&self.client(1))
     }
 
     pub(crate) fn kill(&mut self, at: usize) {
         self.fleet.kill(&home(at));
+    }
+
+    /// A copy of a validator's home, with its keys, its ledger and its memory of votes, runs
+    /// beside it. Both have one peer id, and others send to one of them only: the first
+    /// validator reaches the copy, the others the original.
+    pub(crate) fn run_twice(&mut self, at: usize) {
+        let (name, twin) = (home(at), twin(at));
+        self.kill(at);
+        self.kill(0);
+        let (from, to) = (self.fleet.path(&name), self.fleet.path(&twin));
+        let copied = Command::new("cp").arg("-a").args([from, to]).status();
+        assert!(copied.unwrap().success());
+        let held = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (here, there) = (self.ports[at], held.local_addr().unwrap().port());
+        let listen = |port| format!("listen = \"{}\"", place(port));
+        self.reword(&twin, &listen(here), &listen(there));
+        let dial = |port| format!("{}/p2p/", place(port));
+        self.reword(&home(0), &dial(here), &dial(there));
+        let others: Vec<_> = (1..self.count).filter(|other| *other != at).collect();
+        self.name_only(&twin, &[0]);
+        self.name_only(&name, &others);
+        drop(held);
+        self.run(0);
+        self.run(at);
+        self.fleet.run_node(&twin);
+    }
+
+    fn reword(&self, home: &str, from: &str, to: &str) {
+        let config = format!("{home}/config.toml");
+        let text = String::from_utf8(self.fleet.read(&config)).unwrap();
+        assert!(text.contains(from), "{text}");
+        self.fleet.write(&config, text.replace(from, to));
+    }
+
+    /// Of the validators that a home names, these stay named.
+    fn name_only(&self, home: &str, others: &[usize]) {
+        let config = format!("{home}/config.toml");
+        let text = String::from_utf8(self.fleet.read(&config)).unwrap();
+        let mut table: toml::Table = text.parse().unwrap();
+        let peers = table["consensus"]["peers"].as_array_mut().unwrap();
+        let stays = |peer: &str| {
+            let place = |at: &usize| format!("{}/", place(self.ports[*at]));
+            others.iter().any(|at| peer.starts_with(&place(at)))
+        };
+        peers.retain(|peer| stays(peer.as_str().unwrap()));
+        assert_eq!(peers.len(), others.len(), "{text}");
+        self.fleet.write(&config, toml::to_string(&table).unwrap());
+    }
+
+    /// Starts the last again, at both its places.
+    pub(crate) fn run_both_again(&mut self) {
+        for name in [home(self.count - 1), twin(self.count - 1)] {
+            self.fleet.kill(&name);
+            self.fleet.run_node(&name);
+        }
+    }
+
+    /// Ends the last, which runs twice; the others are left.
+    pub(crate) fn end_both(&mut self) {
+        self.count -= 1;
+        self.kill(self.count);
+        self.fleet.kill(&twin(self.count));
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -352,15 +438,8 @@ impl Validators {
 
     /// Each operation is in the log, at one place, with the outcome that was acknowledged.
     pub(crate) fn prove(&self, operations: &[Sent]) {
-        let validators = self.validators();
         let clients: Vec<_> = (0..self.count).map(|at| self.client(at)).collect();
-        for (number, (operation, outcome)) in operations.iter().enumerate() {
-            let (_, id) = operation.to_bytes();
-            let node = &clients[number % self.count];
-            let receipt = node.receipt(id).unwrap().expect("an operation is lost");
-            let receipt = receipt.verify(&validators, operation).unwrap();
-            assert_eq!(receipt.outcome, *outcome);
-        }
+        prove(&clients, &self.validators(), operations);
     }
 
     /// All have one ledger, in which each of these operations is once, and nothing else.
@@ -379,12 +458,33 @@ impl Validators {
     }
 }
 
+/// All sets of validators that a node knows of, each certified by the one before.
+pub(crate) fn validators(node: &HttpNode) -> ledger::Validators {
+    let mut known = ledger::Validators::of(&node.genesis().unwrap());
+    share::trust::follow(node, &mut known).unwrap();
+    known
+}
+
+/// Each of these nodes is asked for its share of the operations, and has it with the outcome that was acknowledged.
+pub(crate) fn prove(nodes: &[HttpNode], validators: &ledger::Validators, operations: &[Sent]) {
+    for (node, (operation, outcome)) in nodes.iter().cycle().zip(operations) {
+        let (_, id) = operation.to_bytes();
+        let receipt = node.receipt(id).unwrap().expect("an operation is lost");
+        let receipt = receipt.verify(validators, operation).unwrap();
+        assert_eq!(receipt.outcome, *outcome);
+    }
+}
+
 pub(crate) fn client_at(socket: PathBuf) -> HttpNode {
     HttpNode::new(Address::Unix(socket), Duration::from_secs(30), None).unwrap()
 }
 
 fn place(port: u16) -> String {
     format!("/ip4/127.0.0.1/tcp/{port}")
+}
+
+fn twin(at: usize) -> String {
+    format!("{}-again", home(at))
 }
 
 fn home(at: usize) -> String {

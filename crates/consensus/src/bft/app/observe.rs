@@ -42,6 +42,9 @@ impl App {
             height: head.header.height,
             header: head.header.cid(),
         };
+        // Also its own: who asks which validators sign is told of all.
+        let own = (word.height, Instant::now());
+        self.shared.standing().seen.insert(word.account, own);
         let word = Signed::new(word, &secret);
         let part = self.numbers.single(Part::Tip(Box::new(Tip { head, word })));
         self.publish(part).await;

@@ -16,7 +16,7 @@ use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc,
     },
     thread,
@@ -48,14 +48,15 @@ use ledger::{Ledger, OpenOptions};
 struct Liar {
     app: App,
     secret: OperationSecret,
-    /// What it has done so far.
-    tricks: u64,
+    /// Blocks that it lied about so far: each kind of lie in its turn.
+    lies: Arc<AtomicU64>,
+    floods: u64,
     garbage: Numbers,
 }
 
 impl Liar {
-    /// Until it is over; gives how often it lied.
-    async fn run(mut self, mut messages: Receiver<AppMsg<Chain>>, over: &AtomicBool) -> u64 {
+    /// Until it is over.
+    async fn run(mut self, mut messages: Receiver<AppMsg<Chain>>, over: &AtomicBool) {
         let mut tick = tokio::time::interval(Duration::from_millis(100));
         while !over.load(Ordering::Relaxed) {
             tokio::select! {
@@ -74,7 +75,6 @@ impl Liar {
             }
             let _ = self.app.begin_next();
         }
-        self.tricks
     }
 
     /// A block that does not hold, or of which the end is missing.
@@ -84,7 +84,6 @@ impl Liar {
         round: Round,
         reply: Reply<LocallyProposedValue<Chain>>,
     ) {
-        self.tricks += 1;
         let number = round.as_u32().unwrap();
         let Ok(Some((good, _))) = self.app.build(number) else {
             return;
@@ -100,7 +99,7 @@ impl Liar {
             .head()
             .unwrap()
             .header;
-        match self.tricks % 8 {
+        match self.lies.load(Ordering::Relaxed) % LIES {
             0 => header.state_hash = Digest([9; 32]),
             1 => header.tree_root = Digest([9; 32]),
             2 => header.time = header.time.plus(600_000),
@@ -108,16 +107,18 @@ impl Liar {
             4 => header.previous = last.previous,
             5 => leaves.push(ByteBuf::from(vec![0xff; 100])),
             6 => header.time = last.time,
-            _ => {} // it holds, and is kept back
+            _ => {} // it holds, and its end is kept back
         }
         let block = Proposed::of(header, leaves);
         let value = LocallyProposedValue::new(height, round, block.id());
         let _ = reply.send(value);
         let mut parts = self.cut(&block, number, None);
-        if self.tricks.is_multiple_of(8) || block == good {
+        // A lie must arrive, or nobody finds it out.
+        if block == good {
             parts.truncate(1);
         }
         self.send(parts).await;
+        self.lies.fetch_add(1, Ordering::Relaxed);
     }
 
     fn cut(
@@ -159,14 +160,14 @@ impl Liar {
 
     /// Operations that are none, streams without an end, words in others' names.
     async fn flood(&mut self) {
-        self.tricks += 1;
+        self.floods += 1;
         let chain = self.app.shared.ledger.genesis().chain();
         let head = self.app.shared.ledger.view().unwrap().head().unwrap();
         let mut operations: Vec<_> = (0..40)
             .map(|at| ByteBuf::from(vec![at as u8; 300]))
             .collect();
         for at in 0..40 {
-            let name = format!("nobody {} {at}", self.tricks);
+            let name = format!("nobody {} {at}", self.floods);
             let mut unsigned = operation(self.app.shared.ledger.genesis(), &name, 1, 0);
             unsigned.signature.0[5] ^= 1;
             operations.push(ByteBuf::from(codec::encode::<SignedOperation>(&unsigned)));
@@ -218,7 +219,7 @@ impl Liar {
     }
 }
 
-fn network(at: usize, ports: &[u16]) -> Network {
+pub fn network(at: usize, ports: &[u16]) -> Network {
     let seed = |at: usize| [at as u8 + 1; 32];
     let place = |at: usize| format!("/ip4/127.0.0.1/tcp/{}", ports[at]);
     let others = (0..ports.len()).filter(|other| *other != at);
@@ -234,7 +235,7 @@ fn network(at: usize, ports: &[u16]) -> Network {
     }
 }
 
-fn ledger(folder: &Path, genesis: &base::genesis::Genesis) -> Arc<Ledger> {
+pub fn ledger(folder: &Path, genesis: &base::genesis::Genesis) -> Arc<Ledger> {
     let path = folder.join("ledger.redb");
     Arc::new(Ledger::create(&path, genesis, OpenOptions::default()).unwrap())
 }
@@ -276,7 +277,8 @@ fn liar(folder: &Path, genesis: &base::genesis::Genesis, network: Network) -> (L
     let liar = Liar {
         app,
         secret,
-        tricks: 0,
+        lies: Arc::default(),
+        floods: 0,
         garbage: Numbers::new(2),
     };
     (liar, session)
@@ -315,45 +317,57 @@ fn three_go_on_beside_one_that_lies() {
         Bft::start(parts, None, Box::new(keep)).unwrap()
     });
     let (liar, session) = liar(&homes[3], &genesis, network(3, &ports));
-    let over = AtomicBool::new(false);
-    thread::scope(|scope| {
-        let lies = scope.spawn(|| {
+    let (over, lies) = (AtomicBool::new(false), Arc::clone(&liar.lies));
+    let ordered = thread::scope(|scope| {
+        let lying = scope.spawn(|| {
             let here = tokio::runtime::Builder::new_current_thread()
                 .enable_time()
                 .build()
                 .unwrap();
             let Session { messages, wire, .. } = session;
             liar.app.shared.attach(wire, None);
-            here.block_on(liar.run(messages, &over))
+            here.block_on(liar.run(messages, &over));
         });
         let stop = Stop(&over);
+        let patience = Instant::now() + Duration::from_secs(180);
         let senders: Vec<_> = (0..3)
             .map(|sender: usize| {
-                let (honest, genesis) = (&honest, &genesis);
+                let (honest, genesis, lies) = (&honest, &genesis, &lies);
                 scope.spawn(move || {
                     let name = format!("patient {sender}");
-                    for number in 1..=EACH {
+                    let mut number = 0;
+                    // Until every kind of lie was told.
+                    while number < EACH || lies.load(Ordering::Relaxed) < LIES {
+                        number += 1;
                         let operation = operation(genesis, &name, number, 0);
                         let node = &honest[(sender + number as usize) % 3];
                         let receipt = node.submit(operation.to_bytes().0).unwrap();
                         assert!(receipt.outcome.is_ok());
+                        assert!(Instant::now() < patience, "it lies too seldom");
                     }
+                    number
                 })
             })
             .collect();
-        senders
+        let ordered: u64 = senders
             .into_iter()
-            .for_each(|sender| sender.join().unwrap());
+            .map(|sender| sender.join().unwrap())
+            .sum();
         drop(stop);
-        assert!(lies.join().unwrap() > 20, "it did not lie");
+        lying.join().unwrap();
+        ordered
     });
+    println!(
+        "{} lies among {ordered} operations",
+        lies.load(Ordering::Relaxed)
+    );
     let until = Instant::now() + Duration::from_secs(20);
     let heads = || honest.each_ref().map(|node| node.head().unwrap().header);
     while heads().iter().any(|head| *head != heads()[0]) {
         assert!(Instant::now() < until, "{:#?}", heads());
         thread::sleep(Duration::from_millis(50));
     }
-    assert_eq!(heads()[0].tree_size, 3 * EACH);
+    assert_eq!(heads()[0].tree_size, ordered);
     // It is looked at twice a second.
     while honest.iter().any(|node| node.standing().waiting > 0) {
         assert!(Instant::now() < until, "garbage waits");
@@ -362,6 +376,7 @@ fn three_go_on_beside_one_that_lies() {
     for node in &honest {
         let standing = node.standing();
         assert_eq!(standing.conflict, None);
+        assert!(standing.counters.refused > 0, "no lie was found out");
         let view = node.ledger().view().unwrap();
         let blocks = (1..=heads()[0].height).map(|height| view.block(height).unwrap().unwrap());
         let replayed = ledger::replay(&genesis, &blocks.collect::<Vec<_>>()).unwrap();
@@ -378,5 +393,7 @@ impl Drop for Stop<'_> {
     }
 }
 
-/// Operations of one sender.
+/// Kinds of lies about a block.
+const LIES: u64 = 8;
+/// Least operations of one sender.
 const EACH: u64 = 25;

@@ -6,6 +6,7 @@
 
 #[path = "../../../../../ledger/tests/stateful/device.rs"]
 mod device;
+mod halt;
 mod liar;
 mod people;
 mod play;

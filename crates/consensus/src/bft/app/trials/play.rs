@@ -533,6 +533,7 @@ impl Play {
         for at in 0..2 {
             let rig = &self.rigs[at];
             assert_eq!(rig.app().shared.standing().conflict, None);
+            assert!(rig.kept.lock().unwrap().is_empty());
             let head = rig.head();
             let height = head.header.height as usize;
             if height > 0 {

@@ -5,7 +5,7 @@ use ledger::{Head, Ledger, OpenOptions};
 use malachite::{AppMsg, NetworkMsg, Reply, app::streaming::StreamMessage, app::types::PeerId};
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
         mpsc::{self, Receiver},
     },
@@ -17,17 +17,20 @@ use super::{
     device::Memory as Device,
     people::{account, genesis, validator},
 };
-use crate::bft::{
-    Limits, TIMEOUTS,
-    app::{App, Memory},
-    context::{Chain, Part},
-    intake::{Incoming, Intake},
-    journal::Journal,
-    pool::{Pool, PoolLimits},
-    ring::Ring,
-    shared::Shared,
-    stream::Numbers,
-    validators::Validators,
+use crate::{
+    bft::{
+        Limits, TIMEOUTS,
+        app::{App, Memory},
+        context::{Chain, Part},
+        intake::{Incoming, Intake},
+        journal::Journal,
+        pool::{Pool, PoolLimits},
+        ring::Ring,
+        shared::Shared,
+        stream::Numbers,
+        validators::Validators,
+    },
+    follow::Conflict,
 };
 
 pub struct Rig {
@@ -36,6 +39,8 @@ pub struct Rig {
     journal: Device,
     time: Arc<AtomicU64>,
     lives: u64,
+    /// The conflicts that it kept.
+    pub kept: Arc<Mutex<Vec<Conflict>>>,
     alive: Option<Alive>,
 }
 
@@ -54,6 +59,7 @@ impl Rig {
             journal: Device::default(),
             time: Arc::clone(time),
             lives: 0,
+            kept: Arc::default(),
             alive: None,
         };
         Ledger::create_on(Arc::new(rig.ledger.clone()), &genesis(), OPTIONS).unwrap();
@@ -85,8 +91,8 @@ impl Rig {
             account: 16,
         });
         let validators = Validators::of(ledger.validators().newest()).unwrap();
-        let at = self.at;
-        let secret = validator(at);
+        let kept = Arc::clone(&self.kept);
+        let secret = validator(self.at);
         let ring = Ring::new(account(&secret), Arc::clone(&ledger), vec![secret]);
         let shared = Arc::new(Shared::new(ledger, pool));
         let (sender, wire) = tokio::sync::mpsc::channel(4_096);
@@ -102,7 +108,7 @@ impl Rig {
             limits,
             clock: Box::new(move || Millis(time.load(Ordering::Relaxed))),
             intake,
-            keep: Box::new(move |conflict| panic!("{at} halted: {}", conflict.fault)),
+            keep: Box::new(move |conflict| kept.lock().unwrap().push(conflict.clone())),
             numbers: Numbers::new(self.lives),
             memory: Memory::default(),
             watch: None,
