@@ -79,8 +79,12 @@ fn a_node_ends_after_what_it_has_begun() {
         .unwrap()
         .to_owned();
     let read = get(&net, &format!("/v1/files/{cid}"), &[]);
-    assert_eq!(read.status, 200);
-    assert!(read.body == file, "{} bytes", read.body.len());
+    assert_eq!(
+        (read.status, read.header("transfer-encoding")),
+        (200, "chunked")
+    );
+    let read = unchunked(&read.body);
+    assert!(read == file, "{} bytes", read.len());
 }
 
 #[test]
@@ -144,4 +148,19 @@ fn a_served_home_ends_after_what_it_has_begun() {
             .iter()
             .any(|name| name.starts_with(".serve"))
     );
+}
+
+/// A streamed body out of its chunks.
+fn unchunked(mut body: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
+    loop {
+        let end = body.windows(2).position(|two| two == b"\r\n").unwrap();
+        let length = std::str::from_utf8(&body[..end]).unwrap();
+        let length = usize::from_str_radix(length, 16).unwrap();
+        if length == 0 {
+            return whole;
+        }
+        whole.extend(&body[end + 2..end + 2 + length]);
+        body = &body[end + 2 + length + 2..];
+    }
 }
