@@ -47,13 +47,12 @@ pub fn run(command: AgentCommand, context: &Context) -> Result<()> {
         AgentCommand::Run => {
             let pause = Duration::from_millis(context.config.agent.poll_milliseconds.into());
             let kept = Kept::new(unlocked, context.patience)?;
-            watch(&kept, context, pause, round)
+            watch(&kept, context, &Stop::on_signals()?, pause, round)
         }
     }
 }
 
-/// Looks at the node every `pause` and runs `work` when there is something new, until
-/// SIGTERM or SIGINT. The home is given back between two rounds to who waits for it, so that
+/// Looks at the node every `pause` and runs `work` when there is something new, until `stop`. The home is given back between two rounds to who waits for it, so that
 /// other commands get their turn.
 ///
 /// # Errors
@@ -61,11 +60,12 @@ pub fn run(command: AgentCommand, context: &Context) -> Result<()> {
 pub(super) fn watch(
     kept: &Kept,
     context: &Context,
+    stop: &Stop,
     pause: Duration,
     work: impl FnMut(&Entered) -> Result<Vec<Event>>,
 ) -> Result<()> {
     let _running = kept.home().lock_for_running()?;
-    let done = rounds(kept, context, pause, work);
+    let done = rounds(kept, context, stop, pause, work);
     kept.close();
     done
 }
@@ -73,10 +73,10 @@ pub(super) fn watch(
 fn rounds(
     kept: &Kept,
     context: &Context,
+    stop: &Stop,
     pause: Duration,
     mut work: impl FnMut(&Entered) -> Result<Vec<Event>>,
 ) -> Result<()> {
-    let stop = Stop::on_signals()?;
     context.output.talk("running; end with Ctrl-C");
     let mut watcher = Watcher::default();
     let mut away = false;

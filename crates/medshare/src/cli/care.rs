@@ -19,6 +19,7 @@ use super::{
     context::{Context, Entered},
     operation::{parse_id, report, send},
     output::usage,
+    own,
     party::parse_span,
     record::ANYBODY,
     show,
@@ -75,6 +76,7 @@ impl From<VerdictArg> for Verdict {
 /// By the exit-code table.
 pub fn run_review(args: &ReviewArgs, context: &Context) -> Result<()> {
     let entered = context.enter(&[Role::Requester, Role::Hospital])?;
+    own::query(&entered, args.query)?;
     let sent = review::review(
         &entered.desk(),
         args.query,

@@ -19,6 +19,7 @@ use super::{
     context::Context,
     operation::{parse_id, report},
     output::usage,
+    own,
     party::{parse_span, round},
     request::no_wish,
     show,
@@ -95,6 +96,7 @@ pub fn run(command: GrantCommand, context: &Context) -> Result<()> {
         GrantCommand::Approve(args) => approve(&args, context),
         GrantCommand::Deny { request } => {
             let entered = context.enter(&[Role::Patient])?;
+            own::request(&entered, request)?;
             let sent = revoke::deny(&entered.desk(), request)?;
             report(
                 &context.output,
@@ -105,6 +107,7 @@ pub fn run(command: GrantCommand, context: &Context) -> Result<()> {
         }
         GrantCommand::Revoke { grant } => {
             let entered = context.enter(&[Role::Patient])?;
+            own::grant(&entered, grant)?;
             let sent = revoke::revoke(&entered.desk(), grant)?;
             report(
                 &context.output,

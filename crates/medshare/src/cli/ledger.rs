@@ -162,9 +162,10 @@ pub fn run(command: LedgerCommand, context: &Context) -> Result<()> {
         LedgerCommand::Page { at, genesis } => {
             let node = context.anonymous_node()?;
             let genesis = trusted_genesis(genesis, context, &node)?;
-            page::serve_log(genesis, node, &at, &context.output)?;
             let stop = Stop::on_signals()?;
+            let serving = page::serve_log(genesis, node, &at, &context.output)?;
             while !stop.wait(Duration::from_secs(3600)) {}
+            serving.end();
             Ok(())
         }
         LedgerCommand::Genesis { output, force } => {

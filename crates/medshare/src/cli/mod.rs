@@ -3,6 +3,7 @@
 
 pub mod context;
 pub mod output;
+pub mod own;
 
 pub mod account;
 pub mod agent;

@@ -24,8 +24,9 @@ use std::{
 use super::{
     context::{Context, Entered},
     operation::parse_id,
+    own::{self, no_record},
     party::{parse_span, round},
-    record::{accepted, no_record},
+    record::accepted,
 };
 use crate::{
     exit::{Exit, Fault, Result},
@@ -201,11 +202,7 @@ fn into_file<E: Into<Fault>>(
 
 fn open_own(args: &OpenArgs, entered: &Entered, context: &Context) -> Result<Vec<OpenPart>> {
     let wallet = entered.wallet()?;
-    let found = entered
-        .node
-        .record(args.record)?
-        .filter(|found| found.patient == wallet.patient);
-    found.ok_or_else(|| no_record(args.record))?;
+    own::record(entered, args.record)?;
     let (found, _) = accepted(entered, args.record)?;
     wanted(args, &found)
         .map(|index| {
@@ -244,6 +241,7 @@ struct Wanted {
 
 fn open_granted(args: &OpenArgs, entered: &Entered, context: &Context) -> Result<Vec<OpenPart>> {
     talk_round(entered, context)?;
+    own::granted(entered, args.record)?;
     let (record, _) = accepted(entered, args.record)?;
     let wanted = plan(args, entered, &record)?;
     let until = Instant::now() + Duration::from_millis(args.wait);

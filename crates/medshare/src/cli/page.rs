@@ -11,7 +11,7 @@ use super::{
     party::round,
     wallet::{Waiting, wallet_round},
 };
-use crate::{exit::Result, http::Address, page};
+use crate::{exit::Result, http::Address, page, stop::Stop};
 
 /// What `page` takes.
 #[derive(Args, Debug)]
@@ -44,17 +44,21 @@ pub fn run(args: &PageArgs, context: &Context) -> Result<()> {
 pub(super) fn run_at(at: &Address, context: &Context) -> Result<()> {
     let roles = [Role::Patient, Role::Hospital, Role::Agent, Role::Requester];
     let kept = Kept::new(context.unlock(&roles)?, context.patience)?;
-    page::serve(
+    // Before the link is shown: whoever has it may end the page at once.
+    let stop = Stop::on_signals()?;
+    let serving = page::serve(
         Arc::clone(&kept),
         context.anonymous_node()?,
         at,
         &context.output,
     )?;
-    rounds_of(&kept, context)
+    let done = rounds_of(&kept, context, &stop);
+    serving.end();
+    done
 }
 
-/// What the role's loop does, until SIGTERM or SIGINT.
-pub(super) fn rounds_of(kept: &Kept, context: &Context) -> Result<()> {
+/// What the role's loop does, until `stop`.
+pub(super) fn rounds_of(kept: &Kept, context: &Context, stop: &Stop) -> Result<()> {
     let role = kept.home().facts.role;
     let pause = match role {
         Role::Agent => context.config.agent.poll_milliseconds,
@@ -64,11 +68,11 @@ pub(super) fn rounds_of(kept: &Kept, context: &Context) -> Result<()> {
     match role {
         Role::Patient => {
             let mut waiting = Waiting::default();
-            watch(kept, context, pause, |entered| {
+            watch(kept, context, stop, pause, |entered| {
                 wallet_round(entered, &mut waiting)
             })
         }
-        _ => watch(kept, context, pause, round),
+        _ => watch(kept, context, stop, pause, round),
     }
 }
 

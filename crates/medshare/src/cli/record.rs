@@ -23,6 +23,7 @@ use super::{
     cut::cut,
     open,
     operation::report,
+    own::{self, no_record},
     show,
 };
 use crate::{
@@ -163,6 +164,7 @@ pub fn run(command: RecordCommand, context: &Context) -> Result<()> {
         RecordCommand::Accept { record, .. } => accept_records(record, context),
         RecordCommand::Reject { record, code } => {
             let entered = context.enter(&[Role::Patient])?;
+            own::record(&entered, record)?;
             let sent = accept::reject(&entered.wallet()?, record, code.into())?;
             report(
                 &context.output,
@@ -295,6 +297,7 @@ fn accept_records(record: Option<RecordId>, context: &Context) -> Result<()> {
     let entered = context.enter(&[Role::Patient])?;
     let wallet = entered.wallet()?;
     if let Some(record) = record {
+        own::record(&entered, record)?;
         let sent = accept::accept(&wallet, record, &mut OsRng)?;
         return report(
             &context.output,
@@ -393,14 +396,6 @@ fn confirm(question: &str) -> Result<bool> {
 }
 
 // -- anybody
-
-/// The one line for a record that does not exist or is not for the asker.
-pub(super) fn no_record(record: RecordId) -> Fault {
-    Fault::new(
-        Exit::NotFound,
-        format!("there is no record {record} for this account; `medshare record list` shows yours"),
-    )
-}
 
 fn list(of: Option<&str>, context: &Context) -> Result<()> {
     let account = match of {

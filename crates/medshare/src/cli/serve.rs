@@ -40,20 +40,20 @@ pub fn run(args: &ServeArgs, context: &Context) -> Result<()> {
     let role = home.facts.role;
     let keys = context.keys(&home)?;
     let context = context.holding(keys, context.output.clone());
+    let stop = Stop::on_signals()?;
     let serving = verbs::serve(&context, &home, &args.at)?;
-    let done = beside(role, &context);
+    let done = beside(role, &context, &stop);
     serving.end();
     done
 }
 
-/// What the role's loop does, until SIGTERM or SIGINT.
-fn beside(role: Role, context: &Context) -> Result<()> {
+/// What the role's loop does, until `stop`.
+fn beside(role: Role, context: &Context, stop: &Stop) -> Result<()> {
     if role == Role::Node {
         // `node run` does what a node does.
-        let stop = Stop::on_signals()?;
         while !stop.wait(Duration::from_secs(3600)) {}
         return Ok(());
     }
     let kept = Kept::new(context.unlock(&[role])?, context.patience)?;
-    rounds_of(&kept, context)
+    rounds_of(&kept, context, stop)
 }

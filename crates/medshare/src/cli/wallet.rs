@@ -25,6 +25,7 @@ use super::{
 use crate::{
     exit::{Exit, Fault, Result},
     http::Address,
+    stop::Stop,
     system::{self, OsRng},
 };
 
@@ -140,7 +141,7 @@ pub fn run(command: WalletCommand, context: &Context) -> Result<()> {
             let pause = Duration::from_millis(context.config.wallet.poll_milliseconds.into());
             let kept = Kept::new(unlocked, context.patience)?;
             let mut waiting = Waiting::default();
-            watch(&kept, context, pause, |entered| {
+            watch(&kept, context, &Stop::on_signals()?, pause, |entered| {
                 wallet_round(entered, &mut waiting)
             })
         }

@@ -15,7 +15,7 @@ use std::{
     sync::Arc,
 };
 
-use super::answer::Answer;
+use super::{answer::Answer, media};
 
 /// The address that a request over TCP must name.
 #[derive(Clone, Copy, Debug)]
@@ -73,8 +73,10 @@ pub(super) async fn check(
     if hosts.admit(request.uri(), request.headers()) {
         return next.run(request).await;
     }
-    Answer::malformed("Host must be this node's address, and pages of other sites are not served")
-        .into_response()
+    let refused = Answer::malformed(
+        "Host must be this node's address, and pages of other sites are not served",
+    );
+    media::guard(refused.into_response())
 }
 
 #[cfg(test)]

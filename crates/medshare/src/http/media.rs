@@ -161,7 +161,11 @@ pub(super) async fn raw_types(request: Request, next: Next) -> Response {
 
 /// Headers under which a browser does nothing with an answer but show it to who asked.
 pub(crate) async fn guarded(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+    guard(next.run(request).await)
+}
+
+/// The same for an answer that no route gave.
+pub(super) fn guard(mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in GUARDS {
         headers

@@ -13,6 +13,7 @@ use std::{
     os::unix::fs::{FileTypeExt as _, PermissionsExt as _},
     path::Path,
     sync::Arc,
+    thread,
     time::Duration,
 };
 use tokio::{
@@ -112,6 +113,52 @@ impl Listener {
                 .map(Address::Loopback)
                 .map_err(|error| bind_fault(asked, &error)),
         }
+    }
+}
+
+/// A service on a thread of its own.
+#[derive(Debug)]
+pub struct Serving {
+    stopper: watch::Sender<bool>,
+    thread: thread::JoinHandle<()>,
+}
+
+impl Serving {
+    /// Serves the routes that `router` makes of what they need and of when they end. What they
+    /// need is let go last, outside of the event loop: a node's client has one of its own.
+    ///
+    /// # Errors
+    /// [`Exit::Internal`] when there is no thread for it.
+    pub fn start<K: Send + 'static>(
+        name: &str,
+        runtime: Runtime,
+        listener: Listener,
+        most: usize,
+        needs: K,
+        router: impl FnOnce(&K, watch::Receiver<bool>) -> Router + Send + 'static,
+    ) -> Result<Self> {
+        let (stopper, stopped) = watch::channel(false);
+        let thread = thread::Builder::new()
+            .name(name.into())
+            .spawn(move || {
+                let router = router(&needs, stopped.clone());
+                runtime.block_on(serve(listener, router, most, stopped));
+                drop(runtime);
+                drop(needs);
+            })
+            .map_err(|error| Fault::new(Exit::Internal, format!("no thread: {error}")))?;
+        Ok(Self { stopper, thread })
+    }
+
+    /// Says true once it ends.
+    pub fn stopped(&self) -> watch::Receiver<bool> {
+        self.stopper.subscribe()
+    }
+
+    /// Ends it: requests that run get a few seconds, and what they began is done.
+    pub fn end(self) {
+        let _ = self.stopper.send(true);
+        let _ = self.thread.join();
     }
 }
 

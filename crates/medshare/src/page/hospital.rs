@@ -71,9 +71,12 @@ fn sign_and_publish(asked: &Asked, fields: Fields) -> Result<Reply> {
     match record {
         None => publish::publish(&desk, patient, &source, now, &mut OsRng)?,
         Some(id) => {
-            let known = entered.node.record(id)?.ok_or_else(nothing)?;
+            let site = &asked.site;
+            // Another hospital's record is none: only its own are in what the page follows.
+            let known = site.log.advance(&site.node)?.records.get(&id).copied();
+            let known = known.filter(|line| line.hospital == desk.party.account);
             // A slip of the hand must not put one patient's file into another's record.
-            if known.patient != patient {
+            if known.ok_or_else(nothing)?.patient != patient {
                 return Err(invalid("that record is another patient's"));
             }
             publish::update(&desk, id, &source, now, &mut OsRng)?

@@ -57,6 +57,8 @@ pub(super) struct Known {
     /// Reviews of the party's own records: review and query.
     pub(super) reviews: Vec<(OperationId, OperationId)>,
     own: BTreeSet<OperationId>,
+    /// Requests by the party or to it, and the grants on them.
+    pub(super) concerned: BTreeSet<OperationId>,
     /// Place of the newest operation of the party, or on a record of it.
     pub(super) changed: u64,
     /// Leaves and time at heights that were looked up: neither ever changes.
@@ -183,6 +185,7 @@ impl Known {
             minted: Vec::new(),
             reviews: Vec::new(),
             own: BTreeSet::new(),
+            concerned: BTreeSet::new(),
             changed: 0,
             heights: BTreeMap::new(),
         }
@@ -254,8 +257,16 @@ impl Known {
                 self.answered(at, reject.record, Answer::Rejected(reject.code));
             }
             Action::Erase(erase) => self.answered(at, erase.record, Answer::Erased),
-            Action::Authorize(grant) if grant.terms.purpose == GrantUse::Emergency => {
-                self.for_emergencies.insert(id);
+            Action::Request(request) if self.of == Some(by) || self.of == Some(request.patient) => {
+                self.concerned.insert(id);
+            }
+            Action::Authorize(grant) => {
+                if grant.terms.purpose == GrantUse::Emergency {
+                    self.for_emergencies.insert(id);
+                }
+                if self.concerned.contains(&grant.terms.request) {
+                    self.concerned.insert(id);
+                }
             }
             Action::Query(query) => {
                 if let Some(agent) = self.agents.get_mut(&by) {

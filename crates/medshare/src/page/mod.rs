@@ -26,26 +26,31 @@ mod upload;
 
 use serde_json::json;
 use std::{sync::Arc, thread, time::Duration};
-use tokio::sync::watch;
 
 use crate::{
     cli::{kept::Kept, output::Output},
     exit::{Exit, Fault, Result},
-    http::{Address, HttpNode, server},
-    stop::Stop,
+    http::{
+        Address, HttpNode,
+        server::{self, Serving},
+    },
 };
 use base::{genesis::Genesis, operation::Role};
 use log::Log;
 use session::Session;
 use site::{Site, Whose};
 
-/// Serves the page of `kept`'s party at `address` until SIGTERM or SIGINT, beside
-/// whatever the process does; prints the one-time link once it listens. `node` is for what
-/// needs no account.
+/// Serves the page of `kept`'s party at `address`, beside whatever the process does; prints
+/// the one-time link once it listens. `node` is for what needs no account.
 ///
 /// # Errors
 /// [`Exit::Busy`] when another process listens there, [`Exit::Storage`], [`Exit::Internal`].
-pub fn serve(kept: Arc<Kept>, node: HttpNode, address: &Address, output: &Output) -> Result<()> {
+pub fn serve(
+    kept: Arc<Kept>,
+    node: HttpNode,
+    address: &Address,
+    output: &Output,
+) -> Result<Serving> {
     let facts = &kept.home().facts;
     let role = match facts.role {
         Role::Patient => pages::frame::Site::Patient,
@@ -78,7 +83,7 @@ pub fn serve_log(
     node: HttpNode,
     address: &Address,
     output: &Output,
-) -> Result<()> {
+) -> Result<Serving> {
     let log = Log::new(&genesis, None);
     let whose = Whose::Anybody(Box::new(genesis));
     start(
@@ -98,7 +103,7 @@ fn start(
     log: Log,
     address: &Address,
     output: &Output,
-) -> Result<()> {
+) -> Result<Serving> {
     let runtime = server::event_loop(BLOCKING)?;
     let listener = runtime.block_on(server::Listener::bind(address))?;
     let bound = listener.address(address)?;
@@ -116,18 +121,18 @@ fn start(
         session,
         known: patient::Remembered::default(),
     });
-    let stop = Stop::on_signals()?;
-    let (stopper, stopped) = watch::channel(false);
-    thread::spawn(move || {
-        while !stop.wait(Duration::from_secs(3600)) {}
-        let _ = stopper.send(true);
-    });
-    let no_thread = |error: std::io::Error| {
-        Fault::new(Exit::Internal, format!("no thread for the page: {error}"))
-    };
+    let reader = Arc::clone(&site);
+    let serving = Serving::start(
+        "page",
+        runtime,
+        listener,
+        CONNECTIONS,
+        site,
+        |site, stopped| routes::router(Arc::clone(site), stopped),
+    )?;
     // The log is read before anybody asks; a page that comes earlier waits for it, and says
     // what is wrong with it.
-    let (reader, ended) = (Arc::clone(&site), stopped.clone());
+    let ended = serving.stopped();
     thread::Builder::new()
         .name("log".into())
         .spawn(move || {
@@ -136,22 +141,12 @@ fn start(
                 thread::sleep(AHEAD);
             }
         })
-        .map_err(no_thread)?;
-    thread::Builder::new()
-        .name("page".into())
-        .spawn(move || {
-            let kept = Arc::clone(&site);
-            let router = routes::router(site, stopped.clone());
-            runtime.block_on(server::serve(listener, router, CONNECTIONS, stopped));
-            drop(runtime);
-            // Last, and outside of the event loop: the node's client has one of its own.
-            drop(kept);
-        })
-        .map_err(no_thread)?;
+        .map_err(|error| Fault::new(Exit::Internal, format!("no thread for the page: {error}")))?;
     output.data(
         &json!({"event": "page", "address": bound.to_string(), "link": page}),
         format!("your page: {page}\n(the link is good once; end with Ctrl-C)"),
-    )
+    )?;
+    Ok(serving)
 }
 
 /// One browser opens a handful of connections.

@@ -1,7 +1,7 @@
 //! What a page is made of and for: whose it is, who asks, what came with a form, what goes
 //! back.
 
-use base::genesis::Genesis;
+use base::{OperationId, genesis::Genesis};
 use pages::{Language, Markup, frame::Frame, patient::Csrf};
 use std::{fs::File, sync::Arc};
 
@@ -108,6 +108,15 @@ impl Asked {
             Whose::Home(kept) => kept.enter(),
             Whose::Anybody(_) => Err(nothing()),
         }
+    }
+
+    /// Looks whether a request or grant is the party's, in the log that the page follows:
+    /// the node is not asked about others', so that none takes longer than one that there is
+    /// not.
+    pub(super) fn concerned(&self, id: OperationId) -> Result<()> {
+        let log = self.site.log.advance(&self.site.node)?;
+        let found = log.concerned.contains(&id);
+        found.then_some(()).ok_or_else(nothing)
     }
 
     /// The genesis object that counts.

@@ -14,57 +14,41 @@ mod routes;
 pub mod verb;
 
 use serde_json::json;
-use std::{sync::Arc, thread};
-use tokio::sync::watch;
+use std::sync::Arc;
 
 use crate::{
     cli::context::Context,
-    exit::{Exit, Fault, Result},
+    exit::Result,
     home::Home,
-    http::{Address, server},
+    http::{
+        Address,
+        server::{self, Serving},
+    },
 };
 use call::Desk;
 pub use describe::made as described;
 use routes::Served;
 
-/// The service, as it runs.
-#[derive(Debug)]
-pub struct Serving {
-    stopper: watch::Sender<bool>,
-    thread: thread::JoinHandle<()>,
-}
-
-impl Serving {
-    /// Ends it: calls that run get a few seconds, and no file of them is left.
-    pub fn end(self) {
-        let _ = self.stopper.send(true);
-        let _ = self.thread.join();
-    }
-}
-
 /// Serves the verbs of `home`, which `context` holds open, at `address` beside whatever the
 /// process does; prints address and token once it listens.
 ///
 /// # Errors
-/// [`Exit::Busy`] when another process listens there, [`Exit::Storage`], [`Exit::Internal`].
+/// [`Exit::Busy`](crate::exit::Exit::Busy) when another process listens there;
+/// [`Exit::Storage`](crate::exit::Exit::Storage); [`Exit::Internal`](crate::exit::Exit::Internal).
 pub fn serve(context: &Context, home: &Home, address: &Address) -> Result<Serving> {
     let desk = Desk::new(context, home)?;
     let runtime = server::event_loop(BLOCKING)?;
     let listener = runtime.block_on(server::Listener::bind(address))?;
     let bound = listener.address(address)?;
     let (served, token) = Served::new(desk);
-    let (stopper, stopped) = watch::channel(false);
-    let thread = thread::Builder::new()
-        .name("verbs".into())
-        .spawn(move || {
-            let served = Arc::new(served);
-            let router = routes::router(Arc::clone(&served));
-            runtime.block_on(server::serve(listener, router, CONNECTIONS, stopped));
-            drop(runtime);
-            // Last, and outside of the event loop: a node's client has one of its own.
-            drop(served);
-        })
-        .map_err(|error| Fault::new(Exit::Internal, format!("no thread: {error}")))?;
+    let serving = Serving::start(
+        "verbs",
+        runtime,
+        listener,
+        CONNECTIONS,
+        Arc::new(served),
+        |served, _| routes::router(Arc::clone(served)),
+    )?;
     context.output.data(
         &json!({"event": "serving", "address": bound.to_string(), "token": token.as_str()}),
         format!(
@@ -72,7 +56,7 @@ pub fn serve(context: &Context, home: &Home, address: &Address) -> Result<Servin
             token.as_str()
         ),
     )?;
-    Ok(Serving { stopper, thread })
+    Ok(serving)
 }
 
 /// Programs of one party open a handful.

@@ -13,6 +13,7 @@ use axum::{
 };
 use base::Digest;
 use http_body_util::BodyExt as _;
+use hyper::body::Body as _;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::{fs::File, io::Read as _, sync::Arc};
@@ -150,6 +151,11 @@ fn key(verb: &Verb, headers: &HeaderMap) -> Result<Option<String>> {
 /// Writes the body beside the home's other files of calls, as it comes; its length and digest.
 async fn taken_in(verb: &Verb, folder: &TempDir, mut body: Body) -> Result<(u64, Digest)> {
     let io = |error: &std::io::Error| Fault::io("the folder for what is sent", error);
+    let too_large = || Fault::new(Exit::Invalid, format!("a file has at most {MOST} bytes"));
+    // It says itself that it is longer: nothing of it is taken.
+    if body.size_hint().lower() > MOST {
+        return Err(too_large());
+    }
     let made = tokio::fs::File::create(folder.path().join(IN)).await;
     let mut file = made.map_err(|error| io(&error))?;
     let (mut length, mut hash) = (0, Sha256::new());
@@ -164,8 +170,7 @@ async fn taken_in(verb: &Verb, folder: &TempDir, mut body: Body) -> Result<(u64,
             return Err(Fault::new(Exit::Usage, message));
         }
         if length > MOST {
-            let message = format!("a file has at most {MOST} bytes");
-            return Err(Fault::new(Exit::Invalid, message));
+            return Err(too_large());
         }
         hash.update(&bytes);
         file.write_all(&bytes).await.map_err(|error| io(&error))?;

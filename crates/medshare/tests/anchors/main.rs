@@ -105,10 +105,12 @@ fn proved_and_verified(net: &mut Net, chain: &str, whose: &dyn Fn(&Value) -> Vec
         let came = page.upload("/verify", &[("csrf", &csrf)], ("proof", "x.proof", bytes));
         came.text()
     };
+    let hash = block.trim_start_matches("0x");
+    let own = page.get(&format!("/operations/{operation}")).text();
+    assert!(own.contains("Proven: this") && own.contains(hash), "{own}");
     for file in ["plain", "full", "text"] {
         let mut bytes = fs::read(net.path(file)).unwrap();
         let said = drop(&bytes);
-        let hash = block.trim_start_matches("0x");
         assert!(
             said.contains("Proven: this") && said.contains(hash),
             "{said}"

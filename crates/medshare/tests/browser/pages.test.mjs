@@ -46,6 +46,17 @@ async function page(browser, home, options) {
 
 const press = (page, name) => page.getByRole("button", { name }).first().click();
 
+// Drops a file where the page takes one.
+async function drop(page, file) {
+  const dropped = await page.evaluateHandle((bytes) => {
+    const data = new DataTransfer();
+    const content = Uint8Array.from(bytes, (letter) => letter.charCodeAt(0));
+    data.items.add(new File([content], "dropped"));
+    return data;
+  }, readFileSync(file, "latin1"));
+  await page.dispatchEvent(".drop", "drop", { dataTransfer: dropped });
+}
+
 // The whole story. With JavaScript files are dropped, and previews and the log are live;
 // without it the same forms do the same.
 async function story(javaScript) {
@@ -64,14 +75,7 @@ async function story(javaScript) {
   await hospital.goto(hospital.at + "/publish");
   await hospital.getByLabel("For which patient").selectOption({ label: "anna" });
   if (javaScript) {
-    const bytes = readFileSync(RECORD, "latin1");
-    const dropped = await hospital.evaluateHandle((bytes) => {
-      const data = new DataTransfer();
-      const content = Uint8Array.from(bytes, (letter) => letter.charCodeAt(0));
-      data.items.add(new File([content], "record.json"));
-      return data;
-    }, bytes);
-    await hospital.dispatchEvent(".drop", "drop", { dataTransfer: dropped });
+    await drop(hospital, RECORD);
     await look(hospital, "hospital-publish");
   } else {
     await hospital.getByLabel("File of the record").setInputFiles(RECORD);
@@ -85,6 +89,7 @@ async function story(javaScript) {
   await look(anna, "patient-records");
   await anna.getByRole("link", { name: /^Open the record/ }).first().click();
   await anna.getByText("Health record (FHIR)").waitFor();
+  assert.ok(await anna.locator("main svg[role=img]").first().isVisible(), "results as a plot");
   await look(anna, "patient-record");
 
   await institute.goto(institute.at + "/request");
@@ -143,7 +148,8 @@ async function story(javaScript) {
   const proof = join(cast.folder, `${name}.proof`);
   await download.saveAs(proof);
   await audit.goto(audit.at + "/verify");
-  await audit.getByLabel("Proof file").setInputFiles(proof);
+  if (javaScript) await drop(audit, proof);
+  else await audit.getByLabel("Proof file").setInputFiles(proof);
   await press(audit, "Check it");
   await audit.getByText("Proven: this operation is in the log").waitFor();
   await look(audit, "auditor-verify");
@@ -168,6 +174,43 @@ async function story(javaScript) {
 
 test("two browsers play the whole story", () => story(true));
 test("the same without JavaScript", () => story(false));
+
+test("a picture, a document and a message are read in the browser", async () => {
+  const window = await page(hers, "anna");
+  for (const [name, words] of Object.entries({
+    "phantom.ct.dcm": "Water phantom, quality check",
+    "ni-shamplach.ccda.xml": "Shamplach",
+    "d-essai.oru.hl7": "Hemoglobin [Mass/volume] in Blood",
+  })) {
+    const record = cast.publish(join(SAMPLES, name));
+    await until(window, `/records/${record}`, "accepted");
+    assert.ok((await window.locator("main").innerText()).includes(words), name);
+    // Decoded by the browser, as large as the file says.
+    const pictures = await window.evaluate(() => [...document.querySelectorAll("main img")]
+      .map((image) => [image.complete, image.naturalWidth, image.naturalHeight]));
+    assert.deepEqual(pictures, name.endsWith("dcm") ? [[true, 128, 128]] : [], name);
+    await check(window, name);
+    await shoot(window, `format-${name}`, true);
+  }
+  await window.context().close();
+  settle();
+});
+
+test("a record's next version is published in the browser", async () => {
+  const record = cast.publish(join(SAMPLES, "d-essai.oru.hl7"));
+  const window = await page(theirs, "riverside");
+  const anna = await page(hers, "anna");
+  await until(anna, `/records/${record}`, "accepted");
+  await window.goto(window.at + "/publish");
+  await window.getByLabel("For which patient").selectOption({ label: "anna" });
+  await window.locator("select[name=record]").selectOption(record);
+  await window.getByLabel("File of the record").setInputFiles(RECORD);
+  await press(window, "Sign and publish");
+  await window.waitForURL("**/published");
+  await until(anna, `/records/${record}`, "Health record (FHIR)");
+  for (const page of [window, anna]) await page.context().close();
+  settle();
+});
 
 test("an upload shows how far it is", async () => {
   const window = await page(theirs, "riverside");

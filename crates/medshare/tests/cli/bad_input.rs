@@ -456,6 +456,19 @@ fn configurations_and_command_lines() {
     net.run(&["ledger", "tail", "--node", "unix:/nowhere"])
         .fails(11, "no node answers at unix:/nowhere");
     net.stop_node();
+    // What serves looks at its settings before it listens.
+    for (home, words) in [
+        ("node", ["node", "run", "--home", "node"]),
+        ("anna", ["page", "--quiet", "--home", "anna"]),
+        ("anna", ["serve", "--quiet", "--home", "anna"]),
+    ] {
+        let file = format!("{home}/config.toml");
+        let good = fs::read(net.path(&file)).unwrap();
+        net.write(&file, "[server]\nrequests-per-second = 0\n");
+        net.run(&words)
+            .fails(3, "config.toml:2: server.requests-per-second");
+        net.write(&file, good);
+    }
     net.run(&["wallet", "card", "--home", "anna"]).ok();
     net.run(&["request", "list", "--home", "anna"])
         .fails(11, "no node answers");

@@ -333,3 +333,34 @@ fn little_memory_is_enough_for_any_crowd() {
     door.is_served();
     assert_eq!(node.terminate(), Some(0));
 }
+
+#[test]
+fn who_asks_too_often_is_told_so_and_served_later() {
+    let mut net = Net::start();
+    net.stop_node();
+    let config = net.path("node/config.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let usual = "requests-per-second = 20000";
+    assert!(text.contains(usual), "{text}");
+    fs::write(&config, text.replace(usual, "requests-per-second = 5")).unwrap();
+    net.run_node();
+    let door = Door::Unix(net.path("node/node/medshare.sock"));
+    let begin = Instant::now();
+    let answers: Vec<String> = (0..200).map(|_| door.ask("/v1/status").unwrap()).collect();
+    let served = answers
+        .iter()
+        .filter(|answer| answer.ends_with("200 OK"))
+        .count();
+    let most = 6.0 + 5.0 * begin.elapsed().as_secs_f64();
+    assert!(
+        (5..200).contains(&served) && served as f64 <= most,
+        "{served} of {most}"
+    );
+    let told = answers
+        .iter()
+        .filter(|answer| answer.starts_with("HTTP/1.1 503"))
+        .count();
+    assert_eq!(served + told, 200, "{answers:?}");
+    std::thread::sleep(Duration::from_secs(2));
+    door.is_served();
+}

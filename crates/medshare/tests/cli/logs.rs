@@ -2,12 +2,14 @@
 //! them that is a secret or says something of a person.
 
 use super::{
-    net::{Cast, PASSPHRASE, Running},
+    net::{Cast, Net, PASSPHRASE, Running},
     talk::call,
 };
 use serde_json::Value;
 use std::{
     fs::{self, File},
+    io::{Read as _, Write as _},
+    net::TcpStream,
     path::Path,
     process::Stdio,
     time::{Duration, Instant},
@@ -32,6 +34,8 @@ fn logs_are_objects_and_tell_nothing_of_anybody() {
     let loops = [
         logged(&cast, &["wallet", "run", "--home", "anna"], "anna.log"),
         logged(&cast, &["agent", "run", "--home", "agent"], "agent.log"),
+        logged(&cast, &["page", "--home", "institute"], "institute.log"),
+        logged(&cast, &["serve", "--home", "hospital"], "hospital.log"),
     ];
     net.run(&[
         "contact",
@@ -97,6 +101,19 @@ fn logs_are_objects_and_tell_nothing_of_anybody() {
         ];
         assert!(call(net, method, path, &token, b"purloined").status >= 400);
     }
+    for home in ["institute", "hospital"] {
+        let at = served_at(net, home);
+        for line in ["GET /purloined", "POST /v1/do/purloined?purloined=1"] {
+            let head = format!(
+                "{line} HTTP/1.1\r\nHost: {at}\r\nCookie: purloined=1\r\nAuthorization: Bearer purloined\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            );
+            let mut stream = TcpStream::connect(&at).unwrap();
+            stream.write_all(head.as_bytes()).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+        }
+    }
     // And trouble with the record's own bytes.
     let pack = net.path("node/node/blocks/packs/0000000000000001.pack");
     let mut bytes = fs::read(&pack).unwrap();
@@ -112,7 +129,7 @@ fn logs_are_objects_and_tell_nothing_of_anybody() {
     }
 
     let mut lines = 0;
-    for name in ["node", "anna", "agent"] {
+    for name in ["node", "anna", "agent", "institute", "hospital"] {
         lines += check(&cast, &net.path(&format!("{name}.log")));
     }
     assert!(lines >= 5, "{lines} lines");
@@ -124,6 +141,18 @@ fn logs_are_objects_and_tell_nothing_of_anybody() {
             "{line}"
         );
     }
+}
+
+/// Where a page or a served home listens, as it says itself.
+fn served_at(net: &Net, home: &str) -> String {
+    let log = net.path(&format!("{home}.log"));
+    let line = || -> Option<Value> {
+        let text = fs::read_to_string(&log).unwrap();
+        serde_json::from_str(text.lines().find(|line| line.contains("address"))?).ok()
+    };
+    until(&|| line().is_some());
+    let address = line().unwrap()["address"].as_str().unwrap().to_owned();
+    address.strip_prefix("http://").unwrap().to_owned()
 }
 
 /// Starts a command that logs, both its streams, into a file.

@@ -2,6 +2,7 @@
 //! parties, each command its own process.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod alike;
 mod bad_input;
 mod bent;
 mod clock;
@@ -11,6 +12,7 @@ mod damage;
 mod described;
 mod doctor;
 mod documents;
+mod ending;
 mod figures;
 mod formats;
 mod forms;

@@ -63,6 +63,11 @@ impl Net {
         assert_eq!(status, Some(0));
     }
 
+    /// The node's process, for who ends it in another way; [`Self::run_node`] runs it again.
+    pub(crate) fn take_node(&mut self) -> Running {
+        self.node.take().unwrap()
+    }
+
     /// Ends the node as a power cut would.
     pub(crate) fn kill_node(&mut self) {
         let mut node = self.node.take().unwrap();

@@ -19,14 +19,14 @@ use std::{
 };
 
 /// A home that is served on a socket.
-struct Served {
-    process: Running,
-    socket: PathBuf,
-    token: String,
+pub(crate) struct Served {
+    pub(crate) process: Running,
+    pub(crate) socket: PathBuf,
+    pub(crate) token: String,
 }
 
 impl Served {
-    fn start(net: &Net, home: &str) -> Self {
+    pub(crate) fn start(net: &Net, home: &str) -> Self {
         let socket = net.path(&format!("{home}.sock"));
         let at = format!("unix:{}", socket.display());
         let mut process = net.spawn(&["serve", "--home", home, "--at", &at, "--json"]);
@@ -40,13 +40,19 @@ impl Served {
         }
     }
 
-    fn ask(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Heard {
+    pub(crate) fn ask(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Heard {
         let stream = UnixStream::connect(&self.socket).unwrap();
         call_over(stream, method, target, headers, body)
     }
 
     /// A call with the token.
-    fn call(&self, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Heard {
+    pub(crate) fn call(&self, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Heard {
         let token = format!("Bearer {}", self.token);
         let mut all = vec![("Authorization", token.as_str())];
         all.extend(headers);
@@ -206,7 +212,7 @@ fn without_the_token_nothing_is_told_and_wrong_calls_do_nothing() {
         (
             "grant/revoke?grant=bafyreifjjcie6lypi6ny7amxnfftagclbuxndqonfipmb64f2km2devei4",
             b"",
-            (409, "refused"),
+            (404, "not-found"),
         ),
     ] {
         let (status, code) = anna.refused(target, body);
@@ -238,6 +244,60 @@ fn without_the_token_nothing_is_told_and_wrong_calls_do_nothing() {
     assert_eq!(status(&host, ""), "200");
     assert_eq!(status("medshare.example", ""), "400");
     assert_eq!(status(&host, "Origin: https://example.org\r\n"), "400");
+}
+
+#[test]
+fn bodies_that_break_off_stand_still_or_are_too_long_do_nothing() {
+    use std::io::{Read as _, Write as _};
+    let cast = Cast::gather();
+    let hospital = Served::start(&cast.net, "hospital");
+    let publish = format!("record/publish?patient={}", cast.patient);
+    let begun = |length: u64, body: &[u8]| {
+        let mut stream = UnixStream::connect(&hospital.socket).unwrap();
+        let head = format!(
+            "POST /v1/do/{publish} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Length: {length}\r\n\r\n",
+            hospital.token
+        );
+        let _ = stream.write_all(head.as_bytes());
+        let _ = stream.write_all(body);
+        stream
+    };
+    // It says that it is longer than is taken, and is not waited for.
+    let mut stream = begun((1 << 30) + 1, b"");
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 422");
+    let mut cut = begun(400, b"half a note");
+    cut.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut answer = Vec::new();
+    let _ = cut.read_to_end(&mut answer);
+    assert!(
+        !answer.starts_with(b"HTTP/1.1 200"),
+        "{}",
+        String::from_utf8_lossy(&answer)
+    );
+    // More of them than are open at once, and who is whole is served.
+    let held: Vec<UnixStream> = (0..100).map(|_| begun(400, b"half a note")).collect();
+    assert_eq!(hospital.items("record/list", b"").len(), 0);
+    hospital.items(&publish, b"a whole note");
+    drop(held);
+    assert_eq!(hospital.items("record/list", b"").len(), 1);
+    // Of what was begun nothing stays.
+    let until = Instant::now() + Duration::from_secs(20);
+    let left = || {
+        let names = cast.net.listing("hospital");
+        let folder = names
+            .iter()
+            .find(|name| name.starts_with(".serve"))
+            .unwrap()
+            .clone();
+        cast.net.listing(&format!("hospital/{folder}"))
+    };
+    while left() != ["lock"] {
+        assert!(Instant::now() < until, "{:?}", left());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(hospital.process.terminate(), Some(0));
 }
 
 #[test]

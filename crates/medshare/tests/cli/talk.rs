@@ -113,7 +113,8 @@ pub(crate) fn get(net: &Net, target: &str, headers: &[(&str, &str)]) -> Heard {
     call(net, "GET", target, headers, b"")
 }
 
-fn heard(answer: &[u8]) -> Heard {
+/// An answer, taken apart.
+pub(crate) fn heard(answer: &[u8]) -> Heard {
     let end = answer
         .windows(4)
         .position(|four| four == b"\r\n\r\n")

@@ -198,15 +198,15 @@ fn a_delegate_accepts_and_grants_for_a_patient() {
         "guardian",
     ];
     net.run(&approve).fails(8, "its letter is not here");
-    net.run(&[&approve[..], &["--class", "document", "--for", "1h"]].concat())
-        .ok();
+    let approved = net.json(&[&approve[..], &["--class", "document", "--for", "1h"]].concat());
+    let grant = approved["grant"].as_str().unwrap();
     cast.open(&record, "opened.txt").ok();
     assert_eq!(
         fs::read(net.path("opened.txt")).unwrap(),
         b"accepted by the delegate"
     );
     let request = cast.ask(&["document"]);
-    net.run(&["grant", "revoke", &granted, "--home", "guardian"])
+    net.run(&["grant", "revoke", grant, "--home", "guardian"])
         .fails(9, "does not cover");
     let listed = net.rows(&["delegate", "list", "--home", "anna"]);
     assert_eq!(listed[0]["delegate"], guardian.as_str());

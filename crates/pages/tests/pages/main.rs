@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod document;
+mod fields;
 mod hostile;
 mod meaning;
 mod reading;

@@ -14,7 +14,7 @@ use share::{
 use super::{
     super::{
         day::end_of_day,
-        site::{Fields, Reply, invalid, nothing},
+        site::{Asked, Fields, Reply, invalid, nothing},
     },
     records,
 };
@@ -25,9 +25,14 @@ use crate::{
 };
 
 /// Accepts what waits; the hospital is listed first if the form says so.
-pub(super) fn accept(entered: &Entered, id: RecordId, fields: &Fields) -> Result<Reply> {
+pub(super) fn accept(
+    asked: &Asked,
+    entered: &Entered,
+    id: RecordId,
+    fields: &Fields,
+) -> Result<Reply> {
     let wallet = entered.wallet()?;
-    let record = records::own(entered, &wallet, id)?;
+    let record = records::own(asked, entered, id)?;
     if fields.get("trust") == "yes" {
         wallet.list_hospital(record.hospital, system::now())?;
     }
@@ -35,9 +40,9 @@ pub(super) fn accept(entered: &Entered, id: RecordId, fields: &Fields) -> Result
     Reply::go("/records")
 }
 
-pub(super) fn reject(entered: &Entered, id: RecordId) -> Result<Reply> {
+pub(super) fn reject(asked: &Asked, entered: &Entered, id: RecordId) -> Result<Reply> {
     let wallet = entered.wallet()?;
-    records::own(entered, &wallet, id)?;
+    records::own(asked, entered, id)?;
     accept::reject(&wallet, id, RejectCode::NotMine)?;
     Reply::go("/records")
 }
@@ -85,7 +90,8 @@ pub(super) fn approve(entered: &Entered, id: OperationId, fields: &Fields) -> Re
     Reply::go("/grants")
 }
 
-pub(super) fn deny(entered: &Entered, id: OperationId) -> Result<Reply> {
+pub(super) fn deny(asked: &Asked, entered: &Entered, id: OperationId) -> Result<Reply> {
+    asked.concerned(id)?;
     let found = entered.node.request(id)?;
     let own = entered.session.identity.acts_for();
     found
@@ -95,7 +101,8 @@ pub(super) fn deny(entered: &Entered, id: OperationId) -> Result<Reply> {
     Reply::go("/requests")
 }
 
-pub(super) fn revoke(entered: &Entered, id: OperationId) -> Result<Reply> {
+pub(super) fn revoke(asked: &Asked, entered: &Entered, id: OperationId) -> Result<Reply> {
+    asked.concerned(id)?;
     let found = entered.node.grant(id)?;
     let own = entered.session.identity.acts_for();
     found

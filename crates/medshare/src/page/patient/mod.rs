@@ -29,11 +29,11 @@ pub(super) fn look(asked: &Asked, path: &[&str]) -> Result<Reply> {
 pub(super) fn change(asked: &Asked, path: &[&str], fields: &Fields) -> Result<Reply> {
     let entered = asked.enter()?;
     match path {
-        ["records", id, "accept"] => act::accept(&entered, parse(id)?, fields),
-        ["records", id, "reject"] => act::reject(&entered, parse(id)?),
+        ["records", id, "accept"] => act::accept(asked, &entered, parse(id)?, fields),
+        ["records", id, "reject"] => act::reject(asked, &entered, parse(id)?),
         ["requests", id, "approve"] => act::approve(&entered, parse(id)?, fields),
-        ["requests", id, "deny"] => act::deny(&entered, parse(id)?),
-        ["grants", id, "revoke"] => act::revoke(&entered, parse(id)?),
+        ["requests", id, "deny"] => act::deny(asked, &entered, parse(id)?),
+        ["grants", id, "revoke"] => act::revoke(asked, &entered, parse(id)?),
         ["vouchers", tier, "redeem"] => act::redeem(&entered, parse(tier)?, fields),
         ["backup", "now"] => act::back_up(&entered),
         ["export"] => export::everything(&entered, asked),

@@ -88,7 +88,7 @@ pub(super) fn record(asked: &Asked, id: RecordId) -> Result<Reply> {
     let entered = asked.enter()?;
     let wallet = entered.wallet()?;
     let names = Names::of(&entered)?;
-    let record = own(&entered, &wallet, id)?;
+    let record = own(asked, &entered, id)?;
     let known = wallet.record(id)?;
     let site = &asked.site;
     let mut log = site.log.advance(&site.node)?;
@@ -122,12 +122,15 @@ pub(super) fn record(asked: &Asked, id: RecordId) -> Result<Reply> {
     )))
 }
 
-/// A record of hers; of others' she learns nothing, not even that they are.
-pub(super) fn own(entered: &Entered, wallet: &Wallet<'_>, id: RecordId) -> Result<Record> {
-    let found = entered.node.record(id)?;
-    found
-        .filter(|record| record.patient == wallet.patient)
-        .ok_or_else(nothing)
+/// A record of hers; of others' she learns nothing, not even that they are. The log that the
+/// page follows says which are hers: nobody is asked about another one, so that none takes
+/// longer than one that there is not.
+pub(super) fn own(asked: &Asked, entered: &Entered, id: RecordId) -> Result<Record> {
+    let site = &asked.site;
+    let line = site.log.advance(&site.node)?.records.get(&id).copied();
+    line.filter(|line| line.patient == entered.session.identity.acts_for())
+        .ok_or_else(nothing)?;
+    entered.node.record(id)?.ok_or_else(nothing)
 }
 
 /// What is in a record: the original as one reading where its parts make it up again.
@@ -176,7 +179,7 @@ fn open_part(wallet: &Wallet<'_>, id: RecordId, index: u32) -> Result<(OpenedPar
 pub(super) fn part(asked: &Asked, id: RecordId, index: u32) -> Result<Reply> {
     let entered = asked.enter()?;
     let wallet = entered.wallet()?;
-    let record = own(&entered, &wallet, id)?;
+    let record = own(asked, &entered, id)?;
     if !record.parts.iter().any(|part| part.part == index) || record.is_erased() {
         return Err(nothing());
     }

@@ -70,7 +70,7 @@ fn extent(grant: &Grant, names: &Names, covered: Covered) -> Granted {
 pub(super) fn grant(asked: &Asked, id: OperationId) -> Result<Reply> {
     let entered = asked.enter()?;
     let names = Names::of(&entered)?;
-    let grant = own(&entered, id)?;
+    let grant = own(asked, &entered, id)?;
     let covered = Grasp::of(&entered, &grant)?.parts(asked.from as u64)?;
     Ok(Reply::Page(researcher::granted(
         &asked.frame("/opened"),
@@ -80,7 +80,8 @@ pub(super) fn grant(asked: &Asked, id: OperationId) -> Result<Reply> {
 }
 
 /// A grant to this account; of others' it learns nothing.
-fn own(entered: &Entered, id: OperationId) -> Result<Grant> {
+fn own(asked: &Asked, entered: &Entered, id: OperationId) -> Result<Grant> {
+    asked.concerned(id)?;
     let own = entered.session.identity.account();
     let grant = entered.node.grant(id)?;
     grant
@@ -205,7 +206,7 @@ pub(super) fn ask(asked: &Asked, id: OperationId) -> Result<Reply> {
     {
         let entered = asked.enter()?;
         round(&entered)?;
-        let grant = own(&entered, id)?;
+        let grant = own(asked, &entered, id)?;
         check_grant(&grant, system::now())?;
         let desk = entered.desk();
         let left = grant.terms.max_queries.saturating_sub(grant.used) as usize;
@@ -229,7 +230,7 @@ pub(super) fn ask(asked: &Asked, id: OperationId) -> Result<Reply> {
         thread::sleep(POLL);
         let entered = asked.enter()?;
         round(&entered)?;
-        let grant = own(&entered, id)?;
+        let grant = own(asked, &entered, id)?;
         if Grasp::of(&entered, &grant)?.missing(1)?.is_empty() {
             break;
         }
@@ -256,7 +257,7 @@ fn agent(entered: &Entered, grant: &Grant, part: &GrantedPart) -> Result<Account
 pub(super) fn part(asked: &Asked, id: OperationId, query: OperationId) -> Result<Reply> {
     let entered = asked.enter()?;
     let names = Names::of(&entered)?;
-    let state = query_of(&entered, id, query)?;
+    let state = query_of(asked, &entered, id, query)?;
     let (content, bytes) = opened(&entered, query)?;
     let reading = of_part(&content.media_type, &bytes);
     let shown = Opened {
@@ -280,15 +281,21 @@ pub(super) fn part(asked: &Asked, id: OperationId, query: OperationId) -> Result
 /// The same as a file.
 pub(super) fn file(asked: &Asked, id: OperationId, query: OperationId) -> Result<Reply> {
     let entered = asked.enter()?;
-    let state = query_of(&entered, id, query)?;
+    let state = query_of(asked, &entered, id, query)?;
     let (_, bytes) = opened(&entered, query)?;
     let (record, part) = (show::short(state.record), state.part);
     let name = format!("record-{record}-part-{part}.bin");
     Ok(Reply::File { name, bytes })
 }
 
-fn query_of(entered: &Entered, grant: OperationId, query: OperationId) -> Result<QueryState> {
-    own(entered, grant)?;
+fn query_of(
+    asked: &Asked,
+    entered: &Entered,
+    grant: OperationId,
+    query: OperationId,
+) -> Result<QueryState> {
+    own(asked, entered, grant)?;
+    answer_to(entered, query)?;
     let state = entered.node.query(query)?;
     state
         .filter(|state| state.grant == grant)
@@ -297,9 +304,7 @@ fn query_of(entered: &Entered, grant: OperationId, query: OperationId) -> Result
 
 fn opened(entered: &Entered, query: OperationId) -> Result<(OpenedPart, Vec<u8>)> {
     let desk = entered.desk();
-    let answers = open::answers(&desk)?.into_iter();
-    let mut answers = answers.filter(|answer| answer.query == query);
-    let answer: Answer = answers.next().ok_or_else(nothing)?;
+    let answer = answer_to(entered, query)?;
     let mut sink = Bounded::default();
     match open::open(&desk, &answer, &mut sink) {
         Ok(opened) => Ok((opened.content, sink.into_bytes())),
@@ -313,6 +318,13 @@ fn opened(entered: &Entered, query: OperationId) -> Result<(OpenedPart, Vec<u8>)
     }
 }
 
+/// The agent's answer to a query, if it is here.
+fn answer_to(entered: &Entered, query: OperationId) -> Result<Answer> {
+    let mut answers = open::answers(&entered.desk())?.into_iter();
+    let found = answers.find(|answer| answer.query == query);
+    found.ok_or_else(nothing)
+}
+
 /// Logs a verdict.
 pub(super) fn review(asked: &Asked, query: OperationId, fields: &Fields) -> Result<Reply> {
     let verdict = match fields.get("verdict") {
@@ -323,10 +335,12 @@ pub(super) fn review(asked: &Asked, query: OperationId, fields: &Fields) -> Resu
         _ => return Err(invalid("say what you found")),
     };
     let entered = asked.enter()?;
-    let state = entered.node.query(query)?.ok_or_else(nothing)?;
-    own(&entered, state.grant)?;
+    let own = entered.session.identity.account();
+    let state = entered.node.query(query)?;
+    let state = state.filter(|state| state.querier == own);
+    let grant = state.ok_or_else(nothing)?.grant;
     review::review(&entered.desk(), query, verdict, None, &mut OsRng)?;
-    Ok(Reply::Go(format!("/opened/{}", state.grant)))
+    Ok(Reply::Go(format!("/opened/{grant}")))
 }
 
 /// An ask stays good so long, milliseconds.

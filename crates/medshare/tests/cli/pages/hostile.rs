@@ -1,8 +1,13 @@
 //! What a page must not do, whoever asks for it: by name, each refused.
 
-use super::{EDGE, Page, sample};
+use super::{Came, EDGE, Page, sample};
 use crate::net::Cast;
-use std::{thread, time::Duration};
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    thread,
+    time::{Duration, Instant},
+};
 
 /// A form of each role that changes something, and its kind.
 const FORMS: [(&str, &str, bool); 4] = [
@@ -259,4 +264,128 @@ fn what_is_no_proof_proves_nothing() {
         assert!(!came.text().contains("root:"), "{path}");
     }
     audit.end();
+}
+
+/// Headers under which a browser does nothing with an answer but show it.
+fn assert_guarded(what: &str, came: &Came) {
+    for (name, value) in [
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("cache-control", "no-store"),
+        ("cross-origin-resource-policy", "same-origin"),
+    ] {
+        assert_eq!(came.header(name), Some(value), "{what}: {name}");
+    }
+    let policy = came.header("content-security-policy").unwrap_or_default();
+    let strict = policy.starts_with("default-src 'none'") && !policy.contains("unsafe");
+    assert!(
+        strict && policy.contains("frame-ancestors 'none'"),
+        "{what}: {policy}"
+    );
+    assert!(came.header("referrer-policy").is_some(), "{what}");
+    assert!(
+        came.header("access-control-allow-origin").is_none(),
+        "{what}"
+    );
+}
+
+#[test]
+fn every_answer_is_guarded() {
+    let cast = Cast::gather();
+    let record = cast.record(&sample());
+    let page = Page::open(&cast.net, "anna");
+    let token = format!("csrf={}", token(&page, "anna"));
+    for (path, status) in [
+        ("/records", 200),
+        (&*format!("/records/{record}"), 200),
+        (&*format!("/records/{record}/parts/0"), 200),
+        ("/", 303),
+        ("/requests?language=de", 303),
+        ("/nothing", 404),
+        ("/open/nothing", 404),
+        ("/assets/pages.css", 200),
+        ("/assets/nothing", 404),
+    ] {
+        let came = page.get(path);
+        assert_eq!(came.status, status, "{path}");
+        assert_guarded(path, &came);
+    }
+    let large = format!("{token}&x={}", "a".repeat(100_000));
+    for (body, status) in [(&token, 303), (&large, 413), (&String::new(), 404)] {
+        let came = page.post("/backup/now", body);
+        assert_eq!(came.status, status);
+        assert_guarded("a form", &came);
+    }
+    assert_guarded("an archive", &page.post("/export", &token));
+    for (more, status) in [
+        ("Host: evil.example\r\n", 400),
+        ("Origin: http://evil.example\r\n", 400),
+        ("Content-Type: text/plain\r\n", 415),
+    ] {
+        let came = page.ask("POST", "/backup/now", more, &token);
+        assert_eq!(came.status, status, "{more}");
+        assert_guarded(more, &came);
+    }
+    page.end();
+}
+
+#[test]
+fn who_stands_still_keeps_nobody_from_a_page() {
+    let cast = Cast::gather();
+    let page = Page::open(&cast.net, "hospital");
+    let head = |line: &str| {
+        let (at, cookie) = (&page.at, &page.cookie);
+        format!("{line} HTTP/1.1\r\nHost: {at}\r\nCookie: {cookie}\r\n")
+    };
+    let form = format!(
+        "{}{}Content-Length: 100000\r\n\r\n",
+        head("POST /publish"),
+        page.of_form()
+    );
+    let csrf = token(&page, "hospital");
+    let field =
+        format!("--{EDGE}\r\nContent-Disposition: form-data; name=\"csrf\"\r\n\r\n{csrf}\r\n");
+    let file = "Content-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nhalf a";
+    let mut held = Vec::new();
+    for text in [
+        "GET /publi".to_owned(),
+        head("GET /publish") + "Accept: ",
+        form.clone(),
+        form.clone() + &field,
+        format!("{form}{field}--{EDGE}\r\n{file}"),
+        head("POST /publish") + &page.of_form() + "Transfer-Encoding: chunked\r\n\r\nffff\r\nab",
+    ] {
+        // More than are open at once.
+        for _ in 0..80 {
+            let mut stream = TcpStream::connect(&page.at).unwrap();
+            let _ = stream.write_all(text.as_bytes());
+            held.push(stream);
+        }
+        let begin = Instant::now();
+        assert_eq!(page.get("/publish").status, 200, "{text}");
+        assert!(
+            begin.elapsed() < Duration::from_secs(30),
+            "{:?}",
+            begin.elapsed()
+        );
+    }
+    // Who goes away in the middle has done nothing.
+    drop(held);
+    let mut cut = TcpStream::connect(&page.at).unwrap();
+    cut.write_all(format!("{form}{field}--{EDGE}\r\n{file}").as_bytes())
+        .unwrap();
+    cut.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut answer = Vec::new();
+    let _ = cut.read_to_end(&mut answer);
+    assert!(
+        !answer.starts_with(b"HTTP/1.1 3"),
+        "{}",
+        String::from_utf8_lossy(&answer)
+    );
+    assert!(
+        cast.net
+            .rows(&["record", "list", "--of", &cast.patient])
+            .is_empty()
+    );
+    page.end();
 }

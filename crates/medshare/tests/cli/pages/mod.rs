@@ -9,7 +9,8 @@ mod story;
 
 use std::path::Path;
 
-use browser::{EDGE, Page};
+use browser::EDGE;
+pub(crate) use browser::{Came, Page};
 
 fn sample() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/beispiel-mueller.fhir.json")
