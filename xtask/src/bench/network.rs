@@ -223,6 +223,7 @@ fn goals(told: &[Value]) -> Result<String> {
 const FOUR: &str = "medshare, 4 validators";
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use serde_json::json;
