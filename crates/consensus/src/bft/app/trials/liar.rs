@@ -336,8 +336,12 @@ fn three_go_on_beside_one_that_lies() {
                 scope.spawn(move || {
                     let name = format!("patient {sender}");
                     let mut number = 0;
-                    // Until every kind of lie was told.
-                    while number < EACH || lies.load(Ordering::Relaxed) < LIES {
+                    let deceived = |node: &Bft| node.standing().counters.refused == 0;
+                    // Until every kind of lie was told, and each has found one out.
+                    while number < EACH
+                        || lies.load(Ordering::Relaxed) < LIES
+                        || honest.iter().any(deceived)
+                    {
                         number += 1;
                         let operation = operation(genesis, &name, number, 0);
                         let node = &honest[(sender + number as usize) % 3];
