@@ -8,13 +8,22 @@ use std::{
     net::TcpStream,
     os::unix::net::UnixStream,
     process::{Command, Stdio},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 /// Longest time in which somebody new is served, whoever else is there: a loaded test
 /// machine included.
 const SERVED: Duration = Duration::from_secs(5);
+
+/// One crowd at a time: this process has the clients' handles of all.
+fn alone() -> MutexGuard<'static, ()> {
+    static CROWD: Mutex<()> = Mutex::new(());
+    CROWD.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 trait Wire: io::Read + io::Write {}
 impl<T: io::Read + io::Write> Wire for T {}
@@ -113,6 +122,7 @@ fn on_tcp(net: &Net) -> (Running, Door) {
 
 #[test]
 fn ten_thousand_idle_connections_keep_nobody_out() {
+    let _alone = alone();
     let count = 10_000.min(handles().saturating_sub(4_000));
     let net = Net::start();
     let (tcp_node, tcp) = on_tcp(&net);
@@ -295,6 +305,7 @@ fn a_node_that_gets_too_little_says_so_and_starts_nothing() {
 /// serves others all the while, and ends when it is told to, not by a signal.
 #[test]
 fn little_memory_is_enough_for_any_crowd() {
+    let _alone = alone();
     let count = 10_000.min(handles().saturating_sub(4_000));
     let net = Net::start();
     let init = ["init", "--role", "node", "--home", "small", "--work-factor"];
