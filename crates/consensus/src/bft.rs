@@ -273,40 +273,43 @@ impl Drop for Bft {
 }
 
 impl Bft {
-    /// Gives an operation to the intake; who is told that it cannot gets `teller` back.
-    fn put(&self, bytes: Vec<u8>, teller: Teller) -> Result<(), (Teller, SubmitError)> {
+    /// Gives an operation to the intake.
+    fn put(&self, bytes: Vec<u8>, teller: Teller) {
         if bytes.len() > MAX_OPERATION {
-            let problem = Refusal::TooLarge {
+            let refusal = Refusal::TooLarge {
                 found: bytes.len() as u64,
                 limit: MAX_OPERATION as u64,
             };
-            return Err((teller, problem.into()));
+            return teller(Err(refusal.into()));
         }
-        if let Some(conflict) = &self.shared.standing().conflict {
-            return Err((teller, SubmitError::Halted(conflict.fault.clone())));
+        let conflict = self.shared.standing().conflict.clone();
+        if let Some(conflict) = conflict {
+            return teller(Err(SubmitError::Halted(conflict.fault.clone())));
         }
         let incoming = Incoming {
             bytes,
             waiter: Some(teller),
         };
-        self.intake.try_send(incoming).map_err(|problem| {
-            let (incoming, problem) = match problem {
-                TrySendError::Full(incoming) => {
-                    let waiting = self.shared.pool().len();
-                    (incoming, SubmitError::Busy { waiting })
-                }
-                TrySendError::Disconnected(incoming) => (incoming, SubmitError::Stopped),
-            };
-            let teller = incoming.waiter.unwrap_or_else(|| Box::new(drop));
-            (teller, problem)
-        })
+        let Err(problem) = self.intake.try_send(incoming) else {
+            return;
+        };
+        let (incoming, problem) = match problem {
+            TrySendError::Full(incoming) => {
+                let waiting = self.shared.pool().len();
+                (incoming, SubmitError::Busy { waiting })
+            }
+            TrySendError::Disconnected(incoming) => (incoming, SubmitError::Stopped),
+        };
+        if let Some(teller) = incoming.waiter {
+            teller(Err(problem));
+        }
     }
 }
 
 impl Sequencer for Bft {
     fn submit(&self, bytes: Vec<u8>) -> Fate {
         let (teller, fate) = told();
-        self.put(bytes, teller).map_err(|(_, problem)| problem)?;
+        self.put(bytes, teller);
         match fate.recv_timeout(self.patience) {
             Ok(fate) => fate,
             Err(RecvTimeoutError::Disconnected) => Err(SubmitError::Stopped),
@@ -315,9 +318,7 @@ impl Sequencer for Bft {
     }
 
     fn begin(&self, bytes: Vec<u8>, teller: Teller) -> Result<(), (Vec<u8>, Teller)> {
-        if let Err((teller, problem)) = self.put(bytes, teller) {
-            teller(Err(problem));
-        }
+        self.put(bytes, teller);
         Ok(())
     }
 

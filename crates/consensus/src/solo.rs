@@ -125,40 +125,38 @@ impl Drop for Solo {
 }
 
 impl Solo {
-    /// Puts an operation into the queue; who is told of a full one gets `teller` back.
-    fn put(&self, bytes: Vec<u8>, teller: Teller) -> Result<(), (Teller, SubmitError)> {
+    /// Puts an operation into the queue.
+    fn put(&self, bytes: Vec<u8>, teller: Teller) {
         if bytes.len() > ledger::MAX_OPERATION {
-            let problem = Refusal::TooLarge {
+            let refusal = Refusal::TooLarge {
                 found: bytes.len() as u64,
                 limit: ledger::MAX_OPERATION as u64,
             };
-            return Err((teller, problem.into()));
+            return teller(Err(refusal.into()));
         }
         let Some(queue) = &self.queue else {
-            return Err((teller, SubmitError::Stopped));
+            return teller(Err(SubmitError::Stopped));
         };
         self.waiting.fetch_add(1, Ordering::Relaxed);
-        queue.try_send(Wish { bytes, teller }).map_err(|problem| {
+        if let Err(problem) = queue.try_send(Wish { bytes, teller }) {
             let waiting = self.waiting.fetch_sub(1, Ordering::Relaxed) - 1;
             match problem {
-                TrySendError::Full(wish) => (wish.teller, SubmitError::Busy { waiting }),
-                TrySendError::Disconnected(wish) => (wish.teller, SubmitError::Stopped),
+                TrySendError::Full(wish) => (wish.teller)(Err(SubmitError::Busy { waiting })),
+                TrySendError::Disconnected(wish) => (wish.teller)(Err(SubmitError::Stopped)),
             }
-        })
+        }
     }
 }
 
 impl Sequencer for Solo {
     fn submit(&self, bytes: Vec<u8>) -> Fate {
         let (teller, fate) = told();
-        self.put(bytes, teller).map_err(|(_, problem)| problem)?;
+        self.put(bytes, teller);
         fate.recv().unwrap_or(Err(SubmitError::Stopped))
     }
 
     fn begin(&self, bytes: Vec<u8>, teller: Teller) -> Result<(), (Vec<u8>, Teller)> {
-        if let Err((teller, problem)) = self.put(bytes, teller) {
-            teller(Err(problem));
-        }
+        self.put(bytes, teller);
         Ok(())
     }
 

@@ -145,18 +145,15 @@ impl Intake {
     /// Takes in what may come in; gives who is refused, why, and what was sent.
     fn take_in(&mut self, group: Vec<Incoming>) -> Vec<Refused> {
         let (fresh, mut waiters) = self.unknown(group);
-        let refuse = |waiters: Vec<Option<Teller>>, problem: SubmitError| {
-            let waiters = waiters.into_iter().zip(&fresh);
-            let refuse = |(waiter, bytes): (Option<Teller>, &Vec<u8>)| {
-                Some((waiter?, problem.clone(), bytes.clone()))
-            };
-            waiters.filter_map(refuse).collect()
-        };
         let (told, refused) = match self.check(&fresh, &mut waiters) {
             Ok(done) => done,
             Err(fault) => {
                 let problem = SubmitError::Storage(fault.to_string());
-                (Vec::new(), refuse(waiters, problem))
+                let refuse = |(waiter, bytes): (Option<Teller>, Vec<u8>)| {
+                    Some((waiter?, problem.clone(), bytes))
+                };
+                let refused = waiters.into_iter().zip(fresh).filter_map(refuse);
+                (Vec::new(), refused.collect())
             }
         };
         self.tell(told);

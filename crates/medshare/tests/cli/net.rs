@@ -57,6 +57,17 @@ impl Net {
         assert!(line.contains("listening"), "{line}");
     }
 
+    /// How many requests the node takes in a second, from its next start on.
+    #[allow(dead_code)]
+    pub(crate) fn allow_requests(&self, per_second: u32) {
+        let config = self.path("node/config.toml");
+        let text = fs::read_to_string(&config).unwrap();
+        let usual = "requests-per-second = 20000";
+        assert!(text.contains(usual), "{text}");
+        let other = format!("requests-per-second = {per_second}");
+        fs::write(&config, text.replace(usual, &other)).unwrap();
+    }
+
     /// Ends the node with SIGTERM; it must end cleanly.
     pub(crate) fn stop_node(&mut self) {
         let status = self.node.take().unwrap().terminate();
