@@ -48,6 +48,25 @@ pub(super) struct Suite {
     jobs: usize,
 }
 
+/// How often a test noticed a mutant of a file. Who noticed the last ones is asked first.
+#[derive(Clone, Copy, Default)]
+struct Score {
+    tried: u32,
+    noticed: u32,
+}
+
+impl Score {
+    fn count(&mut self, noticed: bool) {
+        self.tried += 1;
+        self.noticed += u32::from(noticed);
+    }
+
+    /// What it takes, in time, until this test notices one: little is known at first.
+    fn price(self, time: Duration) -> Duration {
+        time * (self.tried + 4) / (self.noticed + 1)
+    }
+}
+
 /// A test has this, and some times its own time, before it counts as endless.
 const PATIENCE: Duration = Duration::from_secs(10);
 const TIMES: u32 = 5;
@@ -127,27 +146,39 @@ impl Suite {
         told
     }
 
-    /// What becomes of each of these mutants, several at a time; `done` is told as they end.
+    /// What becomes of each of these mutants of a file, several at a time; `done` is told as
+    /// they end.
     pub(super) fn verdicts(
         &self,
         mutants: &[usize],
         done: impl Fn(usize, Verdict) + Sync,
     ) -> Result<()> {
+        let scores = Mutex::new(vec![Score::default(); self.tests.len()]);
         each(self.jobs, mutants.len(), |index| {
             let mutant = mutants[index];
             let number = mutant.to_string();
-            for test in &self.tests {
-                if !test.reaches.contains(&mutant) {
-                    continue;
-                }
-                let end = self.end(test, &[("MUTANT", OsStr::new(&number))])?;
-                if let Some(verdict) = verdict(end) {
+            let mut left: Vec<usize> = (0..self.tests.len())
+                .filter(|test| self.tests[*test].reaches.contains(&mutant))
+                .collect();
+            loop {
+                let next = {
+                    let scores = locked(&scores);
+                    let price = |at: &usize| scores[left[*at]].price(self.tests[left[*at]].time);
+                    (0..left.len()).min_by_key(price)
+                };
+                let Some(next) = next else {
+                    done(mutant, Verdict::Survives);
+                    return Ok(());
+                };
+                let test = left.remove(next);
+                let end = self.end(&self.tests[test], &[("MUTANT", OsStr::new(&number))])?;
+                let verdict = verdict(end);
+                locked(&scores)[test].count(verdict.is_some());
+                if let Some(verdict) = verdict {
                     done(mutant, verdict);
                     return Ok(());
                 }
             }
-            done(mutant, Verdict::Survives);
-            Ok(())
         })
     }
 
@@ -260,6 +291,18 @@ fn each(jobs: usize, count: usize, act: impl Fn(usize) -> Result<()> + Sync) -> 
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_notices_is_asked_before_who_is_quick() {
+        let (mut quick, mut slow) = (Score::default(), Score::default());
+        let price = |score: Score, millis| score.price(Duration::from_millis(millis));
+        assert!(price(quick, 10) < price(slow, 50));
+        for _ in 0..4 {
+            quick.count(false);
+            slow.count(true);
+        }
+        assert!(price(slow, 50) < price(quick, 20));
+    }
 
     #[test]
     fn each_is_done_once_and_an_error_is_told() {

@@ -114,7 +114,10 @@ impl<'a> Sources<'a> {
         loop {
             let files = self.switched(&without);
             tree.fill(&self.with_switch(&files)?)?;
-            let faults = tree.check()?;
+            let mut faults = tree.check()?;
+            if faults.is_empty() {
+                faults = tree.check_code()?;
+            }
             if faults.is_empty() {
                 return Ok(without);
             }

@@ -114,8 +114,8 @@ impl View {
         let mut inspector = Inspector::new(self, genesis, depth);
         if inspector.blocks()? {
             inspector.counts()?;
-            inspector.sum()?;
             inspector.state()?;
+            inspector.sum()?;
         }
         Ok(inspector.found)
     }
@@ -387,7 +387,7 @@ impl<'a> Inspector<'a> {
         Ok(())
     }
 
-    /// Entry for entry. The sum is as good as a proof; this says which entry it is.
+    /// Entry for entry, which says which one it is; without a replay the sum is as good a proof.
     fn state(&mut self) -> Result<(), Fault> {
         let Some(replay) = &self.replay else {
             return Ok(());

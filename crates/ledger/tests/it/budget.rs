@@ -98,6 +98,42 @@ fn ended_grants_keep_only_what_they_used() {
 }
 
 #[test]
+fn expired_grants_keep_only_what_they_used() {
+    let mut world = World::cast();
+    let record = world.record("mercy", "pat", "r", &[("s", "c0"), ("s", "c1")]);
+    let scope = |world: &World| world.view().scope(id("pat"), sid("s")).unwrap().unwrap();
+    let grant = world.grant("institute", &["s"], &["ag"]);
+    let expires = world.view().grant(grant).unwrap().unwrap().terms.expires;
+    for part in parts(&[("s", "c0"), ("s", "c1")]) {
+        let query = world.querying(&want(grant, "institute", "ag", record, "r", part));
+        world.ok("ag", query);
+    }
+    assert_eq!(scope(&world).cost(), hint_cost(10));
+    // The last moment before, and the very moment. Each new grant holds ten as well.
+    let request = |world: &mut World| {
+        let key = world.now().0.to_string();
+        let request = world.requesting("pat", &key);
+        world.ok("institute", request)
+    };
+    let [early, late] = [request(&mut world), request(&mut world)];
+    let authorise = |world: &World, request| {
+        let mut terms = world.terms(request, &["s"], &["ag"]);
+        terms.expires = expires.plus(30 * Millis::DAY);
+        authorizing(terms)
+    };
+    world.advance(expires.0 - world.next().0 - 1);
+    let early = authorise(&world, early);
+    world.ok("pat", early);
+    assert_eq!(world.now().0, expires.0 - 1);
+    assert_eq!(scope(&world).cost(), 2 * hint_cost(10));
+    let late = authorise(&world, late);
+    world.ok("pat", late);
+    assert_eq!(world.now(), expires);
+    assert_eq!(scope(&world).spent, hint_cost(2));
+    assert_eq!(scope(&world).cost(), 2 * hint_cost(10) + hint_cost(2));
+}
+
+#[test]
 fn the_budget_survives_a_restart() {
     let mut world = World::cast();
     assert!(

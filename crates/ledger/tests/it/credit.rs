@@ -98,6 +98,19 @@ fn only_accepted_reviews_pay() {
         let query = query(&mut world, grant, "institute", "ag", record, 0);
         world.ok("institute", reviewing(query, verdict));
         assert!(world.balances().is_empty(), "{verdict:?}");
+        let counts = world.view().standing(id("mercy")).unwrap().unwrap().reviews;
+        let bad = [
+            counts.not_as_requested,
+            counts.poor_quality,
+            counts.fabricated,
+        ];
+        let expected = [
+            Verdict::NotAsRequested,
+            Verdict::PoorQuality,
+            Verdict::Fabricated,
+        ];
+        assert_eq!(counts.accepted, 0);
+        assert_eq!(bad, expected.map(|one| u64::from(one == verdict)));
     }
 }
 
@@ -297,6 +310,7 @@ fn a_tier_lost_and_reached_again_gives_no_second_voucher() {
         },
     );
     assert_eq!(world.view().balance(id("mercy")).unwrap().amount, 7);
+    assert_eq!(world.view().ranking(world.now()).unwrap()[0].score, 7_000);
     let other = world.record("mercy", "pat", "other", &[("s", "d0")]);
     let grant = world.grant("institute", &["s"], &["ag"]);
     let part = parts(&[("s", "d0")])[0];

@@ -30,6 +30,11 @@ fn validators_and_institutions() {
     assert!(!with(&["node", "n2", "node"], &[]));
     assert!(!with(&["node"], &[("mercy", None), ("mercy", Some(1))]));
     assert!(!with(&["node", "n2"], &[("n2", None)]));
+    // At most 128 of them.
+    let names: Vec<String> = (0..=128).map(|number| format!("n{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    assert!(with(&names[..128], &[]));
+    assert!(!with(&names, &[]));
 }
 
 #[test]

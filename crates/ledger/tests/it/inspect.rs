@@ -12,14 +12,31 @@ use std::{fs, path::Path, sync::Arc};
 
 use crate::world::*;
 
+mod forged;
+mod sick;
+
 fn damage(path: &Path, genesis: &Genesis, depth: Depth) -> Vec<(Part, String)> {
     let before = fs::read(path).unwrap();
     let look = Look::open(FileDevice::new(path), genesis, OpenOptions::default()).unwrap();
     let found = look.view().unwrap().inspect(genesis, depth).unwrap();
     drop(look);
     assert!(fs::read(path).unwrap() == before, "a look writes nothing");
+    let lost = |part| matches!(part, Part::Blocks | Part::Leaves);
+    assert_eq!(
+        found.is_rebuildable(),
+        !found.damage.iter().any(|damage| lost(damage.part))
+    );
+    for damage in &found.damage {
+        assert_eq!(damage.part.is_derived(), !lost(damage.part));
+        let told = format!("{}: {}", name(damage.part), damage.reason);
+        assert_eq!(damage.to_string(), told);
+    }
     let damage = found.damage.into_iter();
     damage.map(|damage| (damage.part, damage.reason)).collect()
+}
+
+fn name(part: Part) -> String {
+    format!("{part:?}").to_lowercase()
 }
 
 const LEAVES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("leaves");
@@ -188,7 +205,7 @@ fn a_lost_set_of_validators_is_found_and_can_be_made_anew() {
     }
 }
 
-fn edit(path: &Path, change: Change) {
+fn edit(path: &Path, change: impl FnOnce(&redb::WriteTransaction)) {
     let tables = Tables::open(Arc::new(FileDevice::new(path)), 1 << 20, TABLES_VERSION);
     let tables = tables.unwrap();
     let transaction = tables.handle().unwrap().begin_write().unwrap();

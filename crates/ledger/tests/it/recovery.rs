@@ -266,7 +266,9 @@ fn she_objects_in_time_and_no_approval_serves_again() {
     // approved anew, it waits anew
     let anew = guards.recover(&asked(&world, guard, 2, "mine"), &["mercy", "am"]);
     let recovery = world.ok("loner", anew);
-    world.advance(DELAY);
+    world.advance(DELAY - 1);
+    let due = world.view().recovery(recovery).unwrap().unwrap().due;
+    assert_eq!(world.next(), due); // too late from the very moment on
     world.fails("pat", Object { recovery }, Failure::ObjectionLate);
     world.ok("loner", completing(recovery, "mine"));
     world.takes_new_key("mine");

@@ -2,11 +2,11 @@
 
 use base::operation::*;
 use ledger::{
-    Block, Conflict, Head, HeadError, Ledger, OpenOptions, Replay, ReplayFault, Transition,
-    ValidatorSet, Validators,
+    Block, Conflict, Head, HeadError, Header, Ledger, OpenOptions, Replay, ReplayFault, Transition,
+    ValidatorSet, Validators, contradict,
 };
 
-use crate::{replay::blocks, validators::four};
+use crate::{replay::blocks, validators::four, world::id};
 
 #[test]
 fn heads_of_other_times_are_told_apart() {
@@ -120,6 +120,10 @@ fn a_fork_after_a_change_is_shown_to_who_has_the_genesis_object() {
     let led = bare.clone().led_by(all.clone());
     assert_eq!(led.is_fork(&genesis), Ok(true));
     assert_eq!(led, bare.clone().led_by(all[..1].to_vec()));
+    // Whoever hands over decides the block in which it is said.
+    let end = other(all[0].head.clone());
+    let at_end = Conflict::new(ours.clone(), end, "two heads".into());
+    assert_eq!(at_end.clone().led_by(all.clone()), at_end);
     let bytes = led.to_bytes();
     assert_eq!(Conflict::parse(&bytes), Ok(led));
     // One that was made up convicts nobody.
@@ -127,4 +131,51 @@ fn a_fork_after_a_change_is_shown_to_who_has_the_genesis_object() {
     forged[0].next = ValidatorSet::of(&world.genesis);
     let forged = bare.led_by(forged);
     assert_eq!(forged.is_fork(&genesis), Err(HeadError::NoTransition));
+}
+
+#[test]
+fn who_signed_both_heads_is_named() {
+    let world = four();
+    let ours = world.view().head().unwrap();
+    let mut theirs = ours.clone();
+    theirs.header.time.0 += 1;
+    theirs.certificate = world.certificate(&theirs.header);
+    theirs.certificate.signatures.swap_remove(0);
+    let left = &theirs.certificate.signatures;
+    let left: Vec<_> = left.iter().map(|(account, _)| *account).collect();
+    assert_eq!(left.len(), 2);
+    let theirs = Block {
+        head: theirs,
+        leaves: Vec::new(),
+    };
+    let mut named = Conflict::new(ours, theirs, "two heads".into()).signers();
+    named.sort_by_key(|account| left.iter().position(|one| one == account));
+    assert_eq!(named, left);
+}
+
+/// Equal heights, the next one, and further apart; in either order.
+#[test]
+fn which_headers_cannot_be_of_one_ledger() {
+    let world = four();
+    let view = world.view();
+    let top = view.head().unwrap().header.height;
+    let header = |height| view.head_at(height).unwrap().unwrap().header;
+    let (low, next, far) = (header(top - 2), header(top - 1), header(top));
+    let other = |header: &Header| Header {
+        proposer: id("another"),
+        ..header.clone()
+    };
+    let cases = [
+        (&low, &low.clone(), false),
+        (&low, &other(&low), true),
+        (&low, &next, false),
+        (&other(&low), &next, true),
+        (&low, &other(&next), false),
+        (&low, &far, false),
+        (&other(&low), &far, false),
+    ];
+    for (one, two, fork) in cases {
+        assert_eq!(contradict(one, two), fork, "{one:?} {two:?}");
+        assert_eq!(contradict(two, one), fork, "{two:?} {one:?}");
+    }
 }
