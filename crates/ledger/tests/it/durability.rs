@@ -198,3 +198,30 @@ fn genesis_objects_that_cannot_start_a_ledger() {
     assert!(create(bad).unwrap().contains("policy"));
     assert!(create(good).is_none());
 }
+
+/// Digests of new operations wait for their turn in the table, and no longer: 256 turns, one
+/// with every small block, its own among them.
+#[test]
+fn what_was_merged_waits_no_longer() {
+    let mut world = World::empty(genesis(&["node"], &[], Policy::default()));
+    for version in 1..=300 {
+        let commitment = digest("bag");
+        let bag = Bag {
+            version,
+            commitment,
+        };
+        world.send("node", bag); // a leaf, though it fails
+    }
+    let path = world.dir.path().join("ledger.redb");
+    world.ledger = None;
+    let tables = Tables::open(Arc::new(FileDevice::new(&path)), 1 << 20, TABLES_VERSION);
+    let handle = tables.unwrap().handle().unwrap();
+    let transaction = redb::ReadableDatabase::begin_read(&**handle).unwrap();
+    let waiting = redb::TableDefinition::<u64, &[u8]>::new("waiting");
+    let waiting = transaction.open_table(waiting).unwrap();
+    let blocks: Vec<u64> = redb::ReadableTable::iter(&waiting)
+        .unwrap()
+        .map(|row| row.unwrap().0.value())
+        .collect();
+    assert_eq!(blocks, (46..=300).collect::<Vec<u64>>());
+}
