@@ -134,11 +134,15 @@ fn live(folder: &Path, book: &mut Book, random: &mut Random) {
         // in its first moments: creation, or recovery from the last kill
         thread::sleep(Duration::from_micros(random.below(30_000)));
     } else {
-        let wanted = 1 + random.below(150);
+        let mut wanted = 1 + random.below(150);
+        let mut is_ready = false;
         let deadline = Instant::now() + Duration::from_secs(60);
-        for _ in 0..wanted {
+        while wanted > 0 {
             let line = lines.next().expect("the node ended by itself").unwrap();
             enter(book, &line);
+            // Before that the test harness talks, and the store may be nobody's yet.
+            is_ready |= line == "ready";
+            wanted -= u64::from(is_ready);
             assert!(Instant::now() < deadline, "the node hangs");
         }
         // Nobody else gets at its store meanwhile.

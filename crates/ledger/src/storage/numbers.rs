@@ -318,6 +318,17 @@ mod tests {
         }
     }
 
+    /// A block is shown to readers a moment after it is durable.
+    #[test]
+    fn the_last_two_blocks_are_kept() {
+        let versions = Versions::new(Waiting::none(5, 0));
+        for height in 6..=8 {
+            versions.publish(Waiting::none(height, 0));
+            let kept = (0..10).filter(|height| versions.at(*height).is_some());
+            assert_eq!(kept.collect::<Vec<_>>(), [height - 1, height]);
+        }
+    }
+
     /// Every pair is found, in memory or in the table, after every block; each goes into
     /// the table once; and nothing waits longer than a whole round.
     #[test]

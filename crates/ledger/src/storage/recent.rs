@@ -81,6 +81,7 @@ mod tests {
     fn the_bound_holds_and_what_is_asked_for_stays() {
         let limit = 100_000;
         let mut recent = Recent::new(3, limit);
+        let mut most = 0;
         for round in 0..10_000_u32 {
             recent.keep(3, &round.to_be_bytes(), &Stored::new(vec![1; 100]));
             if round == 0 {
@@ -89,7 +90,9 @@ mod tests {
             assert!(recent.find(3, &0_u32.to_be_bytes()).is_some(), "{round}");
             let held = recent.young.len() + recent.old.len();
             assert!(held * (OVERHEAD + 204) <= limit + 1_000);
+            most = most.max(held);
         }
+        assert!(most * (OVERHEAD + 204) > limit * 9 / 10, "{most}");
         assert!(recent.find(3, &1_u32.to_be_bytes()).is_none());
     }
 

@@ -148,3 +148,33 @@ fn who_validates_and_how_many_decide() {
         assert_eq!(first, Some(fewest), "of {all}");
     }
 }
+
+/// A set of validators that somebody sends: in order, not too many, each of some weight.
+#[test]
+fn sets_from_outside() {
+    let seats = |count: usize| {
+        let names: Vec<String> = (0..count).map(|number| format!("n{number}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        Vec::from(ValidatorSet::of(&genesis(&names, &[], Policy::default())))
+    };
+    let is_one = |seats: Vec<ledger::Seat>| ValidatorSet::try_from(seats).is_ok();
+    assert!(is_one(seats(1)) && is_one(seats(3)) && is_one(seats(128)));
+    assert!(!is_one(Vec::new()));
+    assert!(!is_one(seats(129)));
+    for weight in [1, 4_000] {
+        let mut all = seats(3);
+        all[1].weight = weight;
+        assert!(is_one(all), "{weight}");
+    }
+    for weight in [0, 4_001] {
+        let mut all = seats(3);
+        all[1].weight = weight;
+        assert!(!is_one(all), "{weight}");
+    }
+    let mut swapped = seats(3);
+    swapped.swap(0, 1);
+    assert!(!is_one(swapped));
+    let mut twice = seats(3);
+    twice[1] = twice[0];
+    assert!(!is_one(twice));
+}

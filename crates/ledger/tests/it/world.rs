@@ -217,6 +217,7 @@ impl World {
             .propose(good, Millis(self.time), self.slot())
             .unwrap();
         let fates = pending.fates().to_vec();
+        assert_eq!(pending.len(), fates.iter().flatten().count());
         let receipts = if pending.is_empty() {
             Vec::new()
         } else {
