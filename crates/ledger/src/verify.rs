@@ -325,17 +325,26 @@ fn holds(claims: &[Claim]) -> bool {
     if let [one] = claims {
         return one.item.clone().verify_single().is_ok();
     }
-    let mut seed = blake3::Hasher::new();
     let mut verifier = batch::Verifier::new();
     for claim in claims {
-        claim.stir(&mut seed);
         verifier.queue(claim.item.clone());
     }
-    verifier.verify(Coefficients(seed.finalize_xof())).is_ok()
+    verifier.verify(Coefficients::of(claims)).is_ok()
 }
 
-/// Coefficients of a batch: a BLAKE3 stream over everything in it.
+/// Coefficients of a batch: a BLAKE3 stream over everything in it. Who knew them beforehand
+/// could make forgeries that cancel each other.
 struct Coefficients(blake3::OutputReader);
+
+impl Coefficients {
+    fn of(claims: &[Claim]) -> Self {
+        let mut seed = blake3::Hasher::new();
+        for claim in claims {
+            claim.stir(&mut seed);
+        }
+        Self(seed.finalize_xof())
+    }
+}
 
 impl TryRng for Coefficients {
     type Error = Infallible;
@@ -359,3 +368,51 @@ impl TryRng for Coefficients {
 }
 
 impl TryCryptoRng for Coefficients {}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use base::key::OperationSecret;
+    use std::collections::HashSet;
+
+    #[test]
+    fn coefficients_follow_from_all_that_is_claimed() {
+        let secret = |byte| OperationSecret::new([byte; 32]);
+        let claim = |part, by: u8, id: &[u8]| {
+            let (id, key) = (OperationId::of(id), secret(by).public());
+            let signature = secret(by).sign(b"message");
+            Claim::new(0, id, (part, key, signature), b"message")
+        };
+        let one = claim(Part::Sender, 1, b"one");
+        let batches = [
+            vec![one.clone()],
+            vec![claim(Part::Ask, 1, b"one")],
+            vec![claim(Part::Sender, 2, b"one")],
+            vec![claim(Part::Sender, 1, b"two")],
+            vec![one.clone(), one.clone()],
+            vec![one.clone(), claim(Part::Ask, 1, b"one")],
+            vec![claim(Part::Ask, 1, b"one"), one],
+        ];
+        let drawn = batches.iter().map(|claims| {
+            let mut coefficients = Coefficients::of(claims);
+            let mut rest = [0; 16];
+            let short = coefficients.try_next_u32().unwrap();
+            let long = coefficients.try_next_u64().unwrap();
+            coefficients.try_fill_bytes(&mut rest).unwrap();
+            (short, long, rest)
+        });
+        let drawn: Vec<_> = drawn.collect();
+        let all = batches.len();
+        let different = [
+            drawn
+                .iter()
+                .map(|it| it.0.into())
+                .collect::<HashSet<u64>>()
+                .len(),
+            drawn.iter().map(|it| it.1).collect::<HashSet<u64>>().len(),
+            drawn.iter().map(|it| it.2).collect::<HashSet<_>>().len(),
+        ];
+        assert_eq!(different, [all; 3]);
+    }
+}

@@ -90,6 +90,8 @@ fn second_spellings_and_sizes() {
     assert!(matches!(check_one(trailing), Err(Refusal::Malformed(_))));
     let huge = vec![0; ledger::MAX_OPERATION + 1];
     assert!(matches!(check_one(huge), Err(Refusal::TooLarge { .. })));
+    let largest = vec![0; ledger::MAX_OPERATION];
+    assert!(matches!(check_one(largest), Err(Refusal::Malformed(_))));
     assert!(matches!(check_one(Vec::new()), Err(Refusal::Malformed(_))));
     // Deep nesting does not overflow the stack.
     assert!(check_one(vec![0x81; 100_000]).is_err());
