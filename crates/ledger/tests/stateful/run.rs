@@ -128,7 +128,9 @@ pub fn run(seed: u64, blocks: u64, seen: &mut Seen) {
     for block in 0..blocks {
         let said = pair.block(seen).and_then(|()| pair.compare());
         let said = match block % 16 {
-            15 => said.and_then(|()| pair.lists()),
+            15 => said
+                .and_then(|()| pair.lists())
+                .and_then(|()| pair.lose_power()),
             _ => said,
         };
         if let Err(difference) = said {
@@ -150,8 +152,11 @@ pub fn disagrees(seed: u64, blocks: u64, error: &ModelError) -> bool {
     })
 }
 
+const OPTIONS: OpenOptions = OpenOptions { cache: 1 << 20 };
+
 struct Pair {
     genesis: Genesis,
+    device: Memory,
     ledger: Ledger,
     model: Plain,
     draw: Draw,
@@ -190,16 +195,25 @@ impl Pair {
                 false => policy(&mut random),
             },
         };
-        let device = Arc::new(Memory::default());
-        let options = OpenOptions { cache: 1 << 20 };
+        let device = Memory::default();
+        let on = Arc::new(device.clone());
         Self {
-            ledger: Ledger::create_on(device, &genesis, options).unwrap(),
+            device,
+            ledger: Ledger::create_on(on, &genesis, OPTIONS).unwrap(),
             model: Plain::new(&genesis),
             draw: Draw::new(genesis.chain(), nodes),
             genesis,
             random,
             last: Vec::new(),
         }
+    }
+
+    /// What was committed is there without what was not synced.
+    fn lose_power(&mut self) -> Agreement {
+        self.device.lose_power();
+        let on = Arc::new(self.device.clone());
+        self.ledger = Ledger::open_on(on, &self.genesis, OPTIONS).unwrap();
+        self.compare()
     }
 
     /// One block of a few operations, drawn one after another as the model sees them.

@@ -520,7 +520,8 @@ impl Play {
     fn restart(&mut self, at: usize) {
         let before = self.rigs[at].head();
         self.next[at] = None;
-        self.rigs[at].restart();
+        let power = self.random.once_in(2);
+        self.rigs[at].restart(power);
         assert_eq!(self.rigs[at].head(), before);
         let runtime = &self.runtime;
         let ready = self.rigs[at].ask(runtime, |reply| AppMsg::ConsensusReady { reply });

@@ -68,8 +68,12 @@ impl Rig {
         rig
     }
 
-    /// As kill -9 does: what was written stays.
-    pub fn restart(&mut self) {
+    /// As kill -9 does: what was written stays. Or with the power lost: what was synced does.
+    pub fn restart(&mut self, power: bool) {
+        if power {
+            self.ledger.lose_power();
+            self.journal.lose_power();
+        }
         self.alive = None;
         self.start();
     }
