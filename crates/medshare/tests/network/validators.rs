@@ -74,6 +74,16 @@ impl Validators {
         net
     }
 
+    /// The last does not run, and is not counted: whoever is to be that one gets its home, and
+    /// the file of its passphrase.
+    pub(crate) fn start_all_but_one(count: usize) -> (Self, PathBuf, PathBuf) {
+        let mut net = Self::make(count);
+        net.count -= 1;
+        (0..net.count).for_each(|at| net.run(at));
+        let (last, passphrase) = (net.home(net.count), net.fleet.path("pass"));
+        (net, last, passphrase)
+    }
+
     /// Validators that reach each other through wires which can be cut.
     pub(crate) fn start_wired(count: usize) -> (Self, Links) {
         let mut net = Self::make(count);
