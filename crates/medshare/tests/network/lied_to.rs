@@ -53,7 +53,8 @@ impl Bench {
             let standing = || (0..3).map(|at| self.net.standing(at).to_string());
             assert!(
                 !late,
-                "{lie}: {ordered} {told:#?} {:#?}",
+                "{lie}: ordered {ordered}, told {}: {:#?}",
+                told.len(),
                 standing().collect::<Vec<_>>()
             );
             thread::sleep(Duration::from_millis(200));

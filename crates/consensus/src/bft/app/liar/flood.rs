@@ -18,12 +18,13 @@ use crate::bft::{
 impl Liar {
     pub(super) async fn flood(&mut self) {
         let Some(secret) = self.secret() else { return };
+        // What is sent last may find the queues to the others full.
+        let tips = self.far_ahead(&secret);
+        self.send(tips).await;
         let torn = self.torn(&secret);
         self.send(torn).await;
         let parts = self.nothings(&secret);
         self.send(parts).await;
-        let tips = self.far_ahead(&secret);
-        self.send(tips).await;
         self.count += 1;
         self.told(Lie::Flood, "a flood", None);
     }
