@@ -10,6 +10,7 @@ mod figures;
 #[path = "../nodes/fleet.rs"]
 #[allow(dead_code)]
 mod fleet;
+mod followed;
 mod growth;
 mod halted;
 mod history;

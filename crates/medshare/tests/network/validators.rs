@@ -22,7 +22,7 @@ use super::{
 };
 
 pub(crate) struct Validators {
-    fleet: Fleet,
+    pub(crate) fleet: Fleet,
     count: usize,
     ports: Vec<u16>,
 }
@@ -300,9 +300,7 @@ impl Validators {
         let (name, twin) = (home(at), twin(at));
         self.kill(at);
         self.kill(0);
-        let (from, to) = (self.fleet.path(&name), self.fleet.path(&twin));
-        let copied = Command::new("cp").arg("-a").args([from, to]).status();
-        assert!(copied.unwrap().success());
+        self.copy(&name, &twin);
         let held = TcpListener::bind("127.0.0.1:0").unwrap();
         let (here, there) = (self.ports[at], held.local_addr().unwrap().port());
         let listen = |port| format!("listen = \"{}\"", place(port));
@@ -316,6 +314,23 @@ impl Validators {
         self.run(0);
         self.run(at);
         self.fleet.run_node(&twin);
+    }
+
+    /// A copy of a home that nobody works in.
+    pub(crate) fn copy(&self, from: &str, to: &str) {
+        let homes = [from, to].map(|home| self.fleet.path(home));
+        let copied = Command::new("cp").arg("-a").args(homes).status();
+        assert!(copied.unwrap().success());
+    }
+
+    /// A copy of each validator's home as it is now; the copies can run where the validators
+    /// did.
+    pub(crate) fn copy_all(&mut self) {
+        (0..self.count).for_each(|at| self.kill(at));
+        for at in 0..self.count {
+            self.copy(&home(at), &twin(at));
+        }
+        (0..self.count).for_each(|at| self.run(at));
     }
 
     fn reword(&self, home: &str, from: &str, to: &str) {
@@ -493,10 +508,10 @@ fn place(port: u16) -> String {
     format!("/ip4/127.0.0.1/tcp/{port}")
 }
 
-fn twin(at: usize) -> String {
+pub(crate) fn twin(at: usize) -> String {
     format!("{}-again", home(at))
 }
 
-fn home(at: usize) -> String {
+pub(crate) fn home(at: usize) -> String {
     format!("net/validator-{}", at + 1)
 }
