@@ -46,10 +46,11 @@ fn killed_between(net: &mut Validators) {
         "--home",
         "agent",
     ];
+    let waiting = |net: &Validators| net.standing(0)["waiting"].as_u64().unwrap();
+    net.wait("nothing waits", |net| waiting(net) == 0); // it is counted twice a second
     net.kill(1);
     let mut agent = net.fleet.command(&home(0), &rotate);
     let mut agent = agent.stdout(Stdio::null()).spawn().unwrap();
-    let waiting = |net: &Validators| net.standing(0)["waiting"].as_u64().unwrap();
     net.wait("its operation waits", |net| waiting(net) == 1);
     agent.kill().unwrap();
     agent.wait().unwrap();
