@@ -62,11 +62,7 @@ fn killed_between(net: &mut Validators) {
 /// From two validators over three and two to one, another; whose key is replaced. The
 /// requester is there all the time.
 fn replace_all(net: &mut Validators) {
-    net.add_follower();
-    let (third, consent) = net.registered(2);
-    net.run_by(2, &["account", "join", &consent.0, "--consent", &consent.1]);
-    let applied = net.run_by(2, &["validator", "apply"]);
-    let proposal = applied["operation"].as_str().unwrap().to_owned();
+    let (third, proposal) = net.applicant();
     for at in [0, 1] {
         net.run_by(at, &["validator", "vote", &proposal]);
     }

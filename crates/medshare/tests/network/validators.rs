@@ -187,21 +187,19 @@ impl Validators {
         self.status(at)["validator"].clone()
     }
 
-    /// One more node, which follows the first and may become a validator; the last by number.
-    pub(crate) fn add_follower(&mut self) {
-        let name = home(self.count);
+    /// One more node, the last by number, follows the first, joins the clinic and applies for a
+    /// seat, in three operations; gives its account and the proposal.
+    pub(crate) fn applicant(&mut self) -> (AccountId, String) {
+        let (at, name) = (self.count, home(self.count));
         self.follow_as(&name);
         until("the link", || self.fleet.is_linked(&name));
         self.count += 1;
-    }
-
-    /// Registers a node's account; gives it with the clinic, and the clinic's consent that it
-    /// joins.
-    pub(crate) fn registered(&self, at: usize) -> (AccountId, (String, String)) {
-        let name = home(at);
         self.run_by(at, &["account", "register"]);
         let account: AccountId = self.fleet.account_of(&name).parse().unwrap();
-        (account, ward::consent(self.genesis().chain(), account))
+        let (clinic, consent) = ward::consent(self.genesis().chain(), account);
+        self.run_by(at, &["account", "join", &clinic, "--consent", &consent]);
+        let applied = self.run_by(at, &["validator", "apply"]);
+        (account, applied["operation"].as_str().unwrap().to_owned())
     }
 
     /// What a command of a node's home prints, run beside that node.
