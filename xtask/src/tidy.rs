@@ -14,6 +14,7 @@ const RULES: &[Rule] = &[
     ("edges between crates", edges),
     ("the graph in the README", readme_graph),
     ("the published scheme stays out of the product", literal),
+    ("no validator that lies in the product", lies),
     ("one libp2p", one_libp2p),
     ("the fuzz targets' lock file fits", fuzz_lock),
     ("file sizes", sizes),
@@ -146,29 +147,38 @@ fn readme_graph(_: &Tree) -> Result<Vec<String>> {
 }
 
 /// `ibpre::literal` is the broken scheme of the source paper: only `ibpre`'s own tests and
-/// examples may build it. Cargo itself is asked which features the product gets.
+/// examples may build it.
 fn literal(_: &Tree) -> Result<Vec<String>> {
-    const QUESTION: [&str; 11] = [
+    enabled("ibpre", "literal")
+}
+
+/// `consensus::bft::liar` is a validator that lies: only tests may build it.
+fn lies(_: &Tree) -> Result<Vec<String>> {
+    enabled("medshare-consensus", "lies")
+}
+
+/// Where the product gets a feature of a crate that it must not have. Cargo itself is asked.
+fn enabled(of: &str, feature: &str) -> Result<Vec<String>> {
+    const QUESTION: [&str; 10] = [
         "tree",
         "--locked",
         "--workspace",
+        "--features=medshare/full",
         "--edges",
         "no-dev",
         "--depth",
         "0",
-        "--invert",
-        "ibpre",
         "--format",
         "{lib} [{f}]",
     ];
-    let answer = run::output(run::cargo().args(QUESTION))?;
-    if !answer.contains("ibpre [") {
-        bail!("cargo tree does not name the features of ibpre: {answer}");
+    let answer = run::output(run::cargo().args(QUESTION).args(["--invert", of]))?;
+    if !answer.contains(" [") {
+        bail!("cargo tree does not name the features of {of}: {answer}");
     }
     Ok(answer
         .lines()
-        .filter(|line| line.contains("literal"))
-        .map(|line| format!("{line}: a crate of the product enables the published scheme"))
+        .filter(|line| line.contains(feature))
+        .map(|line| format!("{line}: a crate of the product enables {feature} of {of}"))
         .collect())
 }
 

@@ -11,6 +11,8 @@
 //! - `proposed`, `stream`, `journal`: blocks before they are decided.
 //! - `recall`: whether this node knows what it has voted for.
 //! - `app`: answers the engine. `engine`: starts it. Here: the running validator.
+//!
+//! `liar` (feature `lies`, which only tests have) is one that lies.
 
 mod app;
 mod codec;
@@ -34,13 +36,15 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        mpsc::{self, RecvTimeoutError, SyncSender, TrySendError},
+        mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError},
     },
     thread::{self, JoinHandle},
     time::Duration,
 };
 use thiserror::Error;
 
+#[cfg(feature = "lies")]
+pub use app::liar;
 pub use recall::Lost;
 pub use shared::{Counters, Standing, Watching};
 
@@ -146,71 +150,23 @@ impl Bft {
         if let Some(conflict) = known {
             return Err(StartError::Halted(conflict.fault));
         }
-        let Parts {
-            ledger,
-            account,
-            secrets,
-            clock,
-            network,
-            folder,
-            limits,
-        } = parts;
-        let validators = Validators::of(ledger.validators().newest());
-        let validators = validators.ok_or(StartError::NoValidators)?;
-        let key = validators.key(account);
-        let key = key.or_else(|| secrets.last().map(OperationSecret::public));
-        let ring = Ring::new(account, Arc::clone(&ledger), secrets);
-        if ring.is_missing() {
-            return Err(StartError::NoKey);
-        }
-        let key = key.ok_or(StartError::NoKey)?;
-        let journal = Journal::open(&folder.join(JOURNAL))
+        let Idle {
+            app,
+            seat,
+            taker,
+            incoming,
+        } = Idle::of(parts, keep)?;
+        let session = seat.start(app.watch.is_none())?;
+        app.journal
+            .mark(app.watch.is_none())
             .map_err(|error| StartError::Journal(error.to_string()))?;
-        let log = folder.join(WAL);
-        let height = ledger.view().and_then(|view| view.head());
-        let height = height.map_err(|fault| StartError::Ledger(fault.to_string()))?;
-        let past = journal
-            .past()
-            .map_err(|error| StartError::Journal(error.to_string()))?;
-        let lost = recall::lost(past, &log, height.header.height)
-            .map_err(|error| StartError::Journal(error.to_string()))?;
-        let votes = lost.is_none();
-        let seat = Seat {
-            chain: ledger.genesis().chain(),
-            ring: ring.clone(),
-            key,
-            network,
-            log,
-        };
-        let session = seat.start(votes)?;
-        journal
-            .mark(votes)
-            .map_err(|error| StartError::Journal(error.to_string()))?;
-        let pool = Pool::new(PoolLimits {
-            operations: limits.waiting,
-            bytes: POOL_BYTES,
-            account: limits.waiting.div_ceil(4),
-        });
-        let shared = Arc::new(Shared::new(ledger, pool));
-        shared.standing().accusations = journal.accusations().unwrap_or_default();
-        let (intake, incoming) = mpsc::sync_channel(limits.waiting.max(1));
-        let run = clock.now().0;
-        let app = App {
-            shared: Arc::clone(&shared),
-            journal,
-            ring: ring.clone(),
-            validators,
-            timeouts: TIMEOUTS,
-            limits,
-            clock,
-            intake: intake.clone(),
-            keep,
-            numbers: Numbers::new(run),
-            memory: Memory::default(),
-            watch: lost.map(Watch::of),
-        };
         app.show_watch();
-        let taker = Intake::new(Arc::clone(&shared), Numbers::new(!run));
+        let (shared, ring, intake) = (
+            Arc::clone(&app.shared),
+            app.ring.clone(),
+            app.intake.clone(),
+        );
+        let patience = app.limits.patience;
         let threads = vec![
             spawn("application", move || app.serve(&seat, session))?,
             spawn("intake", move || taker.run(&incoming))?,
@@ -219,7 +175,7 @@ impl Bft {
             shared,
             ring,
             intake,
-            patience: limits.patience,
+            patience,
             threads,
         })
     }
@@ -269,6 +225,84 @@ impl Bft {
 impl Drop for Bft {
     fn drop(&mut self) {
         self.join();
+    }
+}
+
+/// A validator whose engine does not run yet.
+struct Idle {
+    app: App,
+    seat: Seat,
+    taker: Intake,
+    incoming: Receiver<Incoming>,
+}
+
+impl Idle {
+    fn of(parts: Parts, keep: Keep) -> Result<Self, StartError> {
+        let Parts {
+            ledger,
+            account,
+            secrets,
+            clock,
+            network,
+            folder,
+            limits,
+        } = parts;
+        let validators = Validators::of(ledger.validators().newest());
+        let validators = validators.ok_or(StartError::NoValidators)?;
+        let key = validators.key(account);
+        let key = key.or_else(|| secrets.last().map(OperationSecret::public));
+        let ring = Ring::new(account, Arc::clone(&ledger), secrets);
+        if ring.is_missing() {
+            return Err(StartError::NoKey);
+        }
+        let key = key.ok_or(StartError::NoKey)?;
+        let journal = Journal::open(&folder.join(JOURNAL))
+            .map_err(|error| StartError::Journal(error.to_string()))?;
+        let log = folder.join(WAL);
+        let height = ledger.view().and_then(|view| view.head());
+        let height = height.map_err(|fault| StartError::Ledger(fault.to_string()))?;
+        let past = journal
+            .past()
+            .map_err(|error| StartError::Journal(error.to_string()))?;
+        let lost = recall::lost(past, &log, height.header.height)
+            .map_err(|error| StartError::Journal(error.to_string()))?;
+        let seat = Seat {
+            chain: ledger.genesis().chain(),
+            ring: ring.clone(),
+            key,
+            network,
+            log,
+        };
+        let pool = Pool::new(PoolLimits {
+            operations: limits.waiting,
+            bytes: POOL_BYTES,
+            account: limits.waiting.div_ceil(4),
+        });
+        let shared = Arc::new(Shared::new(ledger, pool));
+        shared.standing().accusations = journal.accusations().unwrap_or_default();
+        let (intake, incoming) = mpsc::sync_channel(limits.waiting.max(1));
+        let run = clock.now().0;
+        let taker = Intake::new(Arc::clone(&shared), Numbers::new(!run));
+        let app = App {
+            shared,
+            journal,
+            ring,
+            validators,
+            timeouts: TIMEOUTS,
+            limits,
+            clock,
+            intake,
+            keep,
+            numbers: Numbers::new(run),
+            memory: Memory::default(),
+            watch: lost.map(Watch::of),
+        };
+        Ok(Self {
+            app,
+            seat,
+            taker,
+            incoming,
+        })
     }
 }
 

@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, btree_map::Entry};
 use thiserror::Error;
 
 use crate::{
+    account::Replacement,
     checkup::LastHead,
     desk::{Desk, LookError},
     node::NodeError,
@@ -301,6 +302,29 @@ pub fn keys_are_proven(desk: &Desk<'_>, account: &Account) -> Result<bool, LookE
     vault::save(desk.vault, Table::Keys, &account.id.0, &keys)
         .map_err(|error| Box::new(error.into()))?;
     Ok(keys.are_those_of(account))
+}
+
+/// Whether the log, followed to its end, gave `account` this key as its newest of the kind. A
+/// peer id, of which nothing is kept, it gave.
+///
+/// # Errors
+/// [`FollowError`].
+pub fn has_given(
+    desk: &Desk<'_>,
+    account: AccountId,
+    key: &Replacement<'_>,
+) -> Result<bool, FollowError> {
+    advance(desk)?;
+    let keys: Keys = vault::load(desk.vault, Table::Keys, &account.0)?.unwrap_or_default();
+    let newest = |keys: &[LoggedKey], key: &[u8]| {
+        keys.last().is_some_and(|last| last.key == Digest::of(key))
+    };
+    Ok(match key {
+        Replacement::Operation(secret) => newest(&keys.operation, &secret.public().0),
+        Replacement::Hpke(secret) => keys.hpke == Some(Digest::of(secret.public().as_bytes())),
+        Replacement::Record(secret) => newest(&keys.record, secret.public().as_bytes()),
+        Replacement::Peer(_) => true,
+    })
 }
 
 /// Appends the leaves up to `head` and returns what they bring.

@@ -10,6 +10,8 @@ mod accuse;
 mod build;
 mod commit;
 mod judge;
+#[cfg(feature = "lies")]
+pub mod liar;
 mod observe;
 mod pace;
 mod serve;

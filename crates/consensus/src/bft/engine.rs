@@ -66,7 +66,36 @@ impl Drop for Running {
     }
 }
 
-struct Config {
+impl Session {
+    pub(super) fn of(
+        channels: malachite::Channels<Chain>,
+        handle: malachite::EngineHandle,
+        runtime: Runtime,
+    ) -> Self {
+        Self {
+            messages: channels.consensus,
+            events: channels.events.subscribe(),
+            wire: channels.network,
+            running: Running {
+                actor: handle.actor,
+                runtime: Some(runtime),
+            },
+        }
+    }
+}
+
+/// An engine's threads.
+pub(super) fn threads() -> Result<Runtime, StartError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("validator")
+        .enable_all()
+        .build()
+        .map_err(|error| StartError::Thread(error.to_string()))
+}
+
+/// An engine's settings.
+pub(super) struct Config {
     name: String,
     consensus: ConsensusConfig,
     sync: ValueSyncConfig,
@@ -97,38 +126,26 @@ impl NodeConfig for Config {
 impl Seat {
     /// Starts an engine: one that votes, or one that follows the others' votes.
     pub(super) fn start(&self, votes: bool) -> Result<Session, StartError> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("validator")
-            .enable_all()
-            .build()
-            .map_err(|error| StartError::Thread(error.to_string()))?;
-        let (channels, handle) = match runtime.block_on(self.engine(votes)) {
-            Ok(started) => started,
+        let runtime = threads()?;
+        match runtime.block_on(self.engine(votes)) {
+            Ok((channels, handle)) => Ok(Session::of(channels, handle, runtime)),
             Err(error) => {
                 runtime.shutdown_timeout(LAST_WORDS);
-                return Err(error);
+                Err(error)
             }
-        };
-        Ok(Session {
-            messages: channels.consensus,
-            events: channels.events.subscribe(),
-            wire: channels.network,
-            running: Running {
-                actor: handle.actor,
-                runtime: Some(runtime),
-            },
-        })
+        }
     }
 
-    async fn engine(
-        &self,
-        votes: bool,
-    ) -> Result<(malachite::Channels<Chain>, malachite::EngineHandle), StartError> {
-        let seal = Seal {
+    pub(super) fn seal(&self) -> Seal {
+        Seal {
             chain: self.chain,
             ring: self.ring.clone(),
-        };
+        }
+    }
+
+    /// Who it is on the validators' network, and the engine's settings.
+    pub(super) async fn settings(&self) -> Result<(NetworkIdentity, Config), StartError> {
+        let seal = self.seal();
         let address = Address(self.ring.account);
         let pair = pair(&self.network.seed)?;
         let peer = pair.public().to_peer_id().to_bytes();
@@ -147,6 +164,15 @@ impl Seat {
                 ..ValueSyncConfig::default()
             },
         };
+        Ok((identity, config))
+    }
+
+    async fn engine(
+        &self,
+        votes: bool,
+    ) -> Result<(malachite::Channels<Chain>, malachite::EngineHandle), StartError> {
+        let address = Address(self.ring.account);
+        let (identity, config) = self.settings().await?;
         let checker = Box::new(Checker { chain: self.chain });
         start_engine(
             Chain,
@@ -154,7 +180,7 @@ impl Seat {
             WalContext::new(self.log.clone(), Spelling),
             NetworkContext::new(identity, Spelling),
             match votes {
-                true => ConsensusContext::new_validator(address, checker, Box::new(seal)),
+                true => ConsensusContext::new_validator(address, checker, Box::new(self.seal())),
                 // The engine can also be told that it takes no part at all. Then it is not
                 // subscribed to votes, blocks and tips, of which it needs the last to go on. As
                 // an account that is no validator it hears everything and has nothing to sign.
@@ -213,6 +239,6 @@ fn multiaddr(text: &str) -> Result<Multiaddr, StartError> {
         .map_err(|error| StartError::Address(text.to_owned(), format!("{error}")))
 }
 
-fn engine(error: impl std::fmt::Display) -> StartError {
+pub(super) fn engine(error: impl std::fmt::Display) -> StartError {
     StartError::Engine(error.to_string())
 }

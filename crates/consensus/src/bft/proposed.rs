@@ -42,7 +42,7 @@ impl Proposed {
         codec::decode_within(bytes, MAX_BLOCK)
     }
 
-    #[cfg(test)]
+    #[cfg(feature = "lies")]
     pub(super) fn leaves(&self) -> &[ByteBuf] {
         &self.leaves
     }

@@ -11,6 +11,7 @@ use share::{
     account::{self, Replacement},
     bag,
     card::Card,
+    follow,
     identity::{HpkeSecret, RecordSecret},
     node::Node as _,
 };
@@ -288,7 +289,14 @@ pub(super) fn rotate(args: &RotateArgs, context: &Context) -> Result<()> {
     let identity = &entered.session.identity;
     let bagged = identity.patient.is_some() && identity.ward.is_none();
     if in_force {
-        // The earlier attempt reached the ledger; only this home did not hear of it.
+        // The earlier attempt reached the ledger; only this home did not hear of it. What is
+        // replaced is gone, so the log must say so, and not the node alone.
+        if !follow::has_given(&entered.desk(), account, &new)? {
+            return Err(Fault::new(
+                Exit::Invalid,
+                "the node says that the new key is in force, and its log does not",
+            ));
+        }
         Identity::promote(vault, kind)?;
         after_rotation(&mut entered, kind, bagged, &hpke, context)?;
         return context.output.data(

@@ -1,5 +1,5 @@
-//! Validators as real processes on this machine's loopback, under load: killed, cut off, with
-//! wrong clocks and lost memories. One ledger at all of them, every acknowledged operation in
+//! Validators as real processes on this machine's loopback, under load: killed, cut off, lied
+//! to, with wrong clocks and lost memories. One ledger at all of them, every acknowledged operation in
 //! it once, and no query under a grant after its end.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
@@ -10,16 +10,20 @@ mod figures;
 #[path = "../nodes/fleet.rs"]
 #[allow(dead_code)]
 mod fleet;
+mod followed;
 mod growth;
 mod halted;
 mod history;
 mod killed;
+mod liar;
+mod lied_to;
 mod links;
 mod load;
 mod members;
 mod memory;
 mod parted;
 mod plain;
+mod proofs;
 mod replaced;
 mod twin;
 mod validators;

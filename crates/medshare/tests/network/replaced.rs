@@ -16,14 +16,9 @@ fn one_validator_for_another_and_other_weights() {
     let mut newcomer = None;
     ward.run(|| {
         load.run(|| {
-            net.add_follower();
-            let (account, consent) = net.registered(4);
+            let (account, proposal) = net.applicant();
             newcomer = Some(account);
-            own += 1;
-            net.run_by(4, &["account", "join", &consent.0, "--consent", &consent.1]);
-            let applied = net.run_by(4, &["validator", "apply"]);
-            let proposal = applied["operation"].as_str().unwrap().to_owned();
-            own += 2;
+            own += 3;
             for at in 0..3 {
                 assert!(!net.seats().iter().any(|(seat, _)| *seat == account));
                 net.run_by(at, &["validator", "vote", &proposal]);

@@ -22,7 +22,7 @@ use super::{
 };
 
 pub(crate) struct Validators {
-    fleet: Fleet,
+    pub(crate) fleet: Fleet,
     count: usize,
     ports: Vec<u16>,
 }
@@ -72,6 +72,16 @@ impl Validators {
         let mut net = Self::make(count);
         (0..count).for_each(|at| net.run(at));
         net
+    }
+
+    /// The last does not run, and is not counted: whoever is to be that one gets its home, and
+    /// the file of its passphrase.
+    pub(crate) fn start_all_but_one(count: usize) -> (Self, PathBuf, PathBuf) {
+        let mut net = Self::make(count);
+        net.count -= 1;
+        (0..net.count).for_each(|at| net.run(at));
+        let (last, passphrase) = (net.home(net.count), net.fleet.path("pass"));
+        (net, last, passphrase)
     }
 
     /// Validators that reach each other through wires which can be cut.
@@ -177,21 +187,19 @@ impl Validators {
         self.status(at)["validator"].clone()
     }
 
-    /// One more node, which follows the first and may become a validator; the last by number.
-    pub(crate) fn add_follower(&mut self) {
-        let name = home(self.count);
+    /// One more node, the last by number, follows the first, joins the clinic and applies for a
+    /// seat, in three operations; gives its account and the proposal.
+    pub(crate) fn applicant(&mut self) -> (AccountId, String) {
+        let (at, name) = (self.count, home(self.count));
         self.follow_as(&name);
         until("the link", || self.fleet.is_linked(&name));
         self.count += 1;
-    }
-
-    /// Registers a node's account; gives it with the clinic, and the clinic's consent that it
-    /// joins.
-    pub(crate) fn registered(&self, at: usize) -> (AccountId, (String, String)) {
-        let name = home(at);
         self.run_by(at, &["account", "register"]);
         let account: AccountId = self.fleet.account_of(&name).parse().unwrap();
-        (account, ward::consent(self.genesis().chain(), account))
+        let (clinic, consent) = ward::consent(self.genesis().chain(), account);
+        self.run_by(at, &["account", "join", &clinic, "--consent", &consent]);
+        let applied = self.run_by(at, &["validator", "apply"]);
+        (account, applied["operation"].as_str().unwrap().to_owned())
     }
 
     /// What a command of a node's home prints, run beside that node.
@@ -290,9 +298,7 @@ impl Validators {
         let (name, twin) = (home(at), twin(at));
         self.kill(at);
         self.kill(0);
-        let (from, to) = (self.fleet.path(&name), self.fleet.path(&twin));
-        let copied = Command::new("cp").arg("-a").args([from, to]).status();
-        assert!(copied.unwrap().success());
+        self.copy(&name, &twin);
         let held = TcpListener::bind("127.0.0.1:0").unwrap();
         let (here, there) = (self.ports[at], held.local_addr().unwrap().port());
         let listen = |port| format!("listen = \"{}\"", place(port));
@@ -306,6 +312,23 @@ impl Validators {
         self.run(0);
         self.run(at);
         self.fleet.run_node(&twin);
+    }
+
+    /// A copy of a home that nobody works in.
+    pub(crate) fn copy(&self, from: &str, to: &str) {
+        let homes = [from, to].map(|home| self.fleet.path(home));
+        let copied = Command::new("cp").arg("-a").args(homes).status();
+        assert!(copied.unwrap().success());
+    }
+
+    /// A copy of each validator's home as it is now; the copies can run where the validators
+    /// did.
+    pub(crate) fn copy_all(&mut self) {
+        (0..self.count).for_each(|at| self.kill(at));
+        for at in 0..self.count {
+            self.copy(&home(at), &twin(at));
+        }
+        (0..self.count).for_each(|at| self.run(at));
     }
 
     fn reword(&self, home: &str, from: &str, to: &str) {
@@ -483,10 +506,10 @@ fn place(port: u16) -> String {
     format!("/ip4/127.0.0.1/tcp/{port}")
 }
 
-fn twin(at: usize) -> String {
+pub(crate) fn twin(at: usize) -> String {
     format!("{}-again", home(at))
 }
 
-fn home(at: usize) -> String {
+pub(crate) fn home(at: usize) -> String {
     format!("net/validator-{}", at + 1)
 }

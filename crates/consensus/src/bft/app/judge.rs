@@ -41,7 +41,7 @@ impl App {
         }
     }
 
-    fn next(&self) -> u64 {
+    pub(super) fn next(&self) -> u64 {
         self.height().unwrap_or_default() + 1
     }
 

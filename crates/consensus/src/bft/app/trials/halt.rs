@@ -18,14 +18,13 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::{
-    liar,
     people::{self, START, account, genesis, genesis_since, operation, validator},
     rig::{Rig, peer},
 };
 use crate::{
     Clock as _, Sequencer as _, SubmitError, SystemClock,
     bft::{
-        Bft, Limits, Parts, StartError,
+        Bft, Limits, Network, Parts, StartError,
         context::{Address, BlockId, Chain, Height, Part, Start, Tip, TipWord},
         engine::Seat,
         intake::Incoming,
@@ -227,6 +226,27 @@ fn a_decision_on_a_block_that_it_found_wrong() {
     given.has_halted();
 }
 
+fn network(at: usize, ports: &[u16]) -> Network {
+    let seed = |at: usize| [at as u8 + 1; 32];
+    let place = |at: usize| format!("/ip4/127.0.0.1/tcp/{}", ports[at]);
+    let others = (0..ports.len()).filter(|other| *other != at);
+    Network {
+        listen: place(at),
+        peers: others
+            .map(|other| {
+                let id = Network::peer_id(&seed(other)).unwrap();
+                format!("{}/p2p/{id}", place(other))
+            })
+            .collect(),
+        seed: seed(at).into(),
+    }
+}
+
+fn new_ledger(folder: &Path, genesis: &base::genesis::Genesis) -> Arc<Ledger> {
+    let path = folder.join("ledger.redb");
+    Arc::new(Ledger::create(&path, genesis, OpenOptions::default()).unwrap())
+}
+
 /// Validator 0 of four, as a whole.
 fn start(
     folder: &Path,
@@ -238,7 +258,7 @@ fn start(
     let path = folder.join("ledger.redb");
     let ledger = match path.exists() {
         true => Arc::new(Ledger::open(&path, genesis, OpenOptions::default()).unwrap()),
-        false => liar::ledger(folder, genesis),
+        false => new_ledger(folder, genesis),
     };
     let kept = Arc::clone(kept);
     let parts = Parts {
@@ -246,7 +266,7 @@ fn start(
         account: account(&validator(0)),
         secrets: vec![validator(0)],
         clock: Box::new(SystemClock),
-        network: liar::network(0, ports),
+        network: network(0, ports),
         folder: folder.to_owned(),
         limits: Limits {
             patience: Duration::from_secs(120),
@@ -296,7 +316,7 @@ fn a_running_validator_halts_for_good() {
 /// until `bft` has seen it.
 fn show_another_ledger(bft: &Bft, folder: &Path, genesis: &base::genesis::Genesis, ports: &[u16]) {
     let secret = validator(3);
-    let ledger = liar::ledger(folder, genesis);
+    let ledger = new_ledger(folder, genesis);
     let by = first_proposer(&ledger);
     let mut header = wrong_block(&ledger, by, genesis.created.plus(1)).header;
     header.previous = Some(Header::genesis(&people::genesis()).cid());
@@ -304,7 +324,7 @@ fn show_another_ledger(bft: &Bft, folder: &Path, genesis: &base::genesis::Genesi
         chain: genesis.chain(),
         ring: Ring::new(account(&secret), ledger, vec![secret.clone()]),
         key: secret.public(),
-        network: liar::network(1, ports),
+        network: network(1, ports),
         log: folder.join("wal"),
     };
     let session = seat.start(true).unwrap();

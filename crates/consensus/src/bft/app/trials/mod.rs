@@ -7,7 +7,6 @@
 #[path = "../../../../../ledger/tests/stateful/device.rs"]
 mod device;
 mod halt;
-mod liar;
 mod people;
 mod play;
 #[path = "../../../../../ledger/tests/stateful/random.rs"]
