@@ -131,6 +131,9 @@ fn expired_grants_keep_only_what_they_used() {
     assert_eq!(world.now(), expires);
     assert_eq!(scope(&world).spent, hint_cost(2));
     assert_eq!(scope(&world).cost(), 2 * hint_cost(10) + hint_cost(2));
+    // Revoked besides, it does not count once more.
+    world.ok("pat", Revoke { grant });
+    assert_eq!(scope(&world).spent, hint_cost(2));
 }
 
 #[test]

@@ -98,3 +98,23 @@ fn keys_of_the_first_entries() {
     }
     assert_eq!(keys.len(), 3);
 }
+
+/// Every node must come to this very state: whoever changes it forks from all that run.
+#[test]
+fn a_small_history_has_the_state_that_it_always_had() {
+    let mut world = World::cast();
+    let record = world.record("mercy", "pat", "r", &[("s", "c0"), ("t", "c1")]);
+    let grant = world.grant("institute", &["s"], &["ag"]);
+    let part = parts(&[("s", "c0")])[0];
+    let query = world.querying(&want(grant, "institute", "ag", record, "r", part));
+    let query = world.ok("ag", query);
+    world.ok("institute", accepted(query));
+    let header = world.view().head().unwrap().header;
+    assert_eq!(
+        (header.state_hash.to_string(), header.tree_root.to_string()),
+        (
+            "b66918cc4dc88ddf66e2751af79e5fbaaa273c9c7a367d544f12cfa7aa1a8608".into(),
+            "1496fa42dcea08ae14e903ea500658e92ee4351f06f8ebb26f53cffc1c2de978".into(),
+        )
+    );
+}

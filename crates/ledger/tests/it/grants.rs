@@ -61,7 +61,10 @@ fn authorising() {
         ("unsorted", |_, a| a.terms.sids.reverse(), Failure::BadShape),
         (
             "twice",
-            |_, a| a.terms.sids[1] = a.terms.sids[0],
+            |_, a| {
+                a.terms.sids[1] = a.terms.sids[0];
+                *a = authorizing(a.terms.clone()); // all else fits
+            },
             Failure::BadShape,
         ),
         (

@@ -154,6 +154,16 @@ fn a_seat_that_is_taken_meanwhile_is_not_given_twice() {
     world.join("node", "mercy");
     let join = world.joining("n2", "mercy");
     world.fails("n2", join, Failure::InstitutionSeated);
+    // Nor is there room for one more than 128.
+    let names: Vec<String> = (0..128).map(|number| format!("seat {number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut world = World::empty(genesis(&names, &founders, Policy::default()));
+    let keys = names.iter().map(|name| (id(name), secret(name)));
+    world.keys.extend(keys);
+    world.register("mercy", Role::Hospital);
+    world.register("n5", Role::Node);
+    world.join("n5", "mercy");
+    world.fails("n5", Apply {}, Failure::NoSeat);
 }
 
 #[test]
