@@ -1,6 +1,6 @@
 //! What an inspection says of tables in which everything is well formed, but not true.
 
-use ledger::{Fault, FileDevice, Head, Header, Inspection};
+use ledger::{Fault, FileDevice, Head, Header, Inspection, OpenError};
 
 use super::{sick::Sick, *};
 
@@ -177,4 +177,30 @@ fn a_read_that_fails_is_told_and_no_damage() {
         }
     }
     assert!(failed > 20, "{failed}");
+}
+
+/// A page whose bytes are not those that were written is damage, not a disk that fails.
+#[test]
+fn a_flipped_byte_in_any_page_is_damage() {
+    let mut world = story();
+    world.ledger = None;
+    let path = world.dir.path().join("ledger.redb");
+    let whole = fs::read(&path).unwrap();
+    let mut found = 0;
+    for page in (0..whole.len()).step_by(4_096) {
+        let mut bytes = whole.clone();
+        bytes[page + 100] ^= 1;
+        fs::write(&path, &bytes).unwrap();
+        let look = Look::open(FileDevice::new(&path), &world.genesis, few_pages());
+        let inspected = look.and_then(|look| {
+            let view = look.view()?;
+            Ok(view.inspect(&world.genesis, Depth::Replay)?)
+        });
+        match inspected {
+            Ok(inspection) => found += usize::from(!inspection.damage.is_empty()),
+            Err(OpenError::Fault(Fault::Damaged(_))) => found += 1,
+            Err(other) => panic!("page {page}: {other:?}"),
+        }
+    }
+    assert!(found > 20, "{found}");
 }
