@@ -41,6 +41,7 @@ use std::{
 };
 use thiserror::Error;
 
+pub use journal::{JOURNAL, TABLES_VERSION as JOURNAL_VERSION};
 pub use recall::Lost;
 pub use shared::{Counters, Standing, Watching};
 
@@ -368,7 +369,6 @@ pub enum StartError {
     Thread(String),
 }
 
-const JOURNAL: &str = "journal.redb";
 const WAL: &str = "engine.wal";
 /// Memory for operations that wait.
 const POOL_BYTES: usize = 64 << 20;

@@ -21,7 +21,10 @@ mod memory;
 mod parted;
 mod plain;
 mod replaced;
+mod restored;
+mod too_few;
 mod twin;
+mod upgraded;
 mod validators;
 mod ward;
 
@@ -138,6 +141,7 @@ fn an_idle_network_adds_no_blocks() {
         // None was ever stopped: each committed all there is.
         let count = |what: &str| net.metric(at, &format!("medshare_validator_{what}_total"));
         assert_eq!(count("operations"), leaves);
+        assert_eq!(count("verified"), leaves, "each once");
         let (blocks, empty) = (count("blocks"), count("empty_blocks"));
         assert_eq!(blocks, *height);
         assert!(blocks > empty, "{empty} of {blocks} blocks are empty");

@@ -283,6 +283,17 @@ impl Validators {
         self.fleet.kill(&home(at));
     }
 
+    /// Ends one in peace; gives its exit code.
+    pub(crate) fn stop(&mut self, at: usize) -> Option<i32> {
+        self.fleet.stop(&home(at))
+    }
+
+    /// How a validator stands, as `node status` says it to people.
+    pub(crate) fn status_text(&self, at: usize) -> String {
+        let status = ["node", "status", "--home", &home(at)];
+        self.fleet.run("", &status).ok().stdout
+    }
+
     /// A copy of a validator's home, with its keys, its ledger and its memory of votes, runs
     /// beside it. Both have one peer id, and others send to one of them only: the first
     /// validator reaches the copy, the others the original.
