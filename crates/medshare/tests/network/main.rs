@@ -5,6 +5,7 @@
 
 mod clocks;
 mod comet;
+mod competing;
 mod courier;
 mod figures;
 #[path = "../nodes/fleet.rs"]

@@ -201,6 +201,13 @@ impl Validators {
         self.fleet.json(&name, &arguments)
     }
 
+    /// As [`Self::run_by`], for a command that may fail: what it tells people.
+    pub(crate) fn try_by(&self, at: usize, arguments: &[&str]) -> Ran {
+        let name = home(at);
+        let arguments = [arguments, &["--home", &name]].concat();
+        self.fleet.run(&name, &arguments)
+    }
+
     /// A follower becomes one that decides with the others: it names them and they name it,
     /// each started again when the one before is back.
     pub(crate) fn seat(&mut self, at: usize) {
