@@ -188,6 +188,7 @@ fn one_of_four_may_be_gone_and_two_may_not() {
         net.node(node).submit(operation.to_bytes().0)
     };
     send(&net, 0, 1).unwrap();
+    net.agree(1);
     net.stop(3);
     for number in 2..6 {
         send(&net, (number % 3) as usize, number).unwrap();
@@ -206,4 +207,6 @@ fn one_of_four_may_be_gone_and_two_may_not() {
         )),
     }
     net.agree(6);
+    // Four in blocks that it fetched, and the one that waited.
+    assert_eq!(net.node(3).standing().counters.verified, 5);
 }
