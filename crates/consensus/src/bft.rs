@@ -45,6 +45,7 @@ use thiserror::Error;
 
 #[cfg(feature = "lies")]
 pub use app::liar;
+pub use journal::{JOURNAL, TABLES_VERSION as JOURNAL_VERSION};
 pub use recall::Lost;
 pub use shared::{Counters, Standing, Watching};
 
@@ -402,7 +403,6 @@ pub enum StartError {
     Thread(String),
 }
 
-const JOURNAL: &str = "journal.redb";
 const WAL: &str = "engine.wal";
 /// Memory for operations that wait.
 const POOL_BYTES: usize = 64 << 20;

@@ -81,6 +81,7 @@ pub mod leaf;
 pub mod log;
 pub mod receipt;
 pub mod replay;
+mod signatures;
 pub mod state;
 mod storage;
 mod validators;
@@ -97,6 +98,7 @@ pub use leaf::{Failure, Leaf, Outcome, Refusal};
 pub use log::{CompactRange, ConsistencyProof, InclusionProof, ProofError};
 pub use receipt::{Receipt, ReceiptError, VerifiedReceipt};
 pub use replay::{Replay, ReplayFault, replay};
+pub use signatures::Signatures;
 pub use state::{
     Fault, List, StateHash,
     entry::{

@@ -16,6 +16,7 @@ use std::{collections::HashMap, convert::Infallible};
 use crate::{
     MAX_OPERATION,
     leaf::Refusal,
+    signatures::{Mark, Part, Signatures},
     state::{
         Asked, Fault, Overlay, Read,
         entry::{Account, Grant},
@@ -94,24 +95,49 @@ pub fn check_batch(
     chain: ChainId,
     state: &dyn Read,
 ) -> Result<Vec<Result<Checked, Refusal>>, Fault> {
-    let mut keys = Keys::new(state);
-    let mut results = Vec::with_capacity(batch.len());
-    let mut claims = Vec::with_capacity(2 * batch.len());
-    for (at, bytes) in batch.into_iter().enumerate() {
-        let result = match decode(bytes, chain) {
-            Ok(decoded) => keys.choose(decoded)?,
-            Err(refusal) => Err(refusal),
-        };
-        if let Ok(checked) = &result {
-            claims.push(Claim::sender(at, checked));
-            claims.extend(keys.ask(at, chain, checked)?);
+    let mut signatures = Signatures::new(2 * batch.len());
+    signatures.check_batch(batch, chain, state)
+}
+
+impl Signatures {
+    /// As [`check_batch`]; what is remembered is not verified again.
+    ///
+    /// # Errors
+    /// [`Fault`] when the state cannot be read.
+    pub fn check_batch(
+        &mut self,
+        batch: Vec<Vec<u8>>,
+        chain: ChainId,
+        state: &dyn Read,
+    ) -> Result<Vec<Result<Checked, Refusal>>, Fault> {
+        let mut keys = Keys::new(state);
+        let mut results = Vec::with_capacity(batch.len());
+        let mut claims = Vec::with_capacity(2 * batch.len());
+        for (at, bytes) in batch.into_iter().enumerate() {
+            let mut result = match decode(bytes, chain) {
+                Ok(decoded) => keys.choose(decoded, self)?,
+                Err(refusal) => Err(refusal),
+            };
+            if let Ok(checked) = &mut result {
+                let mark = Mark::of(Part::Sender, &checked.key, checked.id);
+                if !self.knows(&mark) {
+                    self.count();
+                    claims.push(Claim::sender(at, mark, checked));
+                }
+                if let Some(ask) = keys.ask(at, chain, checked)? {
+                    match self.knows(&ask.mark) {
+                        true => checked.asked = Asked(Some(ask.key)),
+                        false => claims.push(ask),
+                    }
+                }
+            }
+            results.push(result);
         }
-        results.push(result);
+        for chunk in claims.chunks(BATCH) {
+            settle(chunk, self, &mut results);
+        }
+        Ok(results)
     }
-    for chunk in claims.chunks(BATCH) {
-        settle(chunk, &mut results);
-    }
-    Ok(results)
 }
 
 /// Signatures verified together: more gain little and make a forged one costlier to find
@@ -174,7 +200,11 @@ impl<'a> Keys<'a> {
     }
 
     /// Fixes the key that an operation is to be verified under.
-    fn choose(&mut self, decoded: Decoded) -> Result<Result<Checked, Refusal>, Fault> {
+    fn choose(
+        &mut self,
+        decoded: Decoded,
+        signatures: &mut Signatures,
+    ) -> Result<Result<Checked, Refusal>, Fault> {
         let operation = &decoded.signed.body;
         if !self.senders.contains_key(&operation.account) {
             let account = self.state.find::<Account>(&operation.account)?;
@@ -190,12 +220,7 @@ impl<'a> Keys<'a> {
         // After a rotation in the batch nobody knows yet which key will count.
         let key = match known.as_slice() {
             [only] => Some(*only),
-            several => {
-                let message = preimage(&decoded.bytes);
-                let signature = &decoded.signed.signature;
-                let fits = |key: &&OperationKey| key.verify(&message, signature).is_ok();
-                several.iter().rev().find(fits).copied()
-            }
+            several => fitting(several, &decoded, signatures),
         };
         if let Action::RotateKey(rotate) = &operation.action
             && let NewKey::Operation(new, _) = &rotate.new
@@ -227,8 +252,9 @@ impl<'a> Keys<'a> {
         let key = self.querier(query)?;
         Ok(key.map(|key| {
             let ask = query.ask(chain, checked.operation().account);
+            let mark = Mark::of(Part::Ask, &key, checked.id);
             let claimed = (Part::Ask, key, ask.signature);
-            Claim::new(at, checked.id, claimed, &ask.body.preimage())
+            Claim::new(at, mark, claimed, &ask.body.preimage())
         }))
     }
 
@@ -246,32 +272,49 @@ impl<'a> Keys<'a> {
     }
 }
 
+/// The newest of several keys that an operation's signature is under.
+fn fitting(
+    several: &[OperationKey],
+    decoded: &Decoded,
+    signatures: &mut Signatures,
+) -> Option<OperationKey> {
+    let mark = |key: &OperationKey| Mark::of(Part::Sender, key, decoded.id);
+    let known = several
+        .iter()
+        .rev()
+        .find(|key| signatures.knows(&mark(key)));
+    if let Some(key) = known {
+        return Some(*key);
+    }
+    signatures.count();
+    let message = preimage(&decoded.bytes);
+    let signature = &decoded.signed.signature;
+    let fits = |key: &&OperationKey| key.verify(&message, signature).is_ok();
+    let key = several.iter().rev().find(fits)?;
+    signatures.keep(mark(key));
+    Some(*key)
+}
+
 /// One signature to verify.
 #[derive(Clone)]
 struct Claim {
     at: usize,
     part: Part,
     key: OperationKey,
-    id: OperationId,
+    mark: Mark,
     item: batch::Item,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
-    Sender,
-    Ask,
-}
-
 impl Claim {
-    fn sender(at: usize, checked: &Checked) -> Self {
+    fn sender(at: usize, mark: Mark, checked: &Checked) -> Self {
         let message = preimage(&checked.bytes);
         let claimed = (Part::Sender, checked.key, checked.signed.signature);
-        Self::new(at, checked.id, claimed, &message)
+        Self::new(at, mark, claimed, &message)
     }
 
     fn new(
         at: usize,
-        id: OperationId,
+        mark: Mark,
         (part, key, signature): (Part, OperationKey, Signature),
         message: &[u8],
     ) -> Self {
@@ -279,25 +322,20 @@ impl Claim {
             at,
             part,
             key,
-            id,
+            mark,
             item: batch::Item::from((key.0.into(), signature.0.into(), message)),
         }
-    }
-
-    /// All that the claim is about: message and signature stand in the operation's bytes,
-    /// of which the id is a hash (an ask's message also has the chain, the same for all).
-    fn stir(&self, seed: &mut blake3::Hasher) {
-        seed.update(&[u8::from(self.part == Part::Ask)]);
-        seed.update(&self.key.0);
-        seed.update(self.id.0.hash().digest());
     }
 }
 
 /// Verifies claims together; when that fails, halves, until the bad ones are found.
-fn settle(claims: &[Claim], results: &mut [Result<Checked, Refusal>]) {
+fn settle(claims: &[Claim], signatures: &mut Signatures, results: &mut [Result<Checked, Refusal>]) {
     if holds(claims) {
-        for claim in claims.iter().filter(|claim| claim.part == Part::Ask) {
-            if let Some(Ok(checked)) = results.get_mut(claim.at) {
+        for claim in claims {
+            signatures.keep(claim.mark);
+            if claim.part == Part::Ask
+                && let Some(Ok(checked)) = results.get_mut(claim.at)
+            {
                 checked.asked = Asked(Some(claim.key));
             }
         }
@@ -315,8 +353,8 @@ fn settle(claims: &[Claim], results: &mut [Result<Checked, Refusal>]) {
         }
         several => {
             let (left, right) = several.split_at(several.len() / 2);
-            settle(left, results);
-            settle(right, results);
+            settle(left, signatures, results);
+            settle(right, signatures, results);
         }
     }
 }
@@ -340,7 +378,7 @@ impl Coefficients {
     fn of(claims: &[Claim]) -> Self {
         let mut seed = blake3::Hasher::new();
         for claim in claims {
-            claim.stir(&mut seed);
+            seed.update(&claim.mark.0);
         }
         Self(seed.finalize_xof())
     }
@@ -382,7 +420,8 @@ mod tests {
         let claim = |part, by: u8, id: &[u8]| {
             let (id, key) = (OperationId::of(id), secret(by).public());
             let signature = secret(by).sign(b"message");
-            Claim::new(0, id, (part, key, signature), b"message")
+            let mark = Mark::of(part, &key, id);
+            Claim::new(0, mark, (part, key, signature), b"message")
         };
         let one = claim(Part::Sender, 1, b"one");
         let batches = [

@@ -125,7 +125,8 @@ fn growth(told: &[Value]) -> Result<String> {
     let mut text = String::from(
         "The same four validators as their ledger grows; 8 clients for the latency. *Filled* by 256 clients with ever new\n\
          patients since the line above. *Signs*: a validator that was killed signs a block again, from the start of its\n\
-         process, under load. *Synced*: a new node fetches, verifies and executes everything from one of them.\n\n\
+         process, under load. *Synced*: a new node fetches, verifies and executes everything from one of them. *Disk*: all\n\
+         that a validator's node keeps: ledger, journal of undecided blocks, write-ahead log.\n\n\
          | operations | filled, operations/s | p50 ms | p99 ms | memory MiB | disk B/operation | answers s | signs s | synced, operations/s |\n\
          | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
     );

@@ -3,10 +3,11 @@
 //! told to the others.
 
 use base::{OperationId, SignedOperation, codec};
-use ledger::{Checked, Fault, MAX_OPERATION, Refusal, View, check_batch};
+use ledger::{Checked, Fault, MAX_OPERATION, Refusal, View};
 use malachite::NetworkMsg;
 use serde_bytes::ByteBuf;
 use std::{
+    collections::HashMap,
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, SyncSender},
@@ -144,16 +145,13 @@ impl Intake {
 
     /// Takes in what may come in; gives who is refused, why, and what was sent.
     fn take_in(&mut self, group: Vec<Incoming>) -> Vec<Refused> {
-        let (fresh, mut waiters) = self.unknown(group);
-        let (told, refused) = match self.check(&fresh, &mut waiters) {
-            Ok(done) => done,
+        let fresh = self.unknown(group);
+        let (told, refused) = match self.look(&fresh) {
+            Ok((view, results)) => self.admit_each(fresh, results, &view),
             Err(fault) => {
                 let problem = SubmitError::Storage(fault.to_string());
-                let refuse = |(waiter, bytes): (Option<Teller>, Vec<u8>)| {
-                    Some((waiter?, problem.clone(), bytes))
-                };
-                let refused = waiters.into_iter().zip(fresh).filter_map(refuse);
-                (Vec::new(), refused.collect())
+                let refuse = |one| refused(one, &problem);
+                (Vec::new(), fresh.into_iter().flat_map(refuse).collect())
             }
         };
         self.tell(told);
@@ -161,54 +159,41 @@ impl Intake {
         refused
     }
 
-    /// Without what is in the pool: whoever sends that again waits with the first sender.
-    fn unknown(&self, group: Vec<Incoming>) -> (Vec<Vec<u8>>, Vec<Option<Teller>>) {
+    /// Each once, and without what is in the pool: whoever sends that again waits with the
+    /// first sender.
+    fn unknown(&self, group: Vec<Incoming>) -> Vec<Fresh> {
         let mut pool = self.shared.pool();
-        group
-            .into_iter()
-            .filter_map(|mut one| {
-                let joined = pool.join(OperationId::of(&one.bytes), &mut one.waiter);
-                (!joined).then_some((one.bytes, one.waiter))
-            })
-            .unzip()
-    }
-
-    /// Verifies and admits; gives what is to be told to others, and who is refused.
-    fn check(
-        &self,
-        fresh: &[Vec<u8>],
-        waiters: &mut [Option<Teller>],
-    ) -> Result<(Vec<Vec<u8>>, Vec<Refused>), Fault> {
-        let (view, results) = self.look(fresh)?;
-        let (mut told, mut refused) = (Vec::new(), Vec::new());
-        for ((result, waiter), bytes) in results.into_iter().zip(waiters).zip(fresh) {
-            // Another node's party: that node tells and answers.
-            let ours = waiter.is_some();
-            let admitted = result
-                .map_err(SubmitError::from)
-                .and_then(|checked| self.admit(checked, &view, waiter));
-            match (admitted, waiter.take()) {
-                (Ok(()), _) if ours => told.push(bytes.clone()),
-                (Err(problem), Some(waiter)) => refused.push((waiter, problem, bytes.clone())),
-                _ => {}
+        let mut fresh: Vec<Fresh> = Vec::with_capacity(group.len());
+        let mut places = HashMap::new();
+        for Incoming { bytes, mut waiter } in group {
+            let id = OperationId::of(&bytes);
+            if pool.join(id, &mut waiter) {
+                continue;
+            }
+            let place = *places.entry(id).or_insert(fresh.len());
+            match fresh.get_mut(place) {
+                Some(first) => first.waiters.extend(waiter),
+                None => fresh.push(Fresh {
+                    id,
+                    bytes,
+                    waiters: waiter.into_iter().collect(),
+                }),
             }
         }
-        Ok((told, refused))
+        fresh
     }
 
-    fn look(&self, fresh: &[Vec<u8>]) -> Result<(View, Vec<Result<Checked, Refusal>>), Fault> {
-        let ledger = &self.shared.ledger;
-        let view = ledger.view()?;
+    /// Verifies what is not in the log.
+    fn look(&self, fresh: &[Fresh]) -> Result<(View, Vec<Result<Checked, Refusal>>), Fault> {
+        let view = self.shared.ledger.view()?;
         let mut logged = Vec::with_capacity(fresh.len());
-        for bytes in fresh {
-            logged.push(view.index_of(OperationId::of(bytes))?);
+        for one in fresh {
+            logged.push(view.index_of(one.id)?);
         }
-        let new = fresh
-            .iter()
-            .zip(&logged)
-            .filter(|(_, index)| index.is_none());
-        let new = new.map(|(bytes, _)| bytes.clone()).collect();
-        let mut checked = check_batch(new, ledger.genesis().chain(), &view)?.into_iter();
+        let new = fresh.iter().zip(&logged);
+        let new = new.filter(|(_, index)| index.is_none());
+        let new = new.map(|(one, _)| one.bytes.clone()).collect();
+        let mut checked = self.shared.check(new, &view)?.into_iter();
         let results = logged
             .into_iter()
             .filter_map(|index| match index {
@@ -219,21 +204,41 @@ impl Intake {
         Ok((view, results))
     }
 
+    /// Puts into the pool what may be there; gives what is to be told to others, and who is
+    /// refused.
+    fn admit_each(
+        &self,
+        fresh: Vec<Fresh>,
+        results: Vec<Result<Checked, Refusal>>,
+        view: &View,
+    ) -> (Vec<Vec<u8>>, Vec<Refused>) {
+        let (mut told, mut all) = (Vec::new(), Vec::new());
+        for (result, mut one) in results.into_iter().zip(fresh) {
+            // Another node's party: that node tells and answers.
+            let ours = !one.waiters.is_empty();
+            let admitted = result
+                .map_err(SubmitError::from)
+                .and_then(|checked| self.admit(checked, view, &mut one.waiters));
+            match admitted {
+                Ok(()) if ours => told.push(one.bytes),
+                Ok(()) => {}
+                Err(problem) => all.extend(refused(one, &problem)),
+            }
+        }
+        (told, all)
+    }
+
     fn admit(
         &self,
         checked: Checked,
         view: &View,
-        waiter: &mut Option<Teller>,
+        waiters: &mut Vec<Teller>,
     ) -> Result<(), SubmitError> {
         let used = view
             .sequence(checked.operation().account)
             .map_err(|fault| SubmitError::Storage(fault.to_string()))?;
-        let id = checked.id();
         let mut pool = self.shared.pool();
-        if pool.join(id, waiter) {
-            return Ok(()); // twice in one group
-        }
-        pool.admit(checked, used, waiter, Instant::now())
+        pool.admit(checked, used, waiters, Instant::now())
     }
 
     fn tell(&mut self, operations: Vec<Vec<u8>>) {
@@ -262,8 +267,21 @@ impl Intake {
     }
 }
 
+/// An operation that is not in the pool, and those who wait for it.
+struct Fresh {
+    id: OperationId,
+    bytes: Vec<u8>,
+    waiters: Vec<Teller>,
+}
+
 /// Who is refused, why, and what was sent.
 type Refused = (Teller, SubmitError, Vec<u8>);
+
+fn refused(one: Fresh, problem: &SubmitError) -> Vec<Refused> {
+    let Fresh { bytes, waiters, .. } = one;
+    let refuse = |waiter| (waiter, problem.clone(), bytes.clone());
+    waiters.into_iter().map(refuse).collect()
+}
 
 /// Pause between two groups, of the time that a block takes: many together are verified in a
 /// third of the time and told in one message, which every node signs or checks and passes on;

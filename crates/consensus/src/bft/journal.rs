@@ -21,8 +21,10 @@ const OWN: TableDefinition<'_, (u64, u32), [u8; 32]> = TableDefinition::new("own
 const EVIDENCE: TableDefinition<'_, (u64, u32), &[u8]> = TableDefinition::new("evidence");
 /// What is remembered beside votes; the table `meta` is that of the file's version.
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("memory");
-/// The number of the table layout.
-pub(super) const TABLES_VERSION: u32 = 1;
+/// Its file in a validator's folder.
+pub const JOURNAL: &str = "journal.redb";
+/// The number of its table layout.
+pub const TABLES_VERSION: u32 = 1;
 /// 1: it may vote.
 const VOTES: &str = "votes";
 /// 1: it has run as a voter, so that the engine's log must be there.

@@ -65,8 +65,9 @@ impl Pool {
     }
 
     /// What was verified before.
-    pub(super) fn checked(&self, id: OperationId) -> Option<Checked> {
-        self.entries.get(&id).map(|entry| entry.checked.clone())
+    pub(super) fn known(&self, ids: &[OperationId]) -> Vec<Option<Checked>> {
+        let checked = |id| self.entries.get(id).map(|entry| entry.checked.clone());
+        ids.iter().map(checked).collect()
     }
 
     /// Whether it is in; then who is there waits with it.
@@ -83,7 +84,7 @@ impl Pool {
         true
     }
 
-    /// Takes a verified operation in, and who waits for it. `used` is the account's last number
+    /// Takes a verified operation in, and those who wait for it. `used` is the account's last number
     /// in the log.
     ///
     /// # Errors
@@ -93,7 +94,7 @@ impl Pool {
         &mut self,
         checked: Checked,
         used: u64,
-        waiter: &mut Option<Teller>,
+        waiters: &mut Vec<Teller>,
         now: Instant,
     ) -> Result<(), SubmitError> {
         let (id, size) = (checked.id(), checked.bytes().len());
@@ -122,8 +123,8 @@ impl Pool {
             checked,
             came: self.came,
             since: now,
-            ours: waiter.is_some(),
-            waiters: waiter.take().into_iter().collect(),
+            ours: !waiters.is_empty(),
+            waiters: waiters.drain(..).take(MAX_WAITERS).collect(),
         };
         self.entries.insert(id, entry);
         Ok(())

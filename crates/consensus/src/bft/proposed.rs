@@ -1,15 +1,15 @@
 //! A block before it is decided: how it travels, and what this node finds when it executes
 //! it. Everything but operations, time and proposer is worked out again and must be equal.
 
-use base::{AccountId, Millis, OperationId, Version, codec, codec::DecodeError};
+use base::{AccountId, Millis, Version, codec, codec::DecodeError};
 use ledger::{
-    Block, BlockFault, Checked, Fault, Header, Leaf, Ledger, Pending, ProposeError, check_batch,
+    Block, BlockFault, Checked, Fault, Header, Leaf, Ledger, Pending, ProposeError, View,
 };
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use thiserror::Error;
 
-use super::context::BlockId;
+use super::{context::BlockId, shared::Shared};
 
 /// A block that somebody proposes.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -55,13 +55,10 @@ impl Proposed {
         }
     }
 
-    /// Executes the block on the ledger's newest state. `known` gives operations that were
+    /// Executes the block on the ledger's newest state. Operations that the pool has were
     /// checked before; the others are checked now.
-    pub(super) fn execute(
-        &self,
-        ledger: &Ledger,
-        known: impl Fn(OperationId) -> Option<Checked>,
-    ) -> Result<Executed, Unfit> {
+    pub(super) fn execute(&self, shared: &Shared) -> Result<Executed, Unfit> {
+        let ledger = &shared.ledger;
         let view = ledger.view()?;
         self.follows(ledger, &view.head()?.header)?;
         let header = &self.header;
@@ -70,7 +67,7 @@ impl Proposed {
         }
         drop(view);
         let leaves = self.read_leaves()?;
-        let operations = self.check(ledger, &leaves, known)?;
+        let operations = self.check(shared, &leaves)?;
         let accounts = leaves
             .iter()
             .map(|leaf| leaf.operation.body.account)
@@ -139,39 +136,36 @@ impl Proposed {
 
     /// Operations that were checked before are taken as they are: what was found then was
     /// found for the same bytes, and the state machine looks at the key again.
-    fn check(
-        &self,
-        ledger: &Ledger,
-        leaves: &[Leaf],
-        known: impl Fn(OperationId) -> Option<Checked>,
-    ) -> Result<Vec<Checked>, Unfit> {
+    fn check(&self, shared: &Shared, leaves: &[Leaf]) -> Result<Vec<Checked>, Unfit> {
         let bytes = leaves.iter().map(|leaf| leaf.operation.to_bytes());
-        let (mut all, mut unknown) = (Vec::with_capacity(leaves.len()), Vec::new());
-        let mut found = Vec::with_capacity(leaves.len());
-        for (bytes, id) in bytes {
-            let checked = known(id);
-            if checked.is_none() {
-                unknown.push(bytes.clone());
-            }
-            all.push(bytes);
-            found.push(checked);
-        }
-        let (view, chain) = (ledger.view()?, self.header.chain);
-        let mut fresh = check_batch(unknown, chain, &view)?.into_iter();
-        let mut operations = Vec::with_capacity(found.len());
-        for checked in found {
+        let (bytes, ids): (Vec<_>, Vec<_>) = bytes.unzip();
+        let known = shared.pool().known(&ids);
+        let unknown = bytes
+            .iter()
+            .zip(&known)
+            .filter(|(_, known)| known.is_none());
+        let unknown = unknown.map(|(bytes, _)| bytes.clone()).collect();
+        let view = shared.ledger.view()?;
+        let mut fresh = shared.check(unknown, &view)?.into_iter();
+        let mut operations = Vec::with_capacity(known.len());
+        for checked in known {
             match checked.map_or_else(|| fresh.next(), |checked| Some(Ok(checked))) {
                 Some(Ok(checked)) => operations.push(checked),
                 // It may rest on an operation of the block that was known: all together.
-                _ => return self.check_all(all, &view),
+                _ => return self.check_all(shared, bytes, &view),
             }
         }
         Ok(operations)
     }
 
-    fn check_all(&self, all: Vec<Vec<u8>>, view: &ledger::View) -> Result<Vec<Checked>, Unfit> {
+    fn check_all(
+        &self,
+        shared: &Shared,
+        all: Vec<Vec<u8>>,
+        view: &View,
+    ) -> Result<Vec<Checked>, Unfit> {
         (self.header.first_leaf..)
-            .zip(check_batch(all, self.header.chain, view)?)
+            .zip(shared.check(all, view)?)
             .map(|(index, checked)| {
                 checked.map_err(|refusal| Unfit::Invalid(BlockFault::Refused { index, refusal }))
             })

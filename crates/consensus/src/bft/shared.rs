@@ -1,7 +1,7 @@
 //! What the threads of a validator share.
 
 use base::AccountId;
-use ledger::Ledger;
+use ledger::{Checked, Fault, Ledger, Refusal, Signatures, View};
 use malachite::{NetworkMsg, app::engine::node::NodeRef};
 use std::{
     collections::BTreeMap,
@@ -19,6 +19,8 @@ use crate::follow::Conflict;
 pub(super) struct Shared {
     pub(super) ledger: Arc<Ledger>,
     pool: Mutex<Pool>,
+    /// Held while signatures are verified: nobody verifies what another is at.
+    signatures: Mutex<Signatures>,
     standing: Mutex<Standing>,
     /// Something came in, or the node stops.
     pub(super) wake: Notify,
@@ -81,6 +83,8 @@ pub struct Counters {
     pub empty: u64,
     /// Operations ordered.
     pub operations: u64,
+    /// Operations whose signature was verified, ordered or not.
+    pub verified: u64,
     /// Rounds that began after a first one failed.
     pub further_rounds: u64,
     /// Blocks that this node would not vote for.
@@ -92,6 +96,7 @@ impl Shared {
         Self {
             ledger,
             pool: Mutex::new(pool),
+            signatures: Mutex::new(Signatures::new(REMEMBERED)),
             standing: Mutex::default(),
             wake: Notify::new(),
             stopped: AtomicBool::new(false),
@@ -130,6 +135,23 @@ impl Shared {
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Checks operations that are not in the pool: of each the signature once, whether it comes
+    /// from its sender, from another node or in a block, and however often.
+    pub(super) fn check(
+        &self,
+        batch: Vec<Vec<u8>>,
+        view: &View,
+    ) -> Result<Vec<Result<Checked, Refusal>>, Fault> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        let signatures = self.signatures.lock();
+        let mut signatures = signatures.unwrap_or_else(PoisonError::into_inner);
+        let checked = signatures.check_batch(batch, self.ledger.genesis().chain(), view);
+        self.standing().counters.verified = signatures.verified();
+        checked
+    }
+
     /// How long a block takes now.
     pub(super) fn block_time(&self) -> Duration {
         Duration::from_micros(self.block_time.load(Ordering::Relaxed))
@@ -157,3 +179,7 @@ impl Shared {
         self.wake.notify_one();
     }
 }
+
+/// Good signatures that are remembered, at least: twice the operations that wait in a full pool
+/// of the usual size, and eight full blocks.
+const REMEMBERED: usize = 32_768;

@@ -10,9 +10,9 @@ mod wiped;
 #[path = "../../../ledger/tests/it/world.rs"]
 mod world;
 
-use base::operation::Role;
+use base::{ChainId, Signed, operation::Role};
 use consensus::{Sequencer, SubmitError};
-use ledger::{Outcome, Refusal};
+use ledger::{MAX_OPERATION, Outcome, Refusal};
 use net::{Net, bag, register, sign};
 use std::{
     thread,
@@ -104,6 +104,79 @@ fn a_used_number_is_refused_and_an_operation_is_taken_once() {
 }
 
 #[test]
+fn each_node_verifies_an_operation_once() {
+    let net = Net::start(4);
+    let genesis = net.genesis();
+    const SENDERS: usize = 6;
+    const EACH: u64 = 15;
+    thread::scope(|scope| {
+        for sender in 0..SENDERS {
+            let (net, genesis) = (&net, &genesis);
+            scope.spawn(move || {
+                let name = format!("patient {sender}");
+                for number in 1..=EACH {
+                    let operation = match number {
+                        1 => sign(genesis, &name, 1, register(&name, Role::Patient)),
+                        _ => sign(genesis, &name, number, bag(number)),
+                    };
+                    // At two nodes at once, which also tell each other of it; one may have it
+                    // in a block before that.
+                    let bytes = operation.to_bytes().0;
+                    let at = sender + number as usize;
+                    let both = [net.node(at % 4), net.node((at + 1) % 4)];
+                    let answers = thread::scope(|scope| {
+                        let sent = both.map(|node| scope.spawn(|| node.submit(bytes.clone())));
+                        sent.map(|sent| sent.join().unwrap())
+                    });
+                    for answer in &answers {
+                        let taken = matches!(
+                            answer,
+                            Ok(_) | Err(SubmitError::Refused(Refusal::Duplicate { .. }))
+                        );
+                        assert!(taken, "{answer:?}");
+                    }
+                    assert!(answers.iter().any(Result::is_ok), "{answers:?}");
+                }
+            });
+        }
+    });
+    let all = SENDERS as u64 * EACH;
+    net.agree(all);
+    for node in net.running() {
+        let counters = node.standing().counters;
+        assert_eq!((counters.operations, counters.verified), (all, all));
+    }
+}
+
+#[test]
+fn what_is_of_another_ledger_or_too_large_is_refused_at_once() {
+    let net = Net::start(4);
+    let genesis = net.genesis();
+    let good = sign(&genesis, "p", 1, register("p", Role::Patient));
+    let mut foreign = good.body.clone();
+    foreign.chain = ChainId([9; 32]);
+    let foreign = Signed::new(foreign, &net::secret("p"));
+    let limit = MAX_OPERATION as u64;
+    for node in net.running() {
+        let refusal = |bytes: Vec<u8>| match node.submit(bytes) {
+            Err(SubmitError::Refused(refusal)) => refusal,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(refusal(foreign.to_bytes().0), Refusal::WrongChain);
+        let found = limit + 1;
+        let refused = refusal(vec![0; MAX_OPERATION + 1]);
+        assert_eq!(refused, Refusal::TooLarge { found, limit });
+        let refused = refusal(vec![0; MAX_OPERATION]);
+        assert!(matches!(refused, Refusal::Malformed(_)), "{refused:?}");
+    }
+    net.node(0).submit(good.to_bytes().0).unwrap();
+    net.agree(1);
+    for node in net.running() {
+        assert_eq!(node.standing().counters.verified, 1);
+    }
+}
+
+#[test]
 fn one_of_four_may_be_gone_and_two_may_not() {
     let mut net = Net::start(4);
     let genesis = net.genesis();
@@ -115,6 +188,7 @@ fn one_of_four_may_be_gone_and_two_may_not() {
         net.node(node).submit(operation.to_bytes().0)
     };
     send(&net, 0, 1).unwrap();
+    net.agree(1);
     net.stop(3);
     for number in 2..6 {
         send(&net, (number % 3) as usize, number).unwrap();
@@ -133,4 +207,6 @@ fn one_of_four_may_be_gone_and_two_may_not() {
         )),
     }
     net.agree(6);
+    // Four in blocks that it fetched, and the one that waited.
+    assert_eq!(net.node(3).standing().counters.verified, 5);
 }

@@ -339,6 +339,13 @@ fn a_contradiction_costs_credit_and_the_seat_once_for_a_height() {
         let mut bad = good;
         bad.height = 0;
         fails(&mut world, bad, Failure::BadShape);
+        let mut bad = good;
+        for signed in &mut bad.words {
+            let chain = base::ChainId([9; 32]);
+            let message = word_preimage(chain, height, Some(1), &signed.word);
+            signed.signature = secret("n2").sign(&message);
+        }
+        fails(&mut world, bad, Failure::NoContradiction); // of another ledger
         let mixed = [pair(0)[0], pair(1)[1]];
         let mixed = proof(&world, ("n2", &secret("n2")), (height, 1), mixed);
         fails(&mut world, mixed, Failure::NoContradiction);

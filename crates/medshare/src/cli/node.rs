@@ -157,6 +157,7 @@ fn validator_json(validator: &ValidatorStanding) -> serde_json::Value {
         "round": validator.round,
         "proposer": validator.proposer.map(|account| account.to_string()),
         "validators": others,
+        "quorum": validator.quorum,
         "waiting": validator.waiting,
         "accusations": validator.accusations,
         "watching": validator.watching,
@@ -166,6 +167,7 @@ fn validator_json(validator: &ValidatorStanding) -> serde_json::Value {
         "own_blocks": counters.own,
         "empty_blocks": counters.empty,
         "operations": counters.operations,
+        "verified": counters.verified,
         "further_rounds": counters.further_rounds,
         "refused_blocks": counters.refused,
     })
@@ -180,6 +182,11 @@ fn validator_text(validator: &ValidatorStanding) -> String {
         "\nvalidator        deciding height {}, {round}, {} operations wait",
         validator.height, validator.waiting
     );
+    if !validator.quorum {
+        text.push_str(
+            "\ntoo few          a third of the validators or more is not heard: nothing is ordered",
+        );
+    }
     for (name, what) in [
         ("votes", &validator.watching),
         ("HALTED", &validator.halted),

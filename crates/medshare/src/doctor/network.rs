@@ -121,28 +121,23 @@ fn part(validator: &ValidatorStanding) -> Finding {
 }
 
 fn heard(validator: &ValidatorStanding, validators: &ValidatorSet) -> Finding {
-    let quiet = |seen: &SeenValidator| seen.age.is_none_or(|age| age > QUIET);
-    let gone: Vec<_> = validator
-        .validators
-        .iter()
-        .filter(|seen| quiet(seen))
-        .collect();
-    let mut left = validators.total();
-    for seen in &gone {
-        left -= validators.seat(seen.account).map_or(0, weight);
-    }
+    let seen = validator.validators.iter();
+    let gone: Vec<_> = seen.filter(|seen| !seen.is_heard()).collect();
+    let heard = validators.seats().iter().map(|seat| &seat.account);
+    let heard = heard.filter(|account| !gone.iter().any(|seen| seen.account == **account));
+    let enough = validators.decides(heard);
     let names = few(&gone, |seen| seen.account.to_string());
     if gone.is_empty() {
         return Finding::ok("signatures", "every validator signed something lately");
     }
-    let says = match validators.is_enough(left) {
+    let says = match enough {
         true => format!(
             "not heard for {} s: {names}; the ledger goes on",
-            QUIET / 1_000
+            SeenValidator::QUIET / 1_000
         ),
         false => format!(
             "not heard for {} s: {names}; the others are too few, nothing is ordered",
-            QUIET / 1_000
+            SeenValidator::QUIET / 1_000
         ),
     };
     Finding::problem("signatures", says, "start them, or look at the way to them")
@@ -161,9 +156,6 @@ fn proofs(validator: &ValidatorStanding) -> Finding {
         ),
     }
 }
-
-/// A validator that said nothing for so long is not there, milliseconds.
-const QUIET: u64 = 30_000;
 
 #[cfg(test)]
 #[allow(clippy::panic, clippy::unwrap_used)]
@@ -205,6 +197,7 @@ mod tests {
                 round: None,
                 proposer: None,
                 validators: seen.collect(),
+                quorum: true,
                 waiting: 0,
                 accusations: 0,
                 watching: None,

@@ -177,6 +177,8 @@ pub struct ValidatorStanding {
     pub proposer: Option<AccountId>,
     /// Every validator, this one included.
     pub validators: Vec<SeenValidator>,
+    /// More than two thirds of them, by weight, are heard; otherwise nothing is ordered.
+    pub quorum: bool,
     /// Operations that wait to be ordered.
     pub waiting: u64,
     /// Proofs against validators that are kept.
@@ -203,6 +205,16 @@ pub struct SeenValidator {
     pub age: Option<u64>,
 }
 
+impl SeenValidator {
+    /// One that signed nothing for so long is not there, milliseconds: each signs twice a second.
+    pub const QUIET: u64 = 10_000;
+
+    /// Whether it signed something lately.
+    pub fn is_heard(&self) -> bool {
+        self.age.is_some_and(|age| age <= Self::QUIET)
+    }
+}
+
 /// What a validator did since it was started.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -215,6 +227,8 @@ pub struct ValidatorCounters {
     pub empty: u64,
     /// Operations ordered.
     pub operations: u64,
+    /// Operations whose signature was verified, ordered or not.
+    pub verified: u64,
     /// Rounds that began after a first one failed.
     pub further_rounds: u64,
     /// Blocks that it would not vote for.

@@ -79,6 +79,12 @@ impl Page {
         self.gauge("halted", "1: another ledger is certified too.", halted);
         let votes = u64::from(validator.watching.is_none());
         self.gauge("validator_votes", "0: it only follows the others.", votes);
+        let quorum = u64::from(validator.quorum);
+        self.gauge(
+            "validator_quorum",
+            "0: too few validators are heard, nothing is ordered.",
+            quorum,
+        );
         let round = u64::from(validator.round.unwrap_or_default());
         self.gauge("validator_round", "Round of the height in hand.", round);
         self.gauge(
@@ -110,6 +116,11 @@ impl Page {
             "validator_operations_total",
             "Operations ordered.",
             counters.operations,
+        );
+        self.counter(
+            "validator_verified_total",
+            "Operations whose signature was verified.",
+            counters.verified,
         );
         let further = counters.further_rounds;
         self.counter(

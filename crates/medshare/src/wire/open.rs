@@ -132,6 +132,8 @@ pub fn check_versions(folder: &Path) -> Result<()> {
     database::check_version(&folder.join(POST), post::TABLES_VERSION)?;
     database::check_version(&folder.join(HINTS), hints::TABLES_VERSION)?;
     database::check_version(&folder.join(COPIES), copies::TABLES_VERSION)?;
+    #[cfg(feature = "bft")]
+    super::validator::check_version(folder)?;
     kept_conflict(&folder.join(CONFLICT))?;
     let blocks = folder.join(BLOCKS);
     match Embedded::check_format(&blocks) {

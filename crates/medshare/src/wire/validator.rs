@@ -2,7 +2,7 @@
 
 use consensus::{
     SystemClock,
-    bft::{Bft, Limits, Network, Parts, Standing, StartError, Watching},
+    bft::{Bft, JOURNAL, JOURNAL_VERSION, Limits, Network, Parts, Standing, StartError, Watching},
     follow::Conflict,
 };
 use ledger::{Ledger, ValidatorSet};
@@ -12,6 +12,7 @@ use super::{CONFLICT, NodeParts, note, open::kept_conflict, orderer::AskValidato
 use crate::{
     exit::{Exit, Fault, Result},
     files,
+    home::database,
     http::{
         log_line,
         message::{SeenValidator, ValidatorCounters, ValidatorStanding},
@@ -63,6 +64,11 @@ pub(super) fn prepare(folder: &Path) -> Result<()> {
     Bft::prepare(&folder).map_err(|error| Fault::new(Exit::Storage, error))
 }
 
+/// Refuses the memory of another version.
+pub(super) fn check_version(folder: &Path) -> Result<()> {
+    database::check_version(&folder.join(FOLDER).join(JOURNAL), JOURNAL_VERSION)
+}
+
 pub(super) fn stop(bft: Arc<Bft>) -> Result<()> {
     let halted = bft.standing().conflict;
     match Arc::try_unwrap(bft) {
@@ -98,12 +104,16 @@ fn told(standing: &Standing, validators: &ValidatorSet) -> ValidatorStanding {
             }),
         }
     });
+    let others: Vec<_> = others.collect();
+    let heard = others.iter().filter(|seen| seen.is_heard());
+    let quorum = validators.decides(heard.map(|seen| &seen.account));
     let counters = &standing.counters;
     ValidatorStanding {
         height: standing.height,
         round: standing.round,
         proposer: standing.proposer,
-        validators: others.collect(),
+        validators: others,
+        quorum,
         waiting: standing.waiting as u64,
         accusations: standing.accusations,
         watching: standing.watching.as_ref().map(in_words),
@@ -117,6 +127,7 @@ fn told(standing: &Standing, validators: &ValidatorSet) -> ValidatorStanding {
             own: counters.own,
             empty: counters.empty,
             operations: counters.operations,
+            verified: counters.verified,
             further_rounds: counters.further_rounds,
             refused: counters.refused,
         },

@@ -5,6 +5,7 @@ use base::{AccountId, ChainId, Digest, key::OperationSecret};
 use serde_json::json;
 use std::{
     fs,
+    path::Path,
     sync::atomic::{AtomicU64, Ordering},
     thread,
     time::{Duration, Instant},
@@ -65,6 +66,16 @@ fn restart(net: &mut Validators) -> (Duration, Duration) {
     took
 }
 
+/// Bytes of all files below a folder.
+fn held(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    let sizes = entries.map(|entry| match entry.metadata().unwrap() {
+        it if it.is_dir() => held(&entry.path()),
+        it => it.len(),
+    });
+    sizes.sum()
+}
+
 #[test]
 #[ignore = "measures: cargo xtask bench network"]
 fn growth() {
@@ -83,7 +94,7 @@ fn growth() {
         let at = format!("{FOUR}, {size} operations");
         throughput(&at, chain, 8, span, &connect);
         let memory = net.memory_in_use(0);
-        let ledger = fs::metadata(net.home(0).join("node/ledger.redb")).unwrap();
+        let disk = held(&net.home(0).join("node"));
         let (answers, votes) = restart(&mut net);
         let leaves = net.head(0).header.tree_size;
         let synced = net
@@ -93,7 +104,7 @@ fn growth() {
             "size": leaves,
             "filled_per_second": rate,
             "memory_bytes": memory,
-            "disk_bytes": ledger.len(),
+            "disk_bytes": disk,
             "answers_seconds": answers.as_secs_f64(),
             "votes_seconds": votes.as_secs_f64(),
             "synced_per_second": leaves as f64 / synced,

@@ -5,6 +5,7 @@
 
 mod clocks;
 mod comet;
+mod competing;
 mod courier;
 mod figures;
 #[path = "../nodes/fleet.rs"]
@@ -25,7 +26,10 @@ mod parted;
 mod plain;
 mod proofs;
 mod replaced;
+mod restored;
+mod too_few;
 mod twin;
+mod upgraded;
 mod validators;
 mod ward;
 
@@ -142,6 +146,7 @@ fn an_idle_network_adds_no_blocks() {
         // None was ever stopped: each committed all there is.
         let count = |what: &str| net.metric(at, &format!("medshare_validator_{what}_total"));
         assert_eq!(count("operations"), leaves);
+        assert_eq!(count("verified"), leaves, "each once");
         let (blocks, empty) = (count("blocks"), count("empty_blocks"));
         assert_eq!(blocks, *height);
         assert!(blocks > empty, "{empty} of {blocks} blocks are empty");

@@ -11,6 +11,11 @@ fn comes_back_after(shown: &str, damage: impl Fn(&Validators)) {
     load.run(|| thread::sleep(Duration::from_secs(1)));
     net.kill(3);
     damage(&net);
+    comes_back(&mut net, load, shown);
+}
+
+/// Validator 3 starts without the memory of its votes, comes back, and is needed.
+pub(crate) fn comes_back(net: &mut Validators, mut load: Load, shown: &str) {
     net.run(3);
     let word = net.standing(3)["watching"].to_string();
     assert!(word.contains(shown), "{word}");

@@ -209,6 +209,13 @@ impl Validators {
         self.fleet.json(&name, &arguments)
     }
 
+    /// As [`Self::run_by`], for a command that may fail: what it tells people.
+    pub(crate) fn try_by(&self, at: usize, arguments: &[&str]) -> Ran {
+        let name = home(at);
+        let arguments = [arguments, &["--home", &name]].concat();
+        self.fleet.run(&name, &arguments)
+    }
+
     /// A follower becomes one that decides with the others: it names them and they name it,
     /// each started again when the one before is back.
     pub(crate) fn seat(&mut self, at: usize) {
@@ -289,6 +296,17 @@ impl Validators {
 
     pub(crate) fn kill(&mut self, at: usize) {
         self.fleet.kill(&home(at));
+    }
+
+    /// Ends one in peace; gives its exit code.
+    pub(crate) fn stop(&mut self, at: usize) -> Option<i32> {
+        self.fleet.stop(&home(at))
+    }
+
+    /// How a validator stands, as `node status` says it to people.
+    pub(crate) fn status_text(&self, at: usize) -> String {
+        let status = ["node", "status", "--home", &home(at)];
+        self.fleet.run("", &status).ok().stdout
     }
 
     /// A copy of a validator's home, with its keys, its ledger and its memory of votes, runs

@@ -65,6 +65,11 @@ pub(crate) fn institutions() -> Vec<String> {
     all.iter().map(|one| one.account.to_string()).collect()
 }
 
+/// The clinic registers; gives what was sent for that.
+pub(crate) fn clinic(net: &Validators) -> Vec<Sent> {
+    Ward::open(net, 0).staff
+}
+
 /// The clinic, and its consent that this account joins, as `account join` takes them.
 pub(crate) fn consent(chain: ChainId, account: AccountId) -> (String, String) {
     let clinic = secret("clinic");

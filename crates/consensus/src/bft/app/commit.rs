@@ -103,8 +103,7 @@ impl App {
             None => {
                 let block = self.journal.block(height, id).map_err(wait)?;
                 let block = block.ok_or_else(|| wait("the decided block is not here yet"))?;
-                let shared = &self.shared;
-                let found = match block.execute(&shared.ledger, |id| shared.pool().checked(id)) {
+                let found = match block.execute(&self.shared) {
                     Ok(executed) => Ok(executed),
                     Err(Unfit::Invalid(fault)) => Err(fault),
                     Err(other) => return Err(wait(other)),

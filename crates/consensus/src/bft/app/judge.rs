@@ -56,7 +56,9 @@ impl App {
         }
         let block = Proposed::parse(bytes).ok()?;
         let header = &block.header;
-        if (body.chain, body.height, body.block) != (header.chain, header.height, block.id().0) {
+        let chain = self.shared.ledger.genesis().chain();
+        let of = (header.chain, header.height, block.id().0);
+        if body.chain != chain || (body.chain, body.height, body.block) != of {
             return None;
         }
         if body.height == next {
@@ -142,8 +144,7 @@ impl App {
                 Err(_) => Verdict::Fails,
             };
         }
-        let shared = &self.shared;
-        let found = match block.execute(&shared.ledger, |id| shared.pool().checked(id)) {
+        let found = match block.execute(&self.shared) {
             Ok(executed) => Ok(executed),
             Err(Unfit::Invalid(fault)) => Err(fault),
             Err(Unfit::Torn) => return Verdict::Torn,

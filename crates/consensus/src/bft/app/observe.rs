@@ -30,6 +30,9 @@ impl App {
         if let Err(fault) = self.send_accusations() {
             self.trouble(fault.to_string());
         }
+        if self.watch.is_some() {
+            return; // to the others it is as one that is down
+        }
         let Ok(head) = self.shared.ledger.view().and_then(|view| view.head()) else {
             return;
         };
@@ -83,12 +86,9 @@ impl App {
             header,
         } = tip.word.body;
         let ledger = Arc::clone(&self.shared.ledger);
-        let ours = (chain, height, header)
-            == (
-                tip.head.header.chain,
-                tip.head.header.height,
-                tip.head.header.cid(),
-            );
+        let shown = &tip.head.header;
+        let ours = chain == ledger.genesis().chain()
+            && (chain, height, header) == (shown.chain, shown.height, shown.cid());
         let Some(key) = self
             .validators
             .key(account)

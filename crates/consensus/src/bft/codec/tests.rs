@@ -137,6 +137,33 @@ fn a_signature_is_for_one_ledger_round_and_purpose() {
 }
 
 #[test]
+fn a_proposal_and_a_peers_proof_are_for_one_ledger() {
+    let (seal, key) = (seal(1), secret().public());
+    let proposal = Proposal {
+        height: Height(7),
+        round: Round::new(3),
+        value: BlockId(Digest([5; 32])),
+        pol_round: Round::Nil,
+        address: Address(AccountId::of(&key)),
+    };
+    let signed = run(seal.sign_proposal(proposal.clone())).unwrap();
+    let proof = run(seal.sign_validator_proof(key.0.to_vec(), vec![8; 38])).unwrap();
+    let mut other = proof.clone();
+    other.peer_id[3] ^= 1;
+    for chain in [1, 2] {
+        let checker = Checker {
+            chain: ChainId([chain; 32]),
+        };
+        let verdict = run(checker.verify_signed_proposal(&proposal, &signed.signature, &key));
+        assert_eq!(verdict.unwrap().is_valid(), chain == 1);
+        let verdict = run(checker.verify_validator_proof(&proof));
+        assert_eq!(verdict.unwrap().is_valid(), chain == 1);
+        let verdict = run(checker.verify_validator_proof(&other));
+        assert!(!verdict.unwrap().is_valid(), "another peer's");
+    }
+}
+
+#[test]
 fn a_precommit_of_a_block_is_what_the_blocks_certificate_holds() {
     let seal = seal(1);
     let signed = run(seal.sign_vote(vote(VoteType::Precommit, 3, Some([5; 32])))).unwrap();

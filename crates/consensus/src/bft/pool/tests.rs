@@ -104,11 +104,11 @@ fn numbers_go_in_order_and_none_is_left_out() {
     let mut pool = pool(10, 10);
     let now = Instant::now();
     for number in [3, 1, 4] {
-        pool.admit(made[&("a".into(), number)].clone(), 0, &mut None, now)
+        pool.admit(made[&("a".into(), number)].clone(), 0, &mut Vec::new(), now)
             .unwrap();
     }
     assert_eq!(numbers(&pool, 8, 0), [1]);
-    pool.admit(made[&("a".into(), 2)].clone(), 0, &mut None, now)
+    pool.admit(made[&("a".into(), 2)].clone(), 0, &mut Vec::new(), now)
         .unwrap();
     assert_eq!(numbers(&pool, 16, 0), [1, 2, 3, 4]);
     assert_eq!(numbers(&pool, 16, 2), [3, 4]);
@@ -122,15 +122,15 @@ fn a_number_is_taken_once_and_the_free_one_is_named() {
     let mut pool = pool(10, 10);
     let now = Instant::now();
     let first = made[&("a".into(), 1)].clone();
-    pool.admit(first.clone(), 0, &mut None, now).unwrap();
-    pool.admit(made[&("a".into(), 2)].clone(), 0, &mut None, now)
+    pool.admit(first.clone(), 0, &mut Vec::new(), now).unwrap();
+    pool.admit(made[&("a".into(), 2)].clone(), 0, &mut Vec::new(), now)
         .unwrap();
     let refusal = Refusal::WrongSequence {
         expected: 3,
         found: 1,
     };
     assert_eq!(
-        pool.admit(first.clone(), 0, &mut None, now),
+        pool.admit(first.clone(), 0, &mut Vec::new(), now),
         Err(refusal.into())
     );
     // What the log has used is as used.
@@ -139,7 +139,7 @@ fn a_number_is_taken_once_and_the_free_one_is_named() {
         found: 3,
     };
     assert_eq!(
-        pool.admit(made[&("a".into(), 3)].clone(), 3, &mut None, now),
+        pool.admit(made[&("a".into(), 3)].clone(), 3, &mut Vec::new(), now),
         Err(refusal.into())
     );
 }
@@ -150,11 +150,12 @@ fn who_sends_it_again_waits_with_the_first() {
     let mut pool = pool(10, 10);
     let one = made[&("a".into(), 1)].clone();
     let waiter = || -> Option<Teller> { Some(Box::new(drop)) };
-    let (mut first, mut second, mut late) = (waiter(), waiter(), waiter());
+    let mut first = Vec::from_iter(waiter());
+    let (mut second, mut late) = (waiter(), waiter());
     pool.admit(one.clone(), 0, &mut first, Instant::now())
         .unwrap();
     assert!(pool.join(one.id(), &mut second));
-    assert!(first.is_none() && second.is_none(), "both wait there");
+    assert!(first.is_empty() && second.is_none(), "both wait there");
     assert_eq!(pool.ordered(one.id()).len(), 2);
     assert!(!pool.join(one.id(), &mut late) && late.is_some());
     assert_eq!((pool.len(), pool.bytes), (0, 0));
@@ -166,8 +167,13 @@ fn the_limits_hold() {
     let mut pool = pool(3, 2);
     let now = Instant::now();
     let mut admit = |name: &str, number| {
-        pool.admit(made[&(name.to_owned(), number)].clone(), 0, &mut None, now)
-            .is_ok()
+        pool.admit(
+            made[&(name.to_owned(), number)].clone(),
+            0,
+            &mut Vec::new(),
+            now,
+        )
+        .is_ok()
     };
     assert!(admit("a", 1) && admit("a", 2));
     assert!(!admit("a", 3), "more than its share");
@@ -176,13 +182,63 @@ fn the_limits_hold() {
 }
 
 #[test]
+fn bytes_are_bounded_and_given_back() {
+    let made = operations(&["a", "b", "c"], 1);
+    let one = |name: &str| made[&(name.to_owned(), 1)].clone();
+    let size = one("a").bytes().len();
+    let mut pool = Pool::new(PoolLimits {
+        operations: 10,
+        bytes: 3 * size - 1,
+        account: 10,
+    });
+    let now = Instant::now();
+    let admit = |pool: &mut Pool, name| pool.admit(one(name), 0, &mut Vec::new(), now);
+    admit(&mut pool, "a").unwrap();
+    admit(&mut pool, "b").unwrap();
+    let full = Err(SubmitError::Busy { waiting: 2 });
+    assert_eq!(admit(&mut pool, "c"), full);
+    assert_eq!((pool.len(), pool.bytes), (2, 2 * size));
+    pool.ordered(one("a").id());
+    assert_eq!(admit(&mut pool, "c"), Ok(()));
+    assert_eq!((pool.len(), pool.bytes), (2, 2 * size));
+    // A block takes what fits, in the order they came.
+    let used = |_| Ok::<_, Infallible>(0);
+    for (bytes, fit) in [(size - 1, 0), (size, 1), (2 * size - 1, 1), (2 * size, 2)] {
+        let picked = pool.pick(10, bytes, used).unwrap();
+        let ids: Vec<_> = picked.iter().map(Checked::id).collect();
+        assert_eq!(ids, [one("b").id(), one("c").id()][..fit], "{bytes}");
+    }
+}
+
+#[test]
+fn only_so_many_wait_for_one_operation() {
+    let made = operations(&["a"], 1);
+    let one = made[&("a".into(), 1)].clone();
+    let waiters = |count| -> Vec<Teller> { (0..count).map(|_| Box::new(drop) as _).collect() };
+    for first in [1, 100] {
+        let mut pool = pool(10, 10);
+        pool.admit(one.clone(), 0, &mut waiters(first), Instant::now())
+            .unwrap();
+        for waiter in waiters(100) {
+            assert!(pool.join(one.id(), &mut Some(waiter)));
+        }
+        assert_eq!(pool.ordered(one.id()).len(), MAX_WAITERS);
+    }
+}
+
+#[test]
 fn what_the_log_outran_and_what_waits_in_vain_leaves() {
     let made = operations(&["a"], 4);
     let mut pool = pool(10, 10);
     let begun = Instant::now();
     for number in [1, 2, 4] {
-        pool.admit(made[&("a".into(), number)].clone(), 0, &mut None, begun)
-            .unwrap();
+        pool.admit(
+            made[&("a".into(), number)].clone(),
+            0,
+            &mut Vec::new(),
+            begun,
+        )
+        .unwrap();
     }
     let patience = Duration::from_secs(5);
     assert!(pool.stranded(account("a"), 0, patience, begun).is_empty());

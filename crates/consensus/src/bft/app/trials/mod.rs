@@ -6,12 +6,15 @@
 
 #[path = "../../../../../ledger/tests/stateful/device.rs"]
 mod device;
+mod foreign;
 mod halt;
+mod once;
 mod people;
 mod play;
 #[path = "../../../../../ledger/tests/stateful/random.rs"]
 mod random;
 mod rig;
+mod two;
 
 use play::{Play, Seen};
 use std::{panic, time::Instant};

@@ -99,6 +99,7 @@ pub struct Play {
     heard: [BTreeSet<(u64, BlockId)>; 2],
     next: [Option<oneshot::Receiver<Next<Chain>>>; 2],
     sent: Vec<SignedOperation>,
+    sent_ids: BTreeSet<OperationId>,
     waiters: Vec<Waiter>,
     acknowledged: BTreeSet<OperationId>,
     seen: Seen,
@@ -128,6 +129,7 @@ impl Play {
             heard: Default::default(),
             next: [None, None],
             sent: Vec::new(),
+            sent_ids: BTreeSet::new(),
             waiters: Vec::new(),
             acknowledged: BTreeSet::new(),
             seen: Seen::default(),
@@ -202,6 +204,7 @@ impl Play {
             waiter: Some(waiter),
         }));
         self.sent.push(operation);
+        self.sent_ids.insert(id);
         self.waiters.push((id, receipt));
     }
 
@@ -533,7 +536,9 @@ impl Play {
     fn look(&mut self) {
         for at in 0..2 {
             let rig = &self.rigs[at];
-            assert_eq!(rig.app().shared.standing().conflict, None);
+            let standing = rig.app().shared.standing().clone();
+            assert_eq!(standing.conflict, None);
+            assert!(standing.counters.verified <= self.sent_ids.len() as u64);
             assert!(rig.kept.lock().unwrap().is_empty());
             let head = rig.head();
             let height = head.header.height as usize;
