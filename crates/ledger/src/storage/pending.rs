@@ -68,11 +68,6 @@ impl Pending {
         &self.fates
     }
 
-    /// Id and outcome of each operation taken in, in log order.
-    pub fn outcomes(&self) -> impl Iterator<Item = (OperationId, Outcome)> + '_ {
-        self.leaves.iter().map(|leaf| (leaf.id, leaf.outcome))
-    }
-
     /// The block as another node receives it.
     pub fn to_block(&self, certificate: Certificate) -> Block {
         Block {

@@ -1,6 +1,6 @@
 //! What a genesis object may not be, and what no policy may say, from the start or later.
 
-use base::genesis::{Genesis, Policy};
+use base::genesis::{Duties, Genesis, Policy};
 use base::operation::SetPolicy;
 use ledger::{CreateError, Failure, Ledger, OpenOptions};
 
@@ -37,6 +37,13 @@ fn validators_and_institutions() {
     assert!(!with(&names, &[]));
 }
 
+fn epoch(epoch: u64) -> Option<Duties> {
+    Some(Duties {
+        epoch,
+        ..Duties::default()
+    })
+}
+
 #[test]
 fn policies() {
     type Change = fn(&mut Policy);
@@ -51,6 +58,8 @@ fn policies() {
         |p| p.recovery_delay = Some(365 * base::Millis::DAY),
         |p| p.tariff.patient_first = 1_000_000,
         |p| p.tariff.fabrication = 0,
+        |p| p.duties = epoch(60_000),
+        |p| p.duties = epoch(366 * base::Millis::DAY),
     ];
     let bad: &[Change] = &[
         |p| p.tiers = vec![0],
@@ -66,6 +75,8 @@ fn policies() {
         |p| p.tariff.hospital = 1_000_001,
         |p| p.tariff.agent = 1_000_001,
         |p| p.tariff.fabrication = 1_000_001,
+        |p| p.duties = epoch(59_999),
+        |p| p.duties = epoch(366 * base::Millis::DAY + 1),
     ];
     let changed = |change: &Change| {
         let mut policy = Policy::default();

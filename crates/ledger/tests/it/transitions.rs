@@ -48,6 +48,7 @@ fn heads_of_other_times_are_told_apart() {
     trusted.follow(transition.clone()).unwrap();
     trusted.follow(transition).unwrap(); // once more changes nothing
     assert_eq!(trusted.since(), end.header.height + 1);
+    assert_eq!(trusted.later().count(), 1);
     later.clone().verify(&trusted).unwrap();
     // Out of turn, or in the name of a set that left.
     let mut bent: Head = later.clone();
