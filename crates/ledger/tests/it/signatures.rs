@@ -7,10 +7,11 @@
 
 use base::{
     AccountId, Operation, Signed, Statement,
+    genesis::Policy,
     key::{OperationKey, Signature},
-    operation::Role,
+    operation::{Bag, Role},
 };
-use ledger::{Refusal, check_batch};
+use ledger::{Refusal, Signatures, check_batch};
 
 use crate::world::*;
 
@@ -130,4 +131,34 @@ fn what_both_refuse() {
         let results = check_batch(vec![bad], world.chain(), &world.view()).unwrap();
         assert_eq!(results[0], Err(Refusal::BadSignature));
     }
+}
+
+/// What was found good is remembered, at least the last `limit`; what was not never is.
+#[test]
+fn a_good_signature_is_verified_once() {
+    let mut world = World::empty(genesis(&["node"], &[], Policy::default()));
+    let bag = |version| Bag {
+        version,
+        commitment: digest("bag"),
+    };
+    let sign = |version| world.sign("node", bag(version)).to_bytes().0;
+    let good: Vec<Vec<u8>> = (1..=9).map(sign).collect();
+    let (chain, view) = (world.chain(), world.view());
+    let mut signatures = Signatures::new(4);
+    let mut check = |batch: &[Vec<u8>]| {
+        let results = signatures.check_batch(batch.to_vec(), chain, &view);
+        let good = results.unwrap().iter().filter(|one| one.is_ok()).count();
+        (good, signatures.verified())
+    };
+    assert_eq!(check(&good[..3]), (3, 3));
+    assert_eq!(check(&good[..3]), (3, 3));
+    assert_eq!(check(&good[..5]), (5, 5));
+    assert_eq!(check(&good[1..5]), (4, 5), "the last four");
+    assert_eq!(check(&good[5..]), (4, 9));
+    assert_eq!(check(&good[..1]), (1, 10), "it was forgotten");
+    // Its last byte is the signature's.
+    let mut forged = good[8].clone();
+    *forged.last_mut().unwrap() ^= 1;
+    assert_eq!(check(std::slice::from_ref(&forged)), (0, 11));
+    assert_eq!(check(&[forged, good[8].clone()]), (1, 12), "each time anew");
 }
