@@ -222,10 +222,15 @@ impl<'a> Keys<'a> {
             [only] => Some(*only),
             several => fitting(several, &decoded, signatures),
         };
-        if let Action::RotateKey(rotate) = &operation.action
+        if let Some(key) = &key
+            && let Action::RotateKey(rotate) = &operation.action
             && let NewKey::Operation(new, _) = &rotate.new
             && known.len() < 8
         {
+            // At once: what follows under the new key rests on nothing but this signature.
+            if !holds_alone(key, &decoded, signatures) {
+                return Ok(Err(Refusal::BadSignature));
+            }
             known.push(*new);
         }
         Ok(key.map_or(Err(Refusal::BadSignature), |key| {
@@ -270,6 +275,21 @@ impl<'a> Keys<'a> {
         self.queriers.insert(query.grant, key);
         Ok(key)
     }
+}
+
+/// Whether an operation is signed under this key.
+fn holds_alone(key: &OperationKey, decoded: &Decoded, signatures: &mut Signatures) -> bool {
+    let mark = Mark::of(Part::Sender, key, decoded.id);
+    if signatures.knows(&mark) {
+        return true;
+    }
+    signatures.count();
+    let (message, signature) = (preimage(&decoded.bytes), &decoded.signed.signature);
+    let holds = key.verify(&message, signature).is_ok();
+    if holds {
+        signatures.keep(mark);
+    }
+    holds
 }
 
 /// The newest of several keys that an operation's signature is under.

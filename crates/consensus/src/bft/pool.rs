@@ -41,6 +41,16 @@ struct Entry {
     waiters: Vec<Teller>,
 }
 
+impl Entry {
+    /// So many wait; one more is told that nothing is known yet.
+    fn wait(&mut self, waiter: Teller) {
+        match self.waiters.len() < MAX_WAITERS {
+            true => self.waiters.push(waiter),
+            false => waiter(Err(SubmitError::undecided())),
+        }
+    }
+}
+
 /// An operation that left the pool unordered, with those who wait for it.
 pub(super) struct Dropped {
     pub(super) id: OperationId,
@@ -77,9 +87,7 @@ impl Pool {
         };
         if let Some(waiter) = waiter.take() {
             entry.ours = true;
-            if entry.waiters.len() < MAX_WAITERS {
-                entry.waiters.push(waiter);
-            }
+            entry.wait(waiter);
         }
         true
     }
@@ -119,13 +127,14 @@ impl Pool {
         self.bytes += size;
         self.order.insert(self.came, id);
         self.accounts.entry(account).or_default().insert(found, id);
-        let entry = Entry {
+        let mut entry = Entry {
             checked,
             came: self.came,
             since: now,
             ours: !waiters.is_empty(),
-            waiters: waiters.drain(..).take(MAX_WAITERS).collect(),
+            waiters: Vec::new(),
         };
+        waiters.drain(..).for_each(|waiter| entry.wait(waiter));
         self.entries.insert(id, entry);
         Ok(())
     }
@@ -181,7 +190,7 @@ impl Pool {
         Ok(!self.pick(1, usize::MAX, used)?.is_empty())
     }
 
-    /// Takes out what a block ordered; gives those who wait for it.
+    /// Takes out what a block ordered, or never will; gives those who wait for it.
     pub(super) fn ordered(&mut self, id: OperationId) -> Vec<Teller> {
         self.remove(id).map_or_else(Vec::new, |entry| entry.waiters)
     }

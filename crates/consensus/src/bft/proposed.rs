@@ -42,7 +42,7 @@ impl Proposed {
         codec::decode_within(bytes, MAX_BLOCK)
     }
 
-    #[cfg(feature = "lies")]
+    #[cfg(any(test, feature = "lies"))]
     pub(super) fn leaves(&self) -> &[ByteBuf] {
         &self.leaves
     }

@@ -9,7 +9,7 @@ use base::{
     AccountId, Operation, Signed, Statement,
     genesis::Policy,
     key::{OperationKey, Signature},
-    operation::{Bag, Role},
+    operation::{Bag, NewKey, Role, RotateKey},
 };
 use ledger::{Refusal, Signatures, check_batch};
 
@@ -63,7 +63,7 @@ fn small_order_points() {
     let good = world
         .sign(
             "pat",
-            base::operation::Bag {
+            Bag {
                 version: 1,
                 commitment: digest("bag"),
             },
@@ -97,7 +97,7 @@ fn what_both_refuse() {
     let good = world
         .sign(
             "pat",
-            base::operation::Bag {
+            Bag {
                 version: 1,
                 commitment: digest("bag"),
             },
@@ -130,6 +130,36 @@ fn what_both_refuse() {
         assert_eq!(results[1], Err(Refusal::BadSignature));
         let results = check_batch(vec![bad], world.chain(), &world.view()).unwrap();
         assert_eq!(results[0], Err(Refusal::BadSignature));
+    }
+}
+
+/// Only what a rotation's own signature says counts for the operations beside it.
+#[test]
+fn a_key_that_a_forged_rotation_names_is_nobodys() {
+    let mut world = World::empty(genesis(&["node"], &[], Policy::default()));
+    world.register("ann", Role::Patient);
+    let rotate = RotateKey {
+        new: NewKey::Operation(key_of("thief"), Signature([0; 64])),
+        compromised_after: None,
+    };
+    let by_thief = |body: Operation| Signed::new(body, &secret("thief")).to_bytes().0;
+    let forged = by_thief(world.sign("ann", rotate).body);
+    let mut bag = world
+        .sign(
+            "ann",
+            Bag {
+                version: 1,
+                commitment: digest("bag"),
+            },
+        )
+        .body;
+    for sequence in [2, 3] {
+        bag.sequence = sequence;
+        let batch = vec![forged.clone(), by_thief(bag.clone())];
+        let results = check_batch(batch, world.chain(), &world.view()).unwrap();
+        for result in results {
+            assert!(matches!(result, Err(Refusal::BadSignature)), "{result:?}");
+        }
     }
 }
 

@@ -184,7 +184,7 @@ fn validator_text(validator: &ValidatorStanding) -> String {
     );
     if !validator.quorum {
         text.push_str(
-            "\ntoo few          a third of the validators or more is not heard: nothing is ordered",
+            "\ntoo few          a third of the validators or more is not heard: nothing is ordered without them",
         );
     }
     for (name, what) in [

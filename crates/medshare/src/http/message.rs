@@ -177,7 +177,7 @@ pub struct ValidatorStanding {
     pub proposer: Option<AccountId>,
     /// Every validator, this one included.
     pub validators: Vec<SeenValidator>,
-    /// More than two thirds of them, by weight, are heard; otherwise nothing is ordered.
+    /// More than two thirds of them, by weight, are heard; otherwise nothing is ordered without the others.
     pub quorum: bool,
     /// Operations that wait to be ordered.
     pub waiting: u64,

@@ -82,7 +82,7 @@ impl Page {
         let quorum = u64::from(validator.quorum);
         self.gauge(
             "validator_quorum",
-            "0: too few validators are heard, nothing is ordered.",
+            "0: too few validators are heard: nothing is ordered without the others.",
             quorum,
         );
         let round = u64::from(validator.round.unwrap_or_default());

@@ -26,7 +26,7 @@ fn two_of_four_order_nothing_and_three_go_on() {
     let mut net = Validators::start(4);
     let mut load = Load::at(&net, 3, &[0, 1]);
     load.run(|| thread::sleep(Duration::from_secs(1)));
-    assert!(net.standing(0)["quorum"] == true);
+    net.wait("enough", |net| net.standing(0)["quorum"] == true);
     for at in [2, 3] {
         assert_eq!(net.stop(at), Some(0));
     }
@@ -44,7 +44,7 @@ fn two_of_four_order_nothing_and_three_go_on() {
         assert!(log["operation"].is_string(), "{log}");
         net.run(2);
         net.wait("three go on", |net| net.height(0) > before[0]);
-        assert!(net.standing(0)["quorum"] == true);
+        net.wait("enough again", |net| net.standing(0)["quorum"] == true);
     });
     assert!(load.acknowledged() > acknowledged, "they do not go on");
     net.run(3);

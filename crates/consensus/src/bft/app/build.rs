@@ -1,16 +1,17 @@
 //! Building a block, and sending one.
 
-use base::{Millis, Signed};
-use ledger::{Fault, Slot};
+use base::{Millis, OperationId, Signed};
+use ledger::{Checked, Fault, Refusal, Slot, View};
 use malachite::{
     Reply,
     app::types::{LocallyProposedValue, core::Round},
 };
 use std::num::NonZeroU32;
 
-use super::{App, Known};
+use super::{App, Known, observe::answer};
 use crate::bft::{
     context::{BlockId, Chain, Height, Start},
+    pool::Dropped,
     proposed::{Executed, Proposed},
 };
 
@@ -78,7 +79,7 @@ impl App {
                 .pick(self.limits.operations, self.limits.bytes, |account| {
                     view.sequence(account)
                 })?;
-        drop(view);
+        let ids: Vec<OperationId> = picked.iter().map(Checked::id).collect();
         let accounts = picked
             .iter()
             .map(|checked| checked.operation().account)
@@ -95,6 +96,12 @@ impl App {
                     ledger::ProposeError::Fault(fault) => fault,
                     other => Fault::Storage(other.to_string()),
                 })?;
+        for (id, fate) in ids.into_iter().zip(pending.fates()) {
+            if let Err(refusal) = fate {
+                self.refused(&view, id, refusal);
+            }
+        }
+        drop(view);
         // Only the leaves are wanted: this certificate is of nobody and goes nowhere.
         let blank = ledger::Certificate {
             height: pending.header().height,
@@ -105,6 +112,23 @@ impl App {
         let leaves = pending.to_block(blank).leaves;
         let block = Proposed::of(pending.header().clone(), leaves);
         Ok(Some((block, Executed { pending, accounts })))
+    }
+
+    /// What no block takes, since its key was replaced meanwhile, leaves the pool: otherwise it
+    /// keeps its number from the account, and there would always be something to order. One
+    /// whose number does not fit waits for the ones before it.
+    fn refused(&self, view: &View, id: OperationId, refusal: &Refusal) {
+        if matches!(refusal, Refusal::WrongSequence { .. }) {
+            return;
+        }
+        let waiters = self.shared.pool().ordered(id);
+        let refusal = refusal.clone();
+        let dropped = Dropped {
+            id,
+            refusal,
+            waiters,
+        };
+        answer(view, dropped);
     }
 
     /// Sends a block that is known again, for another round.

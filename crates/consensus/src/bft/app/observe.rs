@@ -103,10 +103,10 @@ impl App {
             .standing()
             .seen
             .insert(account, (height, Instant::now()));
-        self.watch_tip(account, height);
         let Ok(view) = ledger.view() else { return };
         let Ok(newest) = view.head() else { return };
         if newest.header == tip.head.header {
+            self.watch_tip(account, height);
             return;
         }
         // A validator that is ahead may show what others decided: then this node catches up.
@@ -116,6 +116,7 @@ impl App {
         let Ok(head) = tip.head.verify(&ledger.validators()) else {
             return;
         };
+        self.watch_tip(account, height);
         self.memory.shown = self.memory.shown.max(height);
         match chase::compare(&view, &head) {
             Err(Setback::Conflict(conflict)) => self.halt(*conflict),
@@ -127,6 +128,7 @@ impl App {
     /// Before it lost its memory, this validator can have voted for the height after the last
     /// decided one. Of more than two thirds of the validators one honest one signed for that
     /// last, and so shows at least the height before it: two above the highest shown is safe.
+    /// What is shown is certified: a liar's height, which never comes, would keep it from voting.
     fn watch_tip(&mut self, account: AccountId, height: u64) {
         let ledger = &self.shared.ledger;
         let Some(watch) = &mut self.watch else { return };
@@ -176,7 +178,7 @@ impl App {
 }
 
 /// An operation that left the pool: ordered after all, or refused.
-fn answer(view: &View, dropped: Dropped) {
+pub(super) fn answer(view: &View, dropped: Dropped) {
     let receipt = view.receipt(dropped.id).ok().flatten();
     for waiter in dropped.waiters {
         let answer = match &receipt {

@@ -9,7 +9,14 @@ use base::{
     operation::{Action, Bag, PatientKeys, Register, Role},
 };
 use ledger::{Ledger, OpenOptions, check_batch};
-use std::{collections::HashMap, convert::Infallible};
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 fn secret(name: &str) -> OperationSecret {
     OperationSecret::new(Digest::of(name.as_bytes()).0)
@@ -214,7 +221,15 @@ fn bytes_are_bounded_and_given_back() {
 fn only_so_many_wait_for_one_operation() {
     let made = operations(&["a"], 1);
     let one = made[&("a".into(), 1)].clone();
-    let waiters = |count| -> Vec<Teller> { (0..count).map(|_| Box::new(drop) as _).collect() };
+    let told = Arc::new(AtomicUsize::new(0));
+    let waiter = || -> Teller {
+        let told = Arc::clone(&told);
+        Box::new(move |fate| {
+            assert!(matches!(fate, Err(SubmitError::Unknown(_))));
+            told.fetch_add(1, Ordering::Relaxed);
+        })
+    };
+    let waiters = |count| -> Vec<Teller> { (0..count).map(|_| waiter()).collect() };
     for first in [1, 100] {
         let mut pool = pool(10, 10);
         pool.admit(one.clone(), 0, &mut waiters(first), Instant::now())
@@ -223,6 +238,8 @@ fn only_so_many_wait_for_one_operation() {
             assert!(pool.join(one.id(), &mut Some(waiter)));
         }
         assert_eq!(pool.ordered(one.id()).len(), MAX_WAITERS);
+        let others = first + 100 - MAX_WAITERS;
+        assert_eq!(told.swap(0, Ordering::Relaxed), others);
     }
 }
 

@@ -1,5 +1,5 @@
-//! How a block breaks a rule. All but the torn are refused once they are executed; of those
-//! the leaves are not the header's.
+//! How a block breaks a rule. Those of another time or round are refused as they are, the torn
+//! because their leaves are not the header's, and all others once they are executed.
 
 use base::{Digest, codec, key::Signature};
 use ledger::{CompactRange, Failure, Header, Leaf, Outcome};

@@ -38,7 +38,7 @@ use crate::{
 };
 
 /// Signed by the validators 1 to 3, which are enough.
-fn certified(header: Header) -> Head {
+pub(super) fn certified(header: Header) -> Head {
     let word = Commit {
         chain: header.chain,
         height: header.height,

@@ -13,6 +13,7 @@ mod people;
 mod play;
 #[path = "../../../../../ledger/tests/stateful/random.rs"]
 mod random;
+mod replaced_key;
 mod rig;
 mod two;
 
