@@ -93,11 +93,15 @@ impl Bench {
         });
     }
 
-    /// Each hears how far it says that it is, and believes nothing of it.
+    /// Each hears how far it says that it is, and believes nothing of it; and verifies what it
+    /// forged, beside what is ordered.
     fn flood(&mut self) {
+        let (verified, ordered) = (self.counts("verified"), self.operations());
         self.lies(Lie::Flood, |bench, told, at| {
             let shown = bench.shown(at);
-            told.len() >= 20 && shown.is_some_and(|height| height > AHEAD)
+            let verified = bench.counts("verified")[at] - verified[at];
+            let forged = verified.saturating_sub(bench.operations()[at] - ordered[at]);
+            told.len() >= 20 && shown.is_some_and(|height| height > AHEAD) && forged > 100
         });
     }
 

@@ -2,9 +2,9 @@
 //! others' names, other leaves under honest headers; and a head that it made up.
 
 use base::{
-    Digest, Operation, OperationId, Signed, codec,
-    key::OperationSecret,
-    operation::{Revoke, SignedOperation},
+    AccountId, ChainId, Digest, Operation, Signed, codec,
+    key::{HpkeKey, OperationSecret},
+    operation::{Register, Role, SignedOperation},
 };
 use malachite::app::streaming::{StreamContent, StreamMessage};
 use serde_bytes::ByteBuf;
@@ -47,23 +47,7 @@ impl Liar {
     fn nothings(&mut self, secret: &OperationSecret) -> Vec<StreamMessage<Part>> {
         let chain = self.app.shared.ledger.genesis().chain();
         let noise = (0..EACH).map(|at| ByteBuf::from(vec![at; 300]));
-        let forged = (0..EACH).map(|at| {
-            let name = format!("nobody {at} of {}", self.count);
-            let nobody = OperationSecret::new(Digest::of(name.as_bytes()).0);
-            let operation = Operation {
-                chain,
-                account: base::AccountId::of(&nobody.public()),
-                delegation: None,
-                sequence: 1,
-                action: Revoke {
-                    grant: OperationId::of(name.as_bytes()),
-                }
-                .into(),
-            };
-            let mut forged: SignedOperation = Signed::new(operation, &nobody);
-            forged.signature.0[5] ^= 1;
-            ByteBuf::from(codec::encode(&forged))
-        });
+        let forged = (0..EACH).filter_map(|at| forged(chain, &format!("{at} of {}", self.count)));
         let operations = noise.chain(forged).collect();
         let mut parts = vec![self.garbage.single(Part::Operations(operations))];
         for at in 0..EACH {
@@ -113,6 +97,29 @@ impl Liar {
         };
         accounts.into_iter().map(tip).collect()
     }
+}
+
+/// Somebody who opens an account, and another's signature: it costs who is told a verification.
+fn forged(chain: ChainId, name: &str) -> Option<ByteBuf> {
+    let nobody = OperationSecret::new(Digest::of(name.as_bytes()).0);
+    let register = Register {
+        role: Role::Requester,
+        operation_key: nobody.public(),
+        hpke_key: HpkeKey::new(vec![1; HpkeKey::LENGTH])?,
+        record_key: None,
+        peer: None,
+        patient: None,
+    };
+    let operation = Operation {
+        chain,
+        account: AccountId::of(&nobody.public()),
+        delegation: None,
+        sequence: 1,
+        action: register.into(),
+    };
+    let mut forged: SignedOperation = Signed::new(operation, &nobody);
+    forged.signature.0[5] ^= 1;
+    Some(ByteBuf::from(codec::encode(&forged)))
 }
 
 /// Of each kind in one flood.
