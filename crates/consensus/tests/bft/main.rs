@@ -10,7 +10,7 @@ mod wiped;
 #[path = "../../../ledger/tests/it/world.rs"]
 mod world;
 
-use base::{ChainId, Signed, operation::Role};
+use base::{ChainId, Signed, SignedOperation, genesis::Genesis, operation::Role};
 use consensus::{Sequencer, SubmitError};
 use ledger::{MAX_OPERATION, Outcome, Refusal};
 use net::{Net, bag, register, sign};
@@ -19,6 +19,31 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// Patients who each send so many operations, one after another and each at another place than
+/// the one before.
+fn senders(
+    genesis: &Genesis,
+    count: usize,
+    each: u64,
+    send: impl Fn(usize, &SignedOperation) + Sync,
+) {
+    let send = &send;
+    thread::scope(|scope| {
+        for sender in 0..count {
+            scope.spawn(move || {
+                let name = format!("patient {sender}");
+                for number in 1..=each {
+                    let operation = match number {
+                        1 => sign(genesis, &name, 1, register(&name, Role::Patient)),
+                        _ => sign(genesis, &name, number, bag(number)),
+                    };
+                    send(sender + number as usize, &operation);
+                }
+            });
+        }
+    });
+}
+
 #[test]
 fn four_validators_have_one_ledger() {
     let net = Net::start(4);
@@ -26,26 +51,13 @@ fn four_validators_have_one_ledger() {
     const SENDERS: usize = 8;
     const EACH: u64 = 20;
     let begun = Instant::now();
-    thread::scope(|scope| {
-        for sender in 0..SENDERS {
-            let (net, genesis) = (&net, &genesis);
-            scope.spawn(move || {
-                let name = format!("patient {sender}");
-                for number in 1..=EACH {
-                    // Each operation at another node than the one before.
-                    let node = net.node((sender + number as usize) % 4);
-                    let operation = match number {
-                        1 => sign(genesis, &name, 1, register(&name, Role::Patient)),
-                        _ => sign(genesis, &name, number, bag(number)),
-                    };
-                    let receipt = node.submit(operation.to_bytes().0).unwrap();
-                    assert_eq!(receipt.outcome, Outcome::Ok);
-                    receipt
-                        .verify(&node.ledger().validators(), &operation)
-                        .unwrap();
-                }
-            });
-        }
+    senders(&genesis, SENDERS, EACH, |at, operation| {
+        let node = net.node(at % 4);
+        let receipt = node.submit(operation.to_bytes().0).unwrap();
+        assert_eq!(receipt.outcome, Outcome::Ok);
+        receipt
+            .verify(&node.ledger().validators(), operation)
+            .unwrap();
     });
     eprintln!(
         "{} operations in {:?}",
@@ -109,36 +121,23 @@ fn each_node_verifies_an_operation_once() {
     let genesis = net.genesis();
     const SENDERS: usize = 6;
     const EACH: u64 = 15;
-    thread::scope(|scope| {
-        for sender in 0..SENDERS {
-            let (net, genesis) = (&net, &genesis);
-            scope.spawn(move || {
-                let name = format!("patient {sender}");
-                for number in 1..=EACH {
-                    let operation = match number {
-                        1 => sign(genesis, &name, 1, register(&name, Role::Patient)),
-                        _ => sign(genesis, &name, number, bag(number)),
-                    };
-                    // At two nodes at once, which also tell each other of it; one may have it
-                    // in a block before that.
-                    let bytes = operation.to_bytes().0;
-                    let at = sender + number as usize;
-                    let both = [net.node(at % 4), net.node((at + 1) % 4)];
-                    let answers = thread::scope(|scope| {
-                        let sent = both.map(|node| scope.spawn(|| node.submit(bytes.clone())));
-                        sent.map(|sent| sent.join().unwrap())
-                    });
-                    for answer in &answers {
-                        let taken = matches!(
-                            answer,
-                            Ok(_) | Err(SubmitError::Refused(Refusal::Duplicate { .. }))
-                        );
-                        assert!(taken, "{answer:?}");
-                    }
-                    assert!(answers.iter().any(Result::is_ok), "{answers:?}");
-                }
-            });
+    senders(&genesis, SENDERS, EACH, |at, operation| {
+        // At two nodes at once, which also tell each other of it; one may have it in a block
+        // before that.
+        let bytes = operation.to_bytes().0;
+        let both = [net.node(at % 4), net.node((at + 1) % 4)];
+        let answers = thread::scope(|scope| {
+            let sent = both.map(|node| scope.spawn(|| node.submit(bytes.clone())));
+            sent.map(|sent| sent.join().unwrap())
+        });
+        for answer in &answers {
+            let taken = matches!(
+                answer,
+                Ok(_) | Err(SubmitError::Refused(Refusal::Duplicate { .. }))
+            );
+            assert!(taken, "{answer:?}");
         }
+        assert!(answers.iter().any(Result::is_ok), "{answers:?}");
     });
     let all = SENDERS as u64 * EACH;
     net.agree(all);
