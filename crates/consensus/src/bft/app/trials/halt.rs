@@ -63,7 +63,7 @@ pub(super) fn certified(header: Header) -> Head {
 }
 
 /// Validator `by` shows this head as its own.
-fn tip(head: Head, by: usize) -> Part {
+pub(super) fn tip(head: Head, by: usize) -> Part {
     let secret = validator(by);
     let word = TipWord {
         chain: head.header.chain,

@@ -16,6 +16,7 @@ mod random;
 mod replaced_key;
 mod rig;
 mod two;
+mod watching;
 
 use play::{Play, Seen};
 use std::{panic, time::Instant};
