@@ -95,7 +95,7 @@ fn one_is_expelled_while_it_rotates_and_while_it_leaves() {
         // With its new key it follows, and is voted in again.
         assert_eq!(net.stop(3), Some(0));
         net.run(3);
-        net.wait("it follows", |net| net.has_caught_up(3));
+        net.catch_up(3);
         let consent = ward::consent(net.genesis().chain(), last);
         net.run_by(3, &["account", "join", &consent.0, "--consent", &consent.1]);
         let proposal = proposed(&net, 3, &["validator", "apply"]);

@@ -67,7 +67,7 @@ fn replace_all(net: &mut Validators) {
         net.run_by(at, &["validator", "vote", &proposal]);
     }
     net.seat(2);
-    net.wait("the new one has it all", |net| net.has_caught_up(2));
+    net.catch_up(2);
     renew(net, &home(0), "requester").ok();
     for (at, left) in [(0, 2), (1, 1)] {
         net.run_by(at, &["validator", "leave"]);

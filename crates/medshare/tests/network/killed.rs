@@ -41,7 +41,7 @@ fn one_then_all(net: &mut Validators, load: &mut Load, one: usize, pause: Durati
     load.run(|| {
         let begun = Instant::now();
         net.run(one);
-        net.wait("it takes part again", |net| net.has_caught_up(one));
+        net.catch_up(one);
         println!(
             "validator {one} was killed and takes part again after {:?}",
             begun.elapsed()
@@ -69,7 +69,7 @@ fn again_and_again(times: u32, pause: Duration) {
                 // From the first moment on to well after it votes again.
                 thread::sleep(pause * time / times);
             }
-            net.wait("it takes part again", |net| net.has_caught_up(1));
+            net.catch_up(1);
         });
     });
     let operations = [load.finish(), ward.close()].concat();

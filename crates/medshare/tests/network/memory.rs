@@ -20,7 +20,7 @@ pub(crate) fn comes_back(net: &mut Validators, mut load: Load, shown: &str) {
     let word = net.standing(3)["watching"].to_string();
     assert!(word.contains(shown), "{word}");
     // Nobody sends anything: it catches up all the same, and waits.
-    net.wait("it catches up", |net| net.has_caught_up(3));
+    net.catch_up(3);
     let word = net.standing(3)["watching"].to_string();
     assert!(word.contains(shown), "{word}");
     load.run(|| {

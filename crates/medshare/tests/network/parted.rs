@@ -33,7 +33,7 @@ fn one_apart(net: &Validators, links: &Links, apart: usize, pause: Duration) {
     );
     assert_eq!(net.height(apart), alone, "one of four orders");
     links.heal();
-    net.wait("it takes part again", |net| net.has_caught_up(apart));
+    net.catch_up(apart);
 }
 
 /// `rounds` partitions of each kind, while operations flow and patients grant and revoke.

@@ -26,14 +26,14 @@ fn one_validator_for_another_and_other_weights() {
             }
             assert_eq!(net.seats().len(), 5, "three of four decide");
             net.seat(4);
-            net.wait("the new one has it all", |net| net.has_caught_up(4));
+            net.catch_up(4);
             // Four of five are needed: without another of them, the new one.
             let without = |net: &mut Validators, one: usize| {
                 net.kill(one);
                 let height = net.height(2);
                 net.wait("they go on", |net| net.height(2) > height + 5);
                 net.run(one);
-                net.wait("it is back", |net| net.has_caught_up(one));
+                net.catch_up(one);
             };
             without(&mut net, 1);
             net.run_by(0, &["validator", "leave"]);

@@ -21,7 +21,7 @@ fn a_node_comes_back_from_its_backup() {
     fs::remove_dir_all(backup.join("node/consensus")).unwrap();
     net.run(3);
     load.run(|| {
-        net.wait("it is back", |net| net.has_caught_up(3));
+        net.catch_up(3);
         thread::sleep(Duration::from_secs(1));
     });
     let at_backup = load.acknowledged();

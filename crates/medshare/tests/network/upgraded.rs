@@ -23,9 +23,7 @@ fn one_after_the_other_then_all_at_once() {
         for at in 0..4 {
             assert_eq!(net.stop(at), Some(0), "under load");
             net.run(at);
-            net.wait("it is at the height of the others", |net| {
-                net.has_caught_up(at)
-            });
+            net.catch_up(at);
             let standing = net.standing(at);
             assert!(standing["watching"].is_null(), "{standing}");
         }

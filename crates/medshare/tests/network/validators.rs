@@ -260,7 +260,7 @@ impl Validators {
             self.fleet.write(&config, toml::to_string(&table).unwrap());
             self.run(other);
             self.count = at; // the newcomer is not there yet
-            self.wait("it is back", |net| net.has_caught_up(other));
+            self.catch_up(other);
             self.count = at + 1;
         }
         self.run(at);
@@ -437,14 +437,14 @@ impl Validators {
         self.head(at).header.height
     }
 
-    /// Whether it is as high as any other was a moment ago.
-    pub(crate) fn has_caught_up(&self, at: usize) -> bool {
+    /// Waits until it is as high as any other is now. (That they have gone on by then is no
+    /// matter: who only follows is always a block behind.)
+    pub(crate) fn catch_up(&self, at: usize) {
         let others = (0..self.count).filter(|other| *other != at);
-        let highest = others
-            .map(|other| self.height(other))
-            .max()
-            .unwrap_or_default();
-        self.height(at) >= highest
+        let goal = others.map(|other| self.height(other)).max();
+        self.wait(&format!("node {at} at {goal:?}"), |net| {
+            Some(net.height(at)) >= goal
+        });
     }
 
     pub(crate) fn wait(&self, what: &str, reached: impl Fn(&Self) -> bool) {
