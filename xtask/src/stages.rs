@@ -18,17 +18,14 @@ const STAGES: &[Stage] = &[
     ("tidy", |_| tidy::run()),
     ("licences", |_| licences::run()),
     ("clippy", |_| run::must(run::cargo().args(CLIPPY))),
-    ("default", |_| {
-        let checked = [
-            "clippy",
-            "--locked",
-            "--package",
-            "medshare",
-            "--",
-            "-D",
-            "warnings",
-        ];
-        run::must(run::cargo().args(checked))
+    // As they are shipped: without what tests alone switch on.
+    ("shipped", |_| {
+        for features in ["default", "full"] {
+            let checked = ["clippy", "--locked", "--package", "medshare"];
+            let rest = ["--features", features, "--", "-D", "warnings"];
+            run::must(run::cargo().args(checked).args(rest))?;
+        }
+        Ok(())
     }),
     ("package", |_| package()),
     ("tests", |tally| {

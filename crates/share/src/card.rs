@@ -276,6 +276,31 @@ mod tests {
         assert_eq!(unbase64url("Z"), None);
     }
 
+    #[test]
+    fn a_card_of_a_later_format_asks_for_a_newer_program() {
+        let card = Card {
+            chain: ChainId([1; 32]),
+            account: AccountId([2; 32]),
+            pkh: Digest([3; 32]),
+            kappa: [4; 32],
+            shown: Millis(5),
+            nonce: Nonce([6; 32]),
+        };
+        assert_eq!(format!("{card:?}"), format!("Card({})", card.account));
+        let secret = base::key::OperationSecret::new([7; 32]);
+        let mut bytes = codec::encode(&Signed::new(card, &secret));
+        let read = |bytes: &[u8]| Card::read(&format!("{PREFIX}{VERSION}:{}", base64url(bytes)));
+        assert!(read(&bytes).is_ok());
+        assert_eq!(&bytes[1..4], b"\x61v\x01");
+        bytes[3] = 9;
+        let newer = UnknownVersion { found: 9, known: 1 };
+        assert_eq!(read(&bytes).err(), Some(CardError::Newer(newer)));
+        assert_eq!(
+            Card::read("medshare2:").err(),
+            Some(CardError::Newer(UnknownVersion { found: 2, known: 1 }))
+        );
+    }
+
     proptest! {
         #[test]
         fn any_text_is_refused_or_read(text in ".{0,300}") {
@@ -286,7 +311,7 @@ mod tests {
         #[test]
         fn any_bytes_in_a_card_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
             prop_assert_eq!(
-                Card::read(&format!("{PREFIX}{}", base64url(&bytes))).err(),
+                Card::read(&format!("{PREFIX}{VERSION}:{}", base64url(&bytes))).err(),
                 Some(CardError::NotACard)
             );
         }

@@ -99,19 +99,22 @@ pub fn is_revoked(desk: &Desk<'_>, grant: OperationId) -> Result<bool, VaultErro
 }
 
 /// A person's decision to take the node's ledger as it is from now on. Grants that were
-/// seen revoked stay revoked.
+/// seen revoked stay revoked; keys are those of the log that is followed now.
 ///
 /// # Errors
 /// [`FollowError`].
 pub fn resume(desk: &Desk<'_>) -> Result<VerifiedHead, FollowError> {
-    desk.vault.delete(Table::Watermark, MARK)?;
+    let keys = desk.vault.list(Table::Keys)?;
+    let keys = keys.iter().map(|(key, _)| (Table::Keys, &key[..], None));
+    let changes: Vec<vault::Change<'_>> = keys.chain([(Table::Watermark, MARK, None)]).collect();
+    desk.vault.apply(&changes)?;
     advance(desk)
 }
 
 /// See [`crate::checkup::last_head`].
 pub(crate) fn last_head(vault: &dyn Vault, trust: &Trust) -> Result<LastHead, VaultError> {
-    // Read for their form alone: after a person's decision ([`resume`]) what stands in them
-    // may be of the ledger before.
+    // Read for their form alone: after a person's decision ([`resume`]) what was revoked may
+    // be of the ledger before.
     vault::load_all::<Keys>(vault, Table::Keys)?;
     vault::load_all::<u64>(vault, Table::Revoked)?;
     let mark: Option<Watermark> = vault::load(vault, Table::Watermark, MARK)?;
@@ -211,7 +214,8 @@ struct Seen {
     watch: Watch,
 }
 
-/// The keys of an account as its own operations set them, oldest first.
+/// The keys of an account as its own operations set them, oldest first: those of a founding
+/// validator come after its [`Founding`] ones.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Keys {
@@ -233,6 +237,23 @@ struct LoggedKey {
     height: Option<u64>,
 }
 
+/// The keys that the genesis object gave an account, valid from height 0: founding validators
+/// alone have some.
+struct Founding {
+    operation: Option<Digest>,
+    hpke: Option<Digest>,
+}
+
+impl Founding {
+    fn of(desk: &Desk<'_>, account: AccountId) -> Self {
+        let founder = desk.trust.founder(account);
+        Self {
+            operation: founder.map(|founder| Digest::of(&founder.key.0)),
+            hpke: founder.map(|founder| Digest::of(founder.hpke_key.as_bytes())),
+        }
+    }
+}
+
 /// A key's hash and the heights at which it is valid, as [`KeyPeriod`] has them.
 type Period = (Digest, u64, Option<u64>);
 
@@ -244,8 +265,8 @@ fn told<K>(periods: &[KeyPeriod<K>], bytes: impl Fn(&K) -> &[u8]) -> Vec<Period>
 }
 
 /// The rule of the ledger: a key ends with the next one, or where that one says.
-fn logged(keys: &[LoggedKey]) -> Option<Vec<Period>> {
-    let mut periods: Vec<Period> = Vec::new();
+fn logged(founding: Option<Digest>, keys: &[LoggedKey]) -> Option<Vec<Period>> {
+    let mut periods: Vec<Period> = founding.into_iter().map(|key| (key, 0, None)).collect();
     for key in keys {
         let height = key.height?;
         let end = key.compromised_after.unwrap_or(height);
@@ -260,10 +281,12 @@ fn logged(keys: &[LoggedKey]) -> Option<Vec<Period>> {
 impl Keys {
     /// Whether `account` is told with exactly these keys, from and until where they are
     /// valid. False while a height is not known.
-    fn are_those_of(&self, account: &Account) -> bool {
-        logged(&self.operation) == Some(told(&account.operation_keys, |key| &key.0))
-            && logged(&self.record) == Some(told(&account.record_keys, |key| key.as_bytes()))
-            && self.hpke == Some(Digest::of(account.hpke_key.as_bytes()))
+    fn are_those_of(&self, account: &Account, founding: &Founding) -> bool {
+        let operation = logged(founding.operation, &self.operation);
+        let record = logged(None, &self.record);
+        operation == Some(told(&account.operation_keys, |key| &key.0))
+            && record == Some(told(&account.record_keys, |key| key.as_bytes()))
+            && self.hpke.or(founding.hpke) == Some(Digest::of(account.hpke_key.as_bytes()))
             && self.patient == account.patient
     }
 
@@ -278,34 +301,34 @@ impl Keys {
     }
 }
 
-/// Whether `account` has exactly the keys that its operations in the log gave it, valid at
-/// the heights that those operations set. What the vault has is looked at first; the log
-/// is followed if that does not settle it.
+/// Whether `account` has exactly the keys that the genesis object and its operations in the
+/// log gave it, valid at the heights that those set. What the vault has is looked at first;
+/// the log is followed if that does not settle it.
 ///
 /// # Errors
 /// [`LookError`].
 pub fn keys_are_proven(desk: &Desk<'_>, account: &Account) -> Result<bool, LookError> {
+    let founding = Founding::of(desk, account.id);
     let known = || {
         vault::load::<Keys>(desk.vault, Table::Keys, &account.id.0)
             .map_err(|error| Box::new(error.into()))
     };
-    if known()?.is_some_and(|keys| keys.are_those_of(account)) {
+    if known()?.is_some_and(|keys| keys.are_those_of(account, &founding)) {
         return Ok(true);
     }
     let head = advance(desk).map_err(Box::new)?;
     let Some(mut keys) = known()? else {
-        // Founding validators have no `Register`: the genesis object names their keys.
-        let founding = desk.trust.known().at(1).key(account.id);
-        return Ok(founding.is_some() && founding == account.operation_key());
+        // Only a founding validator that changed no key is not in the log.
+        return Ok(Keys::default().are_those_of(account, &founding));
     };
     keys.place(desk, &head)?;
     vault::save(desk.vault, Table::Keys, &account.id.0, &keys)
         .map_err(|error| Box::new(error.into()))?;
-    Ok(keys.are_those_of(account))
+    Ok(keys.are_those_of(account, &founding))
 }
 
-/// Whether the log, followed to its end, gave `account` this key as its newest of the kind. A
-/// peer id, of which nothing is kept, it gave.
+/// Whether the log, followed to its end, or the genesis object before it, gave `account` this
+/// key as its newest of the kind. A peer id, of which nothing is kept, it gave.
 ///
 /// # Errors
 /// [`FollowError`].
@@ -316,13 +339,16 @@ pub fn has_given(
 ) -> Result<bool, FollowError> {
     advance(desk)?;
     let keys: Keys = vault::load(desk.vault, Table::Keys, &account.0)?.unwrap_or_default();
-    let newest = |keys: &[LoggedKey], key: &[u8]| {
-        keys.last().is_some_and(|last| last.key == Digest::of(key))
-    };
+    let founding = Founding::of(desk, account);
+    let newest = |keys: &[LoggedKey]| keys.last().map(|last| last.key);
+    let is = |newest: Option<Digest>, key: &[u8]| newest == Some(Digest::of(key));
     Ok(match key {
-        Replacement::Operation(secret) => newest(&keys.operation, &secret.public().0),
-        Replacement::Hpke(secret) => keys.hpke == Some(Digest::of(secret.public().as_bytes())),
-        Replacement::Record(secret) => newest(&keys.record, secret.public().as_bytes()),
+        Replacement::Operation(secret) => {
+            let newest = newest(&keys.operation).or(founding.operation);
+            is(newest, &secret.public().0)
+        }
+        Replacement::Hpke(secret) => is(keys.hpke.or(founding.hpke), secret.public().as_bytes()),
+        Replacement::Record(secret) => is(newest(&keys.record), secret.public().as_bytes()),
         Replacement::Peer(_) => true,
     })
 }

@@ -6,7 +6,7 @@
 //! takes one under each. So an intent may be sent again, and it ends when its number is
 //! used up. Nothing is sent again unless its verb is called again.
 
-use base::{AccountId, Action, Digest, OperationId, SignedOperation, codec};
+use base::{AccountId, Action, Cid, Digest, OperationId, SignedOperation, codec};
 use ledger::Refusal;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -51,6 +51,11 @@ struct Intent {
     letters: Vec<Digest>,
     after: Vec<Note>,
     undo: Vec<(Table, ByteBuf)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pins: Vec<Cid>,
+    /// What it pins may not be pinned yet: then it was never sent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unsent: bool,
 }
 
 /// Names what a caller wants, so that a repeated call finds the one that was cut short.
@@ -95,6 +100,19 @@ pub(crate) fn send<E: From<SendError>>(
     desk: &Desk<'_>,
     wanted: Digest,
     action: impl Into<Action>,
+    plan: impl FnMut(OperationId) -> Result<Plan, E>,
+) -> Result<Sent, E> {
+    send_pinned(desk, wanted, action, &[], plan)
+}
+
+/// [`send`], for an operation that brings `roots`: they are pinned before it is sent, and
+/// unpinned if it does not take effect. `plan` stores what they reach, with every try: what
+/// is unpinned after one is gone.
+pub(crate) fn send_pinned<E: From<SendError>>(
+    desk: &Desk<'_>,
+    wanted: Digest,
+    action: impl Into<Action>,
+    roots: &[Cid],
     mut plan: impl FnMut(OperationId) -> Result<Plan, E>,
 ) -> Result<Sent, E> {
     let action = action.into();
@@ -103,7 +121,9 @@ pub(crate) fn send<E: From<SendError>>(
     loop {
         let signed = desk.sign(action.clone(), sequence);
         let id = signed.to_bytes().1;
-        let intent = begin(desk, wanted, signed, plan(id)?).map_err(SendError::from)?;
+        let plan = plan(id)?;
+        let mut intent = begin(desk, wanted, signed, plan, roots).map_err(SendError::from)?;
+        intent.pin(desk)?;
         match submit(desk, &intent) {
             // another process of this party was faster
             Err(error) if again && expected(&error).is_some_and(|other| other != sequence) => {
@@ -124,9 +144,18 @@ fn expected(error: &SendError) -> Option<u64> {
     }
 }
 
-fn unfinished(desk: &Desk<'_>) -> Result<Vec<Intent>, VaultError> {
-    let entries = vault::load_all(desk.vault, Table::Journal)?;
-    Ok(entries.into_iter().map(|(_, intent)| intent).collect())
+/// The intents that may have been sent. One that never was is undone: what it would pin may
+/// be gone from the store by now.
+fn unfinished(desk: &Desk<'_>) -> Result<Vec<Intent>, SendError> {
+    let mut sent = Vec::new();
+    for (_, intent) in vault::load_all::<Intent>(desk.vault, Table::Journal)? {
+        if intent.unsent {
+            intent.undo(desk)?;
+        } else {
+            sent.push(intent);
+        }
+    }
+    Ok(sent)
 }
 
 /// See [`crate::checkup::unfinished`].
@@ -146,6 +175,7 @@ fn begin(
     wanted: Digest,
     operation: SignedOperation,
     plan: Plan,
+    roots: &[Cid],
 ) -> Result<Intent, VaultError> {
     let posted: Vec<(Digest, Vec<u8>)> = plan
         .letters
@@ -159,6 +189,8 @@ fn begin(
         letters: posted.iter().map(|(name, _)| *name).collect(),
         after: plan.after,
         undo: plan.before.iter().map(undo).collect(),
+        unsent: !roots.is_empty(),
+        pins: roots.to_vec(),
     };
     let (name, bytes) = (intent.name(), codec::encode(&intent));
     let mut changes: Vec<vault::Change<'_>> = vec![(Table::Journal, &name, Some(&bytes))];
@@ -222,6 +254,18 @@ impl Intent {
         self.operation.to_bytes().1.0.to_bytes()
     }
 
+    /// Pins what is to be pinned, and notes that it is.
+    fn pin(&mut self, desk: &Desk<'_>) -> Result<(), SendError> {
+        if self.unsent {
+            for root in &self.pins {
+                desk.node.pin(root)?;
+            }
+            self.unsent = false;
+            vault::save(desk.vault, Table::Journal, &self.name(), self)?;
+        }
+        Ok(())
+    }
+
     /// Lets the letters go and notes what is to be noted, in one step.
     fn took_effect(&self, desk: &Desk<'_>) -> Result<(), VaultError> {
         let mut released = Vec::new();
@@ -243,8 +287,12 @@ impl Intent {
         Ok(())
     }
 
-    /// Takes back what was put before: the operation never took effect.
-    fn undo(&self, desk: &Desk<'_>) -> Result<(), VaultError> {
+    /// Takes back what was put and pinned before: the operation never took effect.
+    fn undo(&self, desk: &Desk<'_>) -> Result<(), SendError> {
+        // First: once the intent is gone, nobody knows of them.
+        for root in &self.pins {
+            desk.node.unpin(root)?;
+        }
         let name = self.name();
         let mut changes: Vec<vault::Change<'_>> = vec![(Table::Journal, &name, None)];
         for name in &self.letters {
@@ -253,6 +301,6 @@ impl Intent {
         for (table, key) in &self.undo {
             changes.push((*table, key, None));
         }
-        desk.vault.apply(&changes)
+        Ok(desk.vault.apply(&changes)?)
     }
 }

@@ -285,8 +285,7 @@ impl Letter {
         rng: &mut dyn CryptoRng,
     ) -> Result<Vec<u8>, LetterError> {
         let mut rng = rng;
-        let key = <Kem as hpke::Kem>::PublicKey::from_bytes(to.as_bytes())
-            .map_err(|_| LetterError::BadKey)?;
+        let key = public_key(to).ok_or(LetterError::BadKey)?;
         let text = self.padded()?;
         let (enc, text) = hpke::single_shot_seal_with_rng::<Aead, Kdf, Kem>(
             &OpModeS::Base,
@@ -385,6 +384,18 @@ impl From<codec::DecodeError> for LetterError {
             _ => Self::Malformed,
         }
     }
+}
+
+type PublicKey = <Kem as hpke::Kem>::PublicKey;
+
+/// The key itself; none if these bytes of the right length are no key.
+fn public_key(key: &HpkeKey) -> Option<PublicKey> {
+    PublicKey::from_bytes(key.as_bytes()).ok()
+}
+
+/// Whether anything can be sealed to these bytes.
+pub(crate) fn is_key(key: &HpkeKey) -> bool {
+    public_key(key).is_some()
 }
 
 /// SHA2-256 of a public HPKE key: how envelopes and gids name it.

@@ -4,7 +4,10 @@
 //! cose-dilithium (ML-DSA-65 is algorithm -49), FIPS 204. A commitment hides everything
 //! about its part: class, media type, length, digest.
 
-use coset::{CoseSign1, CoseSign1Builder, HeaderBuilder, TaggedCborSerializable as _, iana};
+use coset::{
+    CoseSign1, CoseSign1Builder, Header, HeaderBuilder, ProtectedHeader,
+    TaggedCborSerializable as _, iana,
+};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -72,12 +75,9 @@ pub struct Manifest {
 impl Manifest {
     /// The manifest as a tagged COSE_Sign1 object.
     pub fn sign(&self, chain: ChainId, secret: &RecordSecret) -> Vec<u8> {
-        let protected = HeaderBuilder::new()
-            .algorithm(iana::Algorithm::ML_DSA_65)
-            .build();
         let sign = |message: &[u8]| secret.sign(message).as_bytes().to_vec();
         let object = CoseSign1Builder::new()
-            .protected(protected)
+            .protected(protected())
             .payload(codec::encode(self))
             .create_signature(&external(chain), sign)
             .build();
@@ -94,15 +94,14 @@ impl Manifest {
             return Err(ManifestError::Malformed);
         }
         let object = CoseSign1::from_tagged_slice(bytes).map_err(|_| ManifestError::Malformed)?;
-        let protected = HeaderBuilder::new()
-            .algorithm(iana::Algorithm::ML_DSA_65)
-            .build();
-        let again = object
-            .clone()
-            .to_tagged_vec()
-            .map_err(|_| ManifestError::Malformed)?;
-        if again != bytes || object.protected.header != protected || !object.unprotected.is_empty()
-        {
+        // One spelling: what this program would write, its protected header included.
+        let mut own = object.clone();
+        own.protected = ProtectedHeader {
+            original_data: None,
+            header: protected(),
+        };
+        let again = own.to_tagged_vec().map_err(|_| ManifestError::Malformed)?;
+        if again != bytes || !object.unprotected.is_empty() {
             return Err(ManifestError::Malformed);
         }
         let payload = object.payload.as_deref().ok_or(ManifestError::Malformed)?;
@@ -115,6 +114,12 @@ impl Manifest {
         }
         Ok(UnverifiedManifest { object, manifest })
     }
+}
+
+fn protected() -> Header {
+    HeaderBuilder::new()
+        .algorithm(iana::Algorithm::ML_DSA_65)
+        .build()
 }
 
 /// A manifest that nobody has verified yet.

@@ -137,6 +137,7 @@ pub struct PartSource {
 /// A record before it is sealed.
 pub struct RecordSource {
     original: Box<dyn Original>,
+    length: u64,
     parts: Vec<PartSource>,
 }
 
@@ -173,7 +174,11 @@ impl RecordSource {
         {
             return Err(RecordError::NotCovered { at: end });
         }
-        Ok(Self { original, parts })
+        Ok(Self {
+            original,
+            length: end,
+            parts,
+        })
     }
 
     /// An original as one part.
@@ -199,6 +204,16 @@ impl RecordSource {
     /// The parts, in order.
     pub fn parts(&self) -> &[PartSource] {
         &self.parts
+    }
+
+    /// Bytes of the original when its parts were made.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Bytes of the original now.
+    pub(crate) fn length_now(&self) -> io::Result<u64> {
+        self.original.length()
     }
 
     /// The bytes of part `index`.
@@ -337,6 +352,30 @@ mod tests {
         let layouts: Vec<_> = source.parts().iter().map(|part| &part.layout).collect();
         assert_eq!(covers(&layouts), Some(25));
         assert_eq!(covers(&layouts[1..]), None);
+    }
+
+    /// A file that became shorter.
+    struct Cut;
+
+    impl Original for Cut {
+        fn open(&self) -> io::Result<Box<dyn ReadSeek>> {
+            Ok(Box::new(Cursor::new(vec![1; 6])))
+        }
+
+        fn length(&self) -> io::Result<u64> {
+            Ok(10)
+        }
+    }
+
+    #[test]
+    fn a_part_that_is_cut_off_has_not_ended() {
+        let source = RecordSource::whole(Box::new(Cut), Class::Other, "text/plain").unwrap();
+        let mut part = source.read(&source.parts()[0]).unwrap();
+        assert_eq!(part.read(&mut []).unwrap(), 0, "no room is no end");
+        let mut text = Vec::new();
+        let error = part.read_to_end(&mut text).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(text, [1; 6]);
     }
 
     #[test]

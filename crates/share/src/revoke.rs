@@ -3,14 +3,15 @@
 //! Source: protocol page, "Sharing", row "deny / revoke". What was read stays read.
 
 use base::{
-    Millis, OperationId,
+    Action, Millis, OperationId,
     operation::{Deny, Revoke},
 };
+use ledger::VerifiedHead;
 use thiserror::Error;
 
 use crate::{
     desk::{Desk, SendError, Sent},
-    follow,
+    follow::{self, FollowError},
     node::NodeError,
     vault::{self, Table, VaultError},
 };
@@ -31,24 +32,35 @@ pub fn revoke(desk: &Desk<'_>, grant: OperationId) -> Result<Sent, SendError> {
     desk.send(Revoke { grant })
 }
 
-/// Destroys every key that this agent or requester holds under grants that are revoked,
-/// or expired at `now`. Returns how many grants went.
+/// Destroys every key that this agent or requester holds under grants that are revoked in
+/// the log, or expired at `now` by their proven terms. Returns how many grants went. Keys do
+/// not come back, so a node's word is not enough: what cannot be proven now stays.
 ///
 /// # Errors
 /// [`TidyError`].
 pub fn tidy(desk: &Desk<'_>, now: Millis) -> Result<usize, TidyError> {
+    let head = follow::advance(desk);
     let mut gone = 0;
     for grant in held_grants(desk)? {
-        let ended = match desk.node.grant(grant)? {
-            Some(state) => state.revoked.is_some() || state.terms.expires <= now,
-            None => false,
-        };
+        let ended = head
+            .as_ref()
+            .is_ok_and(|head| has_expired(desk, head, grant, now));
         if ended || follow::is_revoked(desk, grant)? {
             destroy(desk, grant)?;
             gone += 1;
         }
     }
-    Ok(gone)
+    match head {
+        Err(FollowError::Node(error)) => Err(error.into()),
+        Err(FollowError::Vault(error)) => Err(error.into()),
+        _ => Ok(gone),
+    }
+}
+
+/// Whether the patient's own operation proves that `grant` is over at `now`.
+fn has_expired(desk: &Desk<'_>, head: &VerifiedHead, grant: OperationId, now: Millis) -> bool {
+    let proven = desk.proven(head, grant).map(|operation| operation.action);
+    matches!(proven, Ok(Action::Authorize(authorize)) if authorize.terms.expires <= now)
 }
 
 /// Destroys what this party holds under one grant.

@@ -13,6 +13,7 @@ use thiserror::Error;
 use crate::{
     accept::{self, AcceptError},
     desk::{LookError, SendError},
+    journal::{self, Plan},
     node::NodeError,
     part::{PartError, State},
     scheme::{self, sid_of},
@@ -104,6 +105,14 @@ fn rewrap(
     rng: &mut dyn CryptoRng,
 ) -> Result<(), RotateError> {
     let desk = &wallet.desk;
+    let next_sid = sid_of(next);
+    let wanted = journal::wanted("rewrap", &(record, sid, next_sid));
+    // What an earlier run began may still take effect, so it is finished first. If it fails,
+    // it is undone, and the record looked at as it is now.
+    match journal::resume(desk, wanted) {
+        Err(error) if error.failure().is_none() => return Err(error.into()),
+        _ => {}
+    }
     let on_ledger = desk.record(record)?;
     if on_ledger.is_erased() {
         return Ok(desk.vault.delete(Table::Parts, &record.0)?);
@@ -121,9 +130,9 @@ fn rewrap(
     let before = known.state;
     let state = State::load(desk, record, before)?;
     let key = wallet.decapsulation_key(sid)?;
-    let next_sid = sid_of(next);
     let public = scheme::scope_key(wallet.public(), next_sid);
     let mut sealed = state.sealed.clone();
+    let mut blocks = Vec::new();
     let affected = known.parts.iter_mut().zip(&mut sealed.parts).enumerate();
     for (index, (part, sealed_part)) in affected.filter(|(_, (part, _))| part.key.sid == sid) {
         let capsule = state.capsule(desk, index)?;
@@ -139,9 +148,9 @@ fn rewrap(
             body: sealed_part.body,
         };
         let node = CapsuleNode::wrap(&place, &secret, &fresh, &content_key);
-        let (name, bytes) = node.to_block();
-        desk.node.put_block(&name, &bytes)?;
-        sealed_part.capsule = name;
+        let block = node.to_block();
+        sealed_part.capsule = block.0;
+        blocks.push(block);
         part.cover = next.cover;
         part.key = PartKey {
             part: part.key.part,
@@ -149,15 +158,20 @@ fn rewrap(
             ctid: node.header.ctid,
         };
     }
-    let (after, bytes) = sealed.to_block();
-    desk.node.put_block(&after, &bytes)?;
-    desk.node.pin(&after)?;
-    let parts = known.parts.iter().map(|part| part.key).collect();
-    desk.send(Rewrap {
+    let root = sealed.to_block();
+    let after = root.0;
+    blocks.push(root);
+    let action = Rewrap {
         record,
         before,
         after,
-        parts,
+        parts: known.parts.iter().map(|part| part.key).collect(),
+    };
+    journal::send_pinned(desk, wanted, action, &[after], |_| {
+        for (name, bytes) in &blocks {
+            desk.node.put_block(name, bytes)?;
+        }
+        Ok::<_, RotateError>(Plan::default())
     })?;
     known.state = after;
     vault::save(desk.vault, Table::Parts, &record.0, &known)?;

@@ -71,6 +71,11 @@ fn seal_parts(
         bodies.push(half.body);
         parts.push(half);
     }
+    // A part ends where its last range ends: only its length shows that the original grew.
+    let expected = job.source.length();
+    if job.source.length_now().map_err(SealBodyError::Source)? != expected {
+        return Err(SealBodyError::Changed { expected }.into());
+    }
     let manifest = Manifest {
         version: Version,
         record: job.record,

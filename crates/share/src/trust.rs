@@ -5,12 +5,18 @@
 //! the transitions between; each is certified by the set before it, so the node is not
 //! trusted. What was followed is kept in the vault.
 
-use base::{SignedOperation, codec, genesis::Genesis};
+use base::{
+    AccountId, SignedOperation, codec,
+    genesis::{Genesis, Validator},
+};
 use ledger::{
     Head, HeadError, Receipt, ReceiptError, Transition, ValidatorSet, Validators, VerifiedHead,
     VerifiedReceipt,
 };
-use std::sync::{Mutex, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 use thiserror::Error;
 
 use crate::{
@@ -21,12 +27,16 @@ use crate::{
 
 /// What one party believes, while it is at work.
 #[derive(Debug)]
-pub struct Trust(Mutex<Validators>);
+pub struct Trust {
+    known: Mutex<Validators>,
+    /// Accounts without a `Register`: the genesis object has their first keys.
+    founders: BTreeMap<AccountId, Validator>,
+}
 
 impl Trust {
     /// What the genesis object alone says.
     pub fn of(genesis: &Genesis) -> Self {
-        Self(Mutex::new(Validators::of(genesis)))
+        Self::new(genesis, Validators::of(genesis))
     }
 
     /// The genesis object, and what this vault has followed since.
@@ -36,19 +46,35 @@ impl Trust {
     pub fn load(genesis: &Genesis, vault: &dyn Vault) -> Result<Self, VaultError> {
         let kept = vault::load_all::<Reign>(vault, Table::Validators)?;
         let later = kept.into_iter().map(|(_, reign)| reign);
-        Ok(Self(Mutex::new(Validators::remembered(genesis, later))))
+        Ok(Self::new(genesis, Validators::remembered(genesis, later)))
+    }
+
+    fn new(genesis: &Genesis, known: Validators) -> Self {
+        let founders = genesis.validators.iter().cloned();
+        Self {
+            known: Mutex::new(known),
+            founders: founders
+                .map(|founder| (AccountId::of(&founder.key), founder))
+                .collect(),
+        }
     }
 
     /// As far as it goes now.
     pub fn known(&self) -> Validators {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.lock().clone()
+    }
+
+    /// The founding validator of this account, with its first keys.
+    pub(crate) fn founder(&self, account: AccountId) -> Option<&Validator> {
+        self.founders.get(&account)
     }
 
     fn set(&self, known: Validators) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = known;
+        *self.lock() = known;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Validators> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -171,6 +171,8 @@ tables! {
     Keys = "keys",
     /// Guardian: owner -> the share that it keeps for her.
     Shares = "shares",
+    /// Guardian: owner -> number of the newest `Guard` or `Unguard` of hers that was seen.
+    Guarded = "guarded",
     /// Guardian: claim -> a recovery that it is asked to approve.
     Claims = "claims",
     /// Anyone: account -> its newest recovery in the log; own, guarded or claimed accounts.

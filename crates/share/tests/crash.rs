@@ -11,11 +11,12 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use base::{
     AccountId, Cid, Class, Digest, Millis, OperationId, RecordId, ScopeId, Signed, SignedOperation,
-    operation::Power,
+    operation::Power, scope::Cover,
 };
 use ledger::{
     Account, BagState, ConsistencyProof, Grant, Guardianship, Head, InclusionProof, Institution,
@@ -30,11 +31,13 @@ use share::{
         claim, code, guard,
         keep::{self, KeepError},
     },
-    request,
+    request, rotate,
+    scheme::sid_of,
     vault::{Change, Entries},
     wallet::Wallet,
 };
-use world::{Cast, Client, MemoryVault, Person, bundle, rng};
+use store::{Absent, BlockStore as _};
+use world::{Cast, Client, MemoryVault, Person, bundle, file, rng};
 use zeroize::Zeroizing;
 
 const LAB: &[Class] = &[Class::Laboratory];
@@ -391,6 +394,50 @@ fn an_erasure_survives_its_patient() {
                 3,
                 "{at}"
             );
+        },
+    );
+}
+
+/// What it had begun is finished, or let go: no root of the record stays pinned that is no
+/// state of it.
+#[test]
+fn a_rotation_survives_its_patient() {
+    at_every_step(
+        1,
+        || {
+            let cast = Cast::new();
+            cast.accepted(&file(b"blood", Class::Laboratory));
+            cast
+        },
+        |cast| &cast.patient,
+        |cast, desk| {
+            // the store collects what nobody had pinned when she died
+            let store = &cast.world.store;
+            store.gc(Duration::ZERO, Absent::Allowed).unwrap();
+            let secrets = cast.patient.secrets.as_ref().unwrap();
+            let wallet = Wallet::new(desk, secrets, cast.patient.id());
+            let month = Some(cast.world.now().epoch());
+            let sid = sid_of(&wallet.scope(Cover {
+                class: Class::Laboratory,
+                epoch: month,
+                record: None,
+                counter: 0,
+            }));
+            rotate::rotate(&wallet, sid, &mut rng()).is_ok()
+        },
+        |cast, at| {
+            let wallet = cast.world.wallet(&cast.patient);
+            let (record, known) = wallet.records().unwrap().remove(0);
+            assert_eq!(known.parts[0].cover.counter, 1, "{at}");
+            let accepted = wallet.desk.record(record).unwrap().accepted;
+            assert_eq!(accepted, Some(known.state), "{at}");
+            open::open_own(&wallet, record, 0, &mut Vec::new()).unwrap();
+            let states = wallet.desk.node.states_of(record).unwrap();
+            assert_eq!(states.len(), 2, "{at}: re-wrapped once");
+            assert_eq!(cast.strays(record), 0, "{at}");
+            let pins = cast.world.store.pins().unwrap();
+            let pinned = |(root, _): &(Cid, u64)| *root == known.state;
+            assert!(pins.iter().any(pinned), "{at}");
         },
     );
 }

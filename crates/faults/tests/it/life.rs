@@ -70,6 +70,12 @@ impl Life {
         Ok(Node { ledger, store })
     }
 
+    /// Makes the block store's index anew, with these pins.
+    pub fn reindex(&self, pins: &[(Cid, u64)]) {
+        let folder = Path::new(FOLDER).join("store");
+        Embedded::reindex_on(Arc::new(self.disk.clone()), folder, pins).unwrap();
+    }
+
     /// Everything that was acknowledged is there. `settled`: the power was lost before.
     pub fn check(&mut self, node: &Node, settled: bool) {
         self.book.check_ledger(&node.ledger);

@@ -1,12 +1,12 @@
 //! The power goes, again and again; or the process is killed and what it wrote stays in
 //! the page cache until the power goes later. A run is named by its seed.
 
-use base::cid;
+use base::{Cid, cid};
 use store::BlockStore as _;
 
 use crate::{
     disk::{LOTS, Lot},
-    life::Life,
+    life::{Life, Node},
     random::{Random, wanted},
 };
 
@@ -58,6 +58,39 @@ fn a_large_batch_is_durable_when_it_is_acknowledged() {
         for (name, bytes) in names.iter().zip(&blocks) {
             assert_eq!(&node.store.get(name).unwrap(), bytes, "{lot:?}");
         }
+    }
+}
+
+/// `doctor --repair` makes the block store's index anew: what is acknowledged from then on
+/// stands in the new one alone.
+#[test]
+fn an_index_that_was_made_anew_stays() {
+    for (number, lot) in (0..).zip(LOTS) {
+        let random = &mut Random::new(number);
+        let mut life = Life::new();
+        let blocks =
+            [b"before".as_slice(), b"after"].map(|bytes| (cid::of_block(cid::RAW, bytes), bytes));
+        let [(before, _), (after, _)] = blocks;
+        let keep = |node: &Node, (name, bytes): (Cid, &[u8])| {
+            node.store.put(&name, bytes).unwrap();
+            node.store.pin(&name).unwrap();
+        };
+        let node = life.start().unwrap();
+        keep(&node, blocks[0]);
+        drop(node);
+        life.reindex(&[(before, 1)]);
+        let node = life.start().unwrap();
+        keep(&node, blocks[1]);
+        life.disk.cut_power();
+        drop(node);
+        life.disk.power_loss(lot, random);
+        let node = life.start().unwrap();
+        for (name, bytes) in blocks {
+            assert_eq!(node.store.get(&name).unwrap(), bytes, "{lot:?}");
+        }
+        let mut pinned = [(before, 1), (after, 1)];
+        pinned.sort_unstable();
+        assert_eq!(node.store.pins().unwrap(), pinned, "{lot:?}");
     }
 }
 

@@ -188,30 +188,34 @@ fn recovery_of_own(entered: &Entered, desk: &Desk<'_>) -> Result<Option<Event>> 
 /// A guardian gives out the shares whose time has come.
 fn released_shares(desk: &Desk<'_>) -> Vec<Event> {
     match keep::release(desk, system::now(), &mut OsRng) {
-        Ok(released) => released
-            .into_iter()
-            .map(|released| {
-                let (owner, device) = (released.owner.to_string(), released.device.to_string());
-                Event::new(
-                    "share-released",
-                    format!("the share of {owner} was given to its owner's device"),
-                    json!({"owner": owner, "device": device}),
-                )
-            })
-            .collect(),
-        Err(error) => {
-            let fault = Fault::from(error);
-            vec![Event::new(
-                "share-waits",
-                format!("a share was not given out: {fault}"),
-                json!({
-                    "code": fault.exit as u8,
-                    "name": fault.exit.name(),
-                    "message": fault.message,
-                }),
-            )]
-        }
+        Ok(released) => released.into_iter().map(given_out).collect(),
+        Err(error) => vec![waits(error)],
     }
+}
+
+fn given_out((receiver, result): keep::Released) -> Event {
+    let (owner, device) = (receiver.owner.to_string(), receiver.device.to_string());
+    match result {
+        Ok(()) => Event::new(
+            "share-released",
+            format!("the share of {owner} was given to its owner's device"),
+            json!({"owner": owner, "device": device}),
+        ),
+        Err(error) => waits(error),
+    }
+}
+
+fn waits(error: keep::KeepError) -> Event {
+    let fault = Fault::from(error);
+    Event::new(
+        "share-waits",
+        format!("a share was not given out: {fault}"),
+        json!({
+            "code": fault.exit as u8,
+            "name": fault.exit.name(),
+            "message": fault.message,
+        }),
+    )
 }
 
 /// Whether a letter may leave the mailbox.

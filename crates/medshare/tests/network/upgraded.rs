@@ -49,7 +49,10 @@ fn a_home_of_a_newer_format_is_left_as_it_is() {
     assert_eq!(net.stop(1), Some(0));
     for (file, known) in [
         ("node/ledger.redb", ledger::TABLES_VERSION),
-        ("node/consensus/journal.redb", 1),
+        (
+            "node/consensus/journal.redb",
+            consensus::bft::JOURNAL_VERSION,
+        ),
     ] {
         let path = net.home(1).join(file);
         let whole = fs::read(&path).unwrap();

@@ -70,7 +70,7 @@ pub(crate) fn at_node(desk: &Desk<'_>, secrets: &PatientSecrets) -> Result<AtNod
     let kept = standing(desk.vault)?.number;
     let newest = logged.as_ref().map_or(0, |logged| logged.version).max(kept);
     let named = logged.is_some_and(|logged| {
-        logged.version != found || logged.commitment == Digest::commit(&head.salt, &bytes)
+        logged.version == found && logged.commitment == Digest::commit(&head.salt, &bytes)
     });
     Ok(match found == newest && named {
         true => AtNode::Newest(found),

@@ -31,7 +31,8 @@ pub struct Restored {
     pub hpke: HpkeSecret,
     /// Version of the bag that was found.
     pub number: u64,
-    /// Newest version on the ledger, when the bag that was found is older.
+    /// Newest version on the ledger, when the bag that was found is older, or another of the
+    /// same version.
     pub newest: Option<u64>,
     /// Scopes in use whose key is not in the bag: rotate each before granting under it.
     pub tainted: Vec<ScopeId>,
@@ -57,12 +58,15 @@ pub fn restore(desk: &Desk<'_>, bag: BagKeys) -> Result<Restored, RestoreError> 
     let plain = open(&bag.key, place, b"head", boxed).ok_or(RestoreError::NotThisBag)?;
     let head: Head = codec::decode(&plain).map_err(|_| RestoreError::NotThisBag)?;
     let log = read_log(desk)?;
-    if let Some(logged) = &log.bag
-        && logged.version == head.number
-        && logged.commitment != Digest::commit(&head.salt, &sealed)
-    {
-        return Err(RestoreError::NotThisBag);
-    }
+    // Two devices with one phrase may write one version, and the node has the one that the
+    // ledger did not take: as good as an older one, for what it lacks is tainted.
+    let is_rival = |logged: &Bag| {
+        logged.version == head.number && logged.commitment != Digest::commit(&head.salt, &sealed)
+    };
+    let newest = log
+        .bag
+        .filter(|logged| logged.version > head.number || is_rival(logged))
+        .map(|logged| logged.version);
     let master = MasterKey::from_bytes(&head.master).map_err(|_| RestoreError::NotThisBag)?;
     let (known, keys) = fill(desk, &bag.key, &head)?;
     let operation = current_key(desk, keys)?;
@@ -80,10 +84,7 @@ pub fn restore(desk: &Desk<'_>, bag: BagKeys) -> Result<Restored, RestoreError> 
         operation,
         hpke: HpkeSecret::new(head.hpke),
         number: head.number,
-        newest: log
-            .bag
-            .map(|bag| bag.version)
-            .filter(|&version| version > head.number),
+        newest,
         tainted,
     })
 }
@@ -228,8 +229,8 @@ pub enum RestoreError {
     /// A bag of the future.
     #[error("the key bag: {0}")]
     Newer(UnknownVersion),
-    /// Damaged, of another phrase, or not the one that was logged.
-    #[error("the key bag is damaged, or is not the one that the ledger names")]
+    /// Damaged, or of another phrase, account or ledger.
+    #[error("the key bag is damaged, or is not this phrase's")]
     NotThisBag,
     /// The operation key was replaced, and the bag that was found lacks the new one.
     #[error(

@@ -228,8 +228,10 @@ impl SegmentReader {
         true
     }
 
+    /// Waits for the worker's next segment, if this one is read: one that is not there yet
+    /// is not the end.
     fn is_at_end(&mut self) -> bool {
-        self.at == self.current.len() && self.segments.try_recv().is_err()
+        !self.refill()
     }
 }
 

@@ -2,7 +2,7 @@
 //! share out when the ledger shows that she had her time to object.
 
 use base::{
-    AccountId, Action, Digest, Millis, OperationId, Statement as _,
+    AccountId, Action, Digest, Millis, OperationId, Statement as _, codec,
     key::HpkeKey,
     operation::{Approval, Member, Recover, RecoveryClaim},
 };
@@ -10,6 +10,7 @@ use ledger::VerifiedHead;
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use super::{
     claim_id, is_code,
@@ -21,7 +22,7 @@ use crate::{
     desk::{Desk, LookError},
     follow::{self, FollowError},
     identity::SecretBytes,
-    letter::{Letter, LetterError},
+    letter::{self, Letter, LetterError},
     node::NodeError,
     outbox::{self, Posted},
     vault::{self, Table, VaultError},
@@ -47,7 +48,9 @@ pub const MAX_CLAIMS: usize = 32;
 /// How long a claim is kept.
 pub const KEEP_FOR: u64 = 400 * Millis::DAY;
 
-/// Takes a share in: it must be what the owner's `Guard` in force commits to.
+/// Takes a share in: it must be what the owner's `Guard` in force commits to. That it is in
+/// force the node says; that no later `Guard` or `Unguard` of hers was seen, this party's own
+/// log: no node makes it keep an old share in place of a newer one, or once more.
 ///
 /// # Errors
 /// [`KeepError`].
@@ -68,15 +71,31 @@ pub fn receive(desk: &Desk<'_>, letter: &ShareLetter) -> Result<(), KeepError> {
         return Err(KeepError::NotThisShare);
     }
     let in_force = desk.node.guardianship(letter.owner)?;
-    if in_force.and_then(|found| found.guard) != Some(letter.guard) {
+    let is_older = newest(desk, &head, letter.owner)? > Some(guard.sequence);
+    if is_older || in_force.and_then(|found| found.guard) != Some(letter.guard) {
         return Err(KeepError::Replaced);
     }
-    Ok(vault::save(
-        desk.vault,
-        Table::Shares,
-        &letter.owner.0,
-        letter,
-    )?)
+    let owner = &letter.owner.0;
+    let (entry, number) = (codec::encode(letter), codec::encode(&guard.sequence));
+    Ok(desk.vault.apply(&[
+        (Table::Shares, owner, Some(&Zeroizing::new(entry))),
+        (Table::Guarded, owner, Some(&number)),
+    ])?)
+}
+
+/// The number of the newest `Guard` or `Unguard` of `owner` that this party has seen.
+fn newest(
+    desk: &Desk<'_>,
+    head: &VerifiedHead,
+    owner: AccountId,
+) -> Result<Option<u64>, KeepError> {
+    let seen = vault::load(desk.vault, Table::Guarded, &owner.0)?;
+    let held: Option<ShareLetter> = vault::load(desk.vault, Table::Shares, &owner.0)?;
+    match (seen, held) {
+        // Kept by an earlier program, which noted no number.
+        (None, Some(held)) => Ok(Some(desk.proven(head, held.guard)?.sequence)),
+        (seen, _) => Ok(seen),
+    }
 }
 
 fn share_of(letter: &ShareLetter) -> Option<Share> {
@@ -106,11 +125,14 @@ pub fn shares(desk: &Desk<'_>) -> Result<Vec<ShareLetter>, VaultError> {
 ///
 /// # Errors
 /// [`KeepError`].
-pub fn asked(desk: &Desk<'_>, letter: &ClaimLetter, now: Millis) -> Result<Digest, KeepError> {
-    let claim = &letter.claim;
+pub fn asked(desk: &Desk<'_>, asking: &ClaimLetter, now: Millis) -> Result<Digest, KeepError> {
+    let claim = &asking.claim;
     let held = held(desk, claim)?;
     if claim.chain != desk.party.chain || held.guard != claim.guard {
         return Err(KeepError::Stale);
+    }
+    if !letter::is_key(&claim.hpke_key) {
+        return Err(LetterError::BadKey.into());
     }
     let id = claim_id(claim);
     let others = claims(desk)?;
@@ -120,15 +142,15 @@ pub fn asked(desk: &Desk<'_>, letter: &ClaimLetter, now: Millis) -> Result<Diges
     // A device that starts again asks anew.
     let same_device: Vec<Digest> = others
         .iter()
-        .filter(|(_, asked)| asked.device == letter.device && asked.approved.is_none())
+        .filter(|(_, asked)| asked.device == asking.device && asked.approved.is_none())
         .map(|(id, _)| *id)
         .collect();
     if others.len() - same_device.len() >= MAX_CLAIMS {
         return Err(KeepError::TooMany);
     }
-    let entry = base::codec::encode(&AskedClaim {
+    let entry = codec::encode(&AskedClaim {
         claim: claim.clone(),
-        device: letter.device,
+        device: asking.device,
         received: now,
         approved: None,
     });
@@ -197,7 +219,7 @@ pub fn approve(
     let sealed = letter.seal(desk.party.chain, &to, rng)?;
     let (name, posted) = Posted::entry(asked.device, &sealed, false);
     asked.approved.get_or_insert(now);
-    let entry = base::codec::encode(&asked);
+    let entry = codec::encode(&asked);
     desk.vault.apply(&[
         (Table::Claims, &id.0, Some(&entry)),
         (Table::Outbox, &name.0, Some(&posted)),
@@ -217,90 +239,114 @@ pub fn deny(desk: &Desk<'_>, id: Digest) -> Result<(), KeepError> {
     Ok(desk.vault.delete(Table::Claims, &id.0)?)
 }
 
-/// A share that was given out.
+/// Who gets a share.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Released {
-    /// Whose.
+pub struct Receiver {
+    /// Whose share it is.
     pub owner: AccountId,
-    /// To which device.
+    /// Her device.
     pub device: AccountId,
 }
 
+/// What became of one share that was due.
+pub type Released = (Receiver, Result<(), KeepError>);
+
 /// Gives out the share for every claim that this guardian approved, once the log shows the
 /// `Recover`, no objection and the `CompleteRecovery`, and the owner's delay has passed
-/// since the approval by this guardian's own clock too: no node can make it shorter.
+/// since the approval by this guardian's own clock too: no node can make it shorter. A claim
+/// that cannot be served stays and keeps no other one back.
 ///
 /// # Errors
-/// [`KeepError`]; what was not given out is tried again.
+/// [`KeepError`] when ledger or vault cannot be read at all; what was not given out is tried
+/// again.
 pub fn release(
     desk: &Desk<'_>,
     now: Millis,
     rng: &mut dyn CryptoRng,
 ) -> Result<Vec<Released>, KeepError> {
+    let head = follow::advance(desk)?;
     let mut released = Vec::new();
     for (id, asked) in claims(desk)? {
         if asked.received.plus(KEEP_FOR) <= now {
             desk.vault.delete(Table::Claims, &id.0)?;
             continue;
         }
-        let Some(approved) = asked.approved else {
-            continue;
-        };
-        let Some((recovery, to)) = due(desk, &asked.claim, approved, now)? else {
-            continue;
-        };
-        let held = match held(desk, &asked.claim) {
-            Err(KeepError::NoShare(_)) => {
-                desk.vault.delete(Table::Claims, &id.0)?;
-                continue;
-            }
-            other => other?,
-        };
-        let letter = Letter::Release(ReleaseLetter {
-            recovery,
-            index: held.index,
-            opening: held.opening,
-            share: held.share.clone(),
-        });
-        let sealed = letter.seal(desk.party.chain, &to, rng)?;
-        let (name, posted) = Posted::entry(asked.device, &sealed, false);
-        desk.vault.apply(&[
-            (Table::Claims, &id.0, None),
-            (Table::Outbox, &name.0, Some(&posted)),
-        ])?;
-        outbox::try_flush(desk);
-        released.push(Released {
+        let receiver = Receiver {
             owner: asked.claim.account,
             device: asked.device,
-        });
+        };
+        match give_out(desk, &head, id, &asked, now, rng) {
+            Ok(false) => {}
+            Ok(true) => released.push((receiver, Ok(()))),
+            Err(KeepError::Vault(error)) => return Err(error.into()),
+            Err(error) => released.push((receiver, Err(error))),
+        }
     }
+    outbox::try_flush(desk);
     Ok(released)
+}
+
+/// Puts the share for one claim into the outbox, if it is due; says whether it was.
+fn give_out(
+    desk: &Desk<'_>,
+    head: &VerifiedHead,
+    id: Digest,
+    asked: &AskedClaim,
+    now: Millis,
+    rng: &mut dyn CryptoRng,
+) -> Result<bool, KeepError> {
+    let Some(approved) = asked.approved else {
+        return Ok(false);
+    };
+    let Some((recovery, to)) = due(desk, head, &asked.claim, approved, now)? else {
+        return Ok(false);
+    };
+    let held = match held(desk, &asked.claim) {
+        Err(KeepError::NoShare(_)) => {
+            desk.vault.delete(Table::Claims, &id.0)?;
+            return Ok(false);
+        }
+        other => other?,
+    };
+    let letter = Letter::Release(ReleaseLetter {
+        recovery,
+        index: held.index,
+        opening: held.opening,
+        share: held.share.clone(),
+    });
+    let sealed = letter.seal(desk.party.chain, &to, rng)?;
+    let (name, posted) = Posted::entry(asked.device, &sealed, false);
+    desk.vault.apply(&[
+        (Table::Claims, &id.0, None),
+        (Table::Outbox, &name.0, Some(&posted)),
+    ])?;
+    Ok(true)
 }
 
 /// The recovery that put this claim's key into force, and the key that shares are sealed
 /// to; `None` while it is too early, and for good if she objected.
 fn due(
     desk: &Desk<'_>,
+    head: &VerifiedHead,
     claim: &RecoveryClaim,
     approved: Millis,
     now: Millis,
 ) -> Result<Option<(OperationId, HpkeKey)>, KeepError> {
-    let head = follow::advance(desk)?;
     let Some(watched) = watch::watched(desk, claim.account)? else {
         return Ok(None);
     };
     let Some(completed) = watched.completed.filter(|_| watched.objected.is_none()) else {
         return Ok(None);
     };
-    let Some(recover) = recover_of(desk, &head, watched.recover, claim)? else {
+    let Some(recover) = recover_of(desk, head, watched.recover, claim)? else {
         return Ok(None); // another claim's
     };
-    let guard = desk.proven(&head, claim.guard)?;
+    let guard = desk.proven(head, claim.guard)?;
     let Action::Guard(guard) = guard.action else {
         return Err(KeepError::Stale);
     };
-    let begun = desk.block_of(&head, watched.recover)?.time;
-    let ended = desk.block_of(&head, completed)?.time;
+    let begun = desk.block_of(head, watched.recover)?.time;
+    let ended = desk.block_of(head, completed)?.time;
     if ended < begun.plus(guard.delay) {
         return Err(KeepError::TooSoon);
     }

@@ -39,20 +39,30 @@ pub fn watched(desk: &Desk<'_>, account: AccountId) -> Result<Option<Watched>, V
     vault::load(desk.vault, Table::Recoveries, &account.0)
 }
 
+/// An operation about an account's guardians.
+struct Guarded {
+    /// Its number among the account's.
+    number: u64,
+    /// Whether the share that is kept is another one's: it is of no use any more.
+    ends: bool,
+}
+
 /// What a stretch of the log brings.
 pub(crate) struct Watch {
     accounts: BTreeSet<AccountId>,
     seen: BTreeMap<AccountId, Watched>,
-    /// Accounts whose share is of no use any more.
-    ended: BTreeSet<AccountId>,
+    /// The newest `Guard` or `Unguard` of accounts that named this party a guardian.
+    guarded: BTreeMap<AccountId, Guarded>,
 }
 
 impl Watch {
     pub(crate) fn new(desk: &Desk<'_>) -> Result<Self, VaultError> {
         let mut accounts = BTreeSet::from([desk.party.account]);
         accounts.extend(claim::account(desk)?);
-        for (key, _) in desk.vault.list(Table::Shares)? {
-            accounts.extend(key.try_into().ok().map(AccountId));
+        for table in [Table::Shares, Table::Guarded] {
+            for (key, _) in desk.vault.list(table)? {
+                accounts.extend(key.try_into().ok().map(AccountId));
+            }
         }
         let mut seen = BTreeMap::new();
         for account in &accounts {
@@ -61,7 +71,7 @@ impl Watch {
         Ok(Self {
             accounts,
             seen,
-            ended: BTreeSet::new(),
+            guarded: BTreeMap::new(),
         })
     }
 
@@ -97,9 +107,11 @@ impl Watch {
             Action::Guard(_) | Action::Unguard(_) if self.accounts.contains(&operation.account) => {
                 let owner = operation.account;
                 let held: Option<ShareLetter> = vault::load(desk.vault, Table::Shares, &owner.0)?;
-                if held.is_some_and(|held| held.guard != signed.to_bytes().1) {
-                    self.ended.insert(owner);
-                }
+                let guarded = Guarded {
+                    number: operation.sequence,
+                    ends: held.is_some_and(|held| held.guard != signed.to_bytes().1),
+                };
+                self.guarded.insert(owner, guarded);
             }
             _ => {}
         }
@@ -112,8 +124,16 @@ impl Watch {
             let value = codec::encode(&watched);
             (Table::Recoveries, account.0.to_vec(), Some(value))
         });
-        let ended = self.ended.into_iter();
-        let ended = ended.map(|owner| (Table::Shares, owner.0.to_vec(), None));
-        seen.chain(ended).collect()
+        let guarded = self.guarded.into_iter().flat_map(|(owner, guarded)| {
+            let owner = owner.0.to_vec();
+            let number = (
+                Table::Guarded,
+                owner.clone(),
+                Some(codec::encode(&guarded.number)),
+            );
+            let ended = guarded.ends.then_some((Table::Shares, owner, None));
+            std::iter::once(number).chain(ended)
+        });
+        seen.chain(guarded).collect()
     }
 }

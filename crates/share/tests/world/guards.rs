@@ -65,9 +65,18 @@ impl Cast {
 
     /// The device asks `guardians`, who note it.
     pub fn claimed(&self, device: &Person, guardians: &[&Person]) -> RecoveryClaim {
+        self.claimed_of(self.patient.id(), device, guardians)
+    }
+
+    fn claimed_of(
+        &self,
+        owner: AccountId,
+        device: &Person,
+        guardians: &[&Person],
+    ) -> RecoveryClaim {
         let ids: Vec<AccountId> = guardians.iter().map(|guardian| guardian.id()).collect();
         let desk = self.world.desk(device);
-        let claim = claim::begin(&desk, self.patient.id(), &ids, &mut rng()).unwrap();
+        let claim = claim::begin(&desk, owner, &ids, &mut rng()).unwrap();
         for guardian in guardians {
             let Letter::Claim(letter) = self.world.one_letter(guardian).letter else {
                 panic!("a claim")
@@ -90,7 +99,17 @@ impl Cast {
 
     /// Two guardians approve, and it stands on the ledger.
     pub fn logged(&self, device: &Person, guardians: &[&Person]) -> (RecoveryClaim, OperationId) {
-        let claim = self.claimed(device, guardians);
+        self.logged_of(self.patient.id(), device, guardians)
+    }
+
+    /// The same for an account of which they keep shares.
+    pub fn logged_of(
+        &self,
+        owner: AccountId,
+        device: &Person,
+        guardians: &[&Person],
+    ) -> (RecoveryClaim, OperationId) {
+        let claim = self.claimed_of(owner, device, guardians);
         for guardian in guardians {
             self.approved(guardian, &claim, device);
         }

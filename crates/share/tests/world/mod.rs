@@ -10,7 +10,7 @@
 )]
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     io,
     sync::{
         Arc, Mutex,
@@ -25,10 +25,13 @@ use base::{
     operation::Role,
 };
 use consensus::{Limits, Solo};
-use ledger::{Head, Ledger, OpenOptions, View};
+use ledger::{
+    ConsistencyProof, Head, Header, InclusionProof, Leaf, Ledger, OpenOptions, Receipt, Transition,
+    View,
+};
 use rand_core::UnwrapErr;
 use share::{
-    Desk, Trust, account,
+    Desk, NodeError, Trust, account,
     bag::Phrase,
     card::Card,
     identity::{HpkeSecret, Party, PatientSecrets, RecordSecret},
@@ -49,6 +52,8 @@ pub struct World {
     pub trust: Trust,
     pub ledger: Arc<Ledger>,
     pub solo: Solo,
+    /// Its one validator's key: who has it can certify any head.
+    pub validator: OperationSecret,
     pub store: Embedded,
     pub clock: Arc<AtomicU64>,
     pub mail: Mutex<BTreeMap<AccountId, Vec<Vec<u8>>>>,
@@ -81,9 +86,31 @@ pub struct Lies {
     pub state: Option<ledger::StateInfo>,
     /// Nobody guards anybody.
     pub no_guardians: bool,
+    pub guardianship: Twist<Option<ledger::Guardianship>>,
     /// Leaves are replaced by the first one after this many calls.
     pub leaves_after: Option<usize>,
+    /// How many leaves the next answers have, whatever was asked for.
+    pub leaves_given: VecDeque<usize>,
+    /// Operations do not reach the ledger: what the node says instead.
+    pub unsent: Option<NodeError>,
+    pub submit: Twist<Receipt>,
+    pub sequence: Twist<u64>,
+    pub operation: Twist<Option<(u64, Leaf)>>,
+    pub receipt: Twist<Option<Receipt>>,
+    pub inclusion: Twist<InclusionProof>,
+    pub consistency: Twist<ConsistencyProof>,
+    pub head_at: Twist<Option<Head>>,
+    pub told_state: Twist<Option<ledger::StateInfo>>,
+    pub told_request: Twist<Option<ledger::RequestState>>,
+    /// Changes of validators from a height on, at most so many.
+    #[allow(clippy::type_complexity)]
+    pub transitions: Option<Box<dyn FnMut(u64, u32) -> Answer<Vec<Transition>> + Send>>,
 }
+
+/// What becomes of an honest answer.
+pub type Twist<T> = Option<Box<dyn FnMut(Answer<T>) -> Answer<T> + Send>>;
+/// What a node answers.
+pub type Answer<T> = Result<T, NodeError>;
 
 /// A party with its vault.
 pub struct Person {
@@ -255,7 +282,7 @@ impl World {
         let ticking = clock.clone();
         let solo = Solo::start(
             ledger.clone(),
-            validator,
+            validator.clone(),
             move || Millis(ticking.load(Ordering::SeqCst)),
             Limits::default(),
         )
@@ -265,6 +292,7 @@ impl World {
             genesis,
             ledger,
             solo,
+            validator,
             store: Embedded::open(folder.path().join("store")).unwrap(),
             clock,
             mail: Mutex::default(),
@@ -336,6 +364,14 @@ impl World {
         let mut letters = self.post(person);
         assert_eq!(letters.len(), 1, "one letter");
         letters.remove(0)
+    }
+
+    /// The head that the validator makes of any header.
+    pub fn certified(&self, header: Header) -> Head {
+        Head {
+            certificate: header.certify(&self.validator),
+            header,
+        }
     }
 
     /// Turns over one bit in the middle of a block, in the pack that holds it.

@@ -11,7 +11,7 @@ use ledger::{
 use share::{Node, NodeError, prekey::Prekey};
 use store::{BlockStore as _, GetError, unixfs};
 
-use super::World;
+use super::{Answer, Lies, Twist, World};
 
 #[derive(Clone, Copy)]
 pub struct Client<'a> {
@@ -31,18 +31,32 @@ fn missing(error: GetError) -> NodeError {
     }
 }
 
+impl Client<'_> {
+    /// What the node makes of an honest answer.
+    fn twisted<T>(&self, twist: fn(&mut Lies) -> &mut Twist<T>, told: Answer<T>) -> Answer<T> {
+        match twist(&mut self.world.lies.lock().unwrap()) {
+            Some(twist) => twist(told),
+            None => told,
+        }
+    }
+}
+
 const ALL: fn() -> Page = Page::default;
 
 impl Node for Client<'_> {
     fn submit(&self, operation: &SignedOperation) -> Result<Receipt, NodeError> {
-        let receipt =
-            self.world
-                .solo
-                .submit(operation.to_bytes().0)
-                .map_err(|error| match error {
-                    SubmitError::Refused(refusal) => NodeError::Refused(refusal),
-                    other => fault(other),
-                })?;
+        if let Some(error) = self.world.lies.lock().unwrap().unsent.clone() {
+            return Err(error);
+        }
+        let receipt = self
+            .world
+            .solo
+            .submit(operation.to_bytes().0)
+            .map_err(|error| match error {
+                SubmitError::Refused(refusal) => NodeError::Refused(refusal),
+                other => fault(other),
+            });
+        let receipt = self.twisted(|lies| &mut lies.submit, receipt)?;
         if *self.world.lost.lock().unwrap() == Some(operation.body.action.name()) {
             return Err(NodeError::Unreachable("the answer was lost".into()));
         }
@@ -55,7 +69,8 @@ impl Node for Client<'_> {
         self.world.view().head().map_err(fault)
     }
     fn sequence(&self, account: AccountId) -> Result<u64, NodeError> {
-        self.world.view().sequence(account).map_err(fault)
+        let told = self.world.view().sequence(account).map_err(fault);
+        self.twisted(|lies| &mut lies.sequence, told)
     }
     fn account(&self, account: AccountId) -> Result<Option<Account>, NodeError> {
         if let Some(lie) = self.world.lies.lock().unwrap().account.clone()
@@ -77,7 +92,8 @@ impl Node for Client<'_> {
             .items)
     }
     fn request(&self, request: OperationId) -> Result<Option<RequestState>, NodeError> {
-        self.world.view().request(request).map_err(fault)
+        let told = self.world.view().request(request).map_err(fault);
+        self.twisted(|lies| &mut lies.told_request, told)
     }
     fn requests_of(&self, account: AccountId) -> Result<Vec<RequestState>, NodeError> {
         Ok(self
@@ -104,7 +120,8 @@ impl Node for Client<'_> {
     fn state(&self, record: RecordId, state: &Cid) -> Result<Option<StateInfo>, NodeError> {
         let told = self.world.view().state_of(record, *state).map_err(fault)?;
         let lie = self.world.lies.lock().unwrap().state;
-        Ok(told.map(|told| lie.filter(|lie| lie.state == told.state).unwrap_or(told)))
+        let told = told.map(|told| lie.filter(|lie| lie.state == told.state).unwrap_or(told));
+        self.twisted(|lies| &mut lies.told_state, Ok(told))
     }
     fn states_of(&self, record: RecordId) -> Result<Vec<StateInfo>, NodeError> {
         Ok(self
@@ -130,7 +147,8 @@ impl Node for Client<'_> {
         if self.world.lies.lock().unwrap().no_guardians {
             return Ok(None);
         }
-        self.world.view().guardianship(account).map_err(fault)
+        let told = self.world.view().guardianship(account).map_err(fault);
+        self.twisted(|lies| &mut lies.guardianship, told)
     }
     fn recovery(&self, recovery: OperationId) -> Result<Option<Recovery>, NodeError> {
         self.world.view().recovery(recovery).map_err(fault)
@@ -150,12 +168,18 @@ impl Node for Client<'_> {
             .items)
     }
     fn operation(&self, operation: OperationId) -> Result<Option<(u64, Leaf)>, NodeError> {
-        self.world.view().operation(operation).map_err(fault)
+        let told = self.world.view().operation(operation).map_err(fault);
+        self.twisted(|lies| &mut lies.operation, told)
     }
     fn receipt(&self, operation: OperationId) -> Result<Option<Receipt>, NodeError> {
-        self.world.view().receipt(operation).map_err(fault)
+        let told = self.world.view().receipt(operation).map_err(fault);
+        self.twisted(|lies| &mut lies.receipt, told)
     }
     fn leaves(&self, from: u64, limit: u32) -> Result<Vec<Leaf>, NodeError> {
+        let given = self.world.lies.lock().unwrap().leaves_given.pop_front();
+        if let Some(count) = given {
+            return self.world.view().leaves(from, count).map_err(fault);
+        }
         if let Some(calls) = &mut self.world.lies.lock().unwrap().leaves_after {
             if *calls == 0 {
                 let first = self.world.view().leaves(0, 1).map_err(fault)?;
@@ -169,25 +193,29 @@ impl Node for Client<'_> {
             .map_err(fault)
     }
     fn head_at(&self, height: u64) -> Result<Option<Head>, NodeError> {
-        self.world.view().head_at(height).map_err(fault)
+        let told = self.world.view().head_at(height).map_err(fault);
+        self.twisted(|lies| &mut lies.head_at, told)
     }
     fn transitions(&self, since: u64, limit: u32) -> Result<Vec<Transition>, NodeError> {
+        if let Some(told) = &mut self.world.lies.lock().unwrap().transitions {
+            return told(since, limit);
+        }
         let view = self.world.view();
         view.transitions(since, limit as usize).map_err(fault)
     }
     fn inclusion(&self, index: u64, tree_size: u64) -> Result<InclusionProof, NodeError> {
-        self.world
-            .view()
-            .inclusion(index, tree_size)
-            .map_err(fault)?
-            .ok_or(NodeError::NotFound)
+        let told = self.world.view().inclusion(index, tree_size);
+        let told = told
+            .map_err(fault)
+            .and_then(|told| told.ok_or(NodeError::NotFound));
+        self.twisted(|lies| &mut lies.inclusion, told)
     }
     fn consistency(&self, from: u64, to: u64) -> Result<ConsistencyProof, NodeError> {
-        self.world
-            .view()
-            .consistency(from, to)
-            .map_err(fault)?
-            .ok_or(NodeError::NotFound)
+        let told = self.world.view().consistency(from, to);
+        let told = told
+            .map_err(fault)
+            .and_then(|told| told.ok_or(NodeError::NotFound));
+        self.twisted(|lies| &mut lies.consistency, told)
     }
     fn put_block(&self, cid: &Cid, bytes: &[u8]) -> Result<(), NodeError> {
         self.world.store.put(cid, bytes).map_err(fault)

@@ -7,7 +7,9 @@ use share::{
     Table, Vault as _,
     letter::{Letter, Purpose, Wish},
     record::{Layout, PartSource, RecordSource},
+    sealed::SealedRecord,
 };
+use store::BlockStore as _;
 
 use super::{Cast, Person, rng};
 
@@ -95,6 +97,19 @@ impl Cast {
         let record = self.publish(source);
         share::accept::accept(&self.world.wallet(&self.patient), record, &mut rng()).unwrap();
         record
+    }
+
+    /// Pinned roots of a record that are no states of it: nobody would let them go.
+    pub fn strays(&self, record: RecordId) -> usize {
+        let desk = self.world.desk(&self.patient);
+        let states = desk.node.states_of(record).unwrap();
+        let stray = |root| {
+            let block = desk.node.read_block(root).unwrap_or_default();
+            SealedRecord::from_block(&block, record).is_ok()
+                && states.iter().all(|state| state.state != *root)
+        };
+        let pins = self.world.store.pins().unwrap();
+        pins.iter().filter(|(root, _)| stray(root)).count()
     }
 
     /// The institute asks for classes; the patient has the letter.

@@ -135,7 +135,7 @@ impl Report {
         );
         if let Some(newest) = found.newest {
             text.push_str(&format!(
-                "\nWARNING          the ledger names version {newest}: this bag is older"
+                "\nWARNING          the ledger names another bag, of version {newest}"
             ));
         }
         text.push_str(&format!(
