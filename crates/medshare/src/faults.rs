@@ -122,7 +122,7 @@ faults! {
         else Invalid.
     RotateError: Accept Part Extract Send Look Node Vault; else Refused.
     EraseError: Bag Send Node Vault; else Invalid.
-    TidyError: Node Vault; else Storage.
+    TidyError: Follow Vault; else Storage.
     GuardError: Bag Send Look Node Vault;
         [GuardError::OtherPhrase => Passphrase]
         [GuardError::NotDistinct | GuardError::Threshold { .. } => Usage]

@@ -12,7 +12,6 @@ use thiserror::Error;
 use crate::{
     desk::{Desk, SendError, Sent},
     follow::{self, FollowError},
-    node::NodeError,
     vault::{self, Table, VaultError},
 };
 
@@ -34,7 +33,8 @@ pub fn revoke(desk: &Desk<'_>, grant: OperationId) -> Result<Sent, SendError> {
 
 /// Destroys every key that this agent or requester holds under grants that are revoked in
 /// the log, or expired at `now` by their proven terms. Returns how many grants went. Keys do
-/// not come back, so a node's word is not enough: what cannot be proven now stays.
+/// not come back, so a node's word is not enough: what cannot be proven now stays. Where the
+/// ledger cannot be followed, what was seen revoked before goes all the same.
 ///
 /// # Errors
 /// [`TidyError`].
@@ -50,11 +50,8 @@ pub fn tidy(desk: &Desk<'_>, now: Millis) -> Result<usize, TidyError> {
             gone += 1;
         }
     }
-    match head {
-        Err(FollowError::Node(error)) => Err(error.into()),
-        Err(FollowError::Vault(error)) => Err(error.into()),
-        _ => Ok(gone),
-    }
+    head?;
+    Ok(gone)
 }
 
 /// Whether the patient's own operation proves that `grant` is over at `now`.
@@ -96,9 +93,9 @@ fn held_grants(desk: &Desk<'_>) -> Result<Vec<OperationId>, VaultError> {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TidyError {
-    /// The node did not answer.
+    /// The ledger cannot be followed.
     #[error(transparent)]
-    Node(#[from] NodeError),
+    Follow(#[from] FollowError),
     /// The vault did not answer.
     #[error(transparent)]
     Vault(#[from] VaultError),
