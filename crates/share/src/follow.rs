@@ -99,14 +99,18 @@ pub fn is_revoked(desk: &Desk<'_>, grant: OperationId) -> Result<bool, VaultErro
 }
 
 /// A person's decision to take the node's ledger as it is from now on. Grants that were
-/// seen revoked stay revoked; keys are those of the log that is followed now.
+/// seen revoked stay revoked; keys and guardians are those of the log that is followed now.
 ///
 /// # Errors
 /// [`FollowError`].
 pub fn resume(desk: &Desk<'_>) -> Result<VerifiedHead, FollowError> {
     let keys = desk.vault.list(Table::Keys)?;
-    let keys = keys.iter().map(|(key, _)| (Table::Keys, &key[..], None));
-    let changes: Vec<vault::Change<'_>> = keys.chain([(Table::Watermark, MARK, None)]).collect();
+    let guarded = desk.vault.list(Table::Guarded)?;
+    let none = codec::encode(&0_u64);
+    let mut changes: Vec<vault::Change<'_>> = vec![(Table::Watermark, MARK, None)];
+    changes.extend(keys.iter().map(|(key, _)| (Table::Keys, &key[..], None)));
+    let guarded = guarded.iter();
+    changes.extend(guarded.map(|(key, _)| (Table::Guarded, &key[..], Some(&none[..]))));
     desk.vault.apply(&changes)?;
     advance(desk)
 }

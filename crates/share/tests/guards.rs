@@ -372,6 +372,9 @@ fn no_node_makes_a_guardian_keep_an_old_share() {
     lie();
     refused();
     assert!(keep::shares(&desk).unwrap().is_empty());
+    // Also when a person had it read the log anew.
+    follow::resume(&desk).unwrap();
+    refused();
 
     // Whoever is no guardian of hers notes nothing of it.
     let other = &cast.institute;
