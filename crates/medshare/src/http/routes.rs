@@ -65,7 +65,7 @@ fn custody() -> Vec<Route> {
             .asks(Asks::Newcomer)
             .takes(Takes::Bytes(media::RAW)),
         Route::new(Put, "/v1/pins/{cid}", put(custody::pin), Done,
-            "pins a root, counted per account")
+            "pins a root, at most once per account")
             .asks(Asks::Account),
         Route::new(Delete, "/v1/pins/{cid}", delete(custody::unpin), Done,
             "unpins it; with the last pin of a root its blocks are deleted before the answer, except those that another pinned root reaches")
