@@ -58,8 +58,15 @@ pub struct Warden {
     pub wishes: Wishes,
     /// Who was here lately.
     pub sightings: Mutex<Sightings>,
-    /// Nodes that refused, and until when they are not asked again.
-    pub refused: Mutex<BTreeMap<AccountId, Millis>>,
+    /// Nodes that refused and were not asked again since.
+    pub refused: Mutex<BTreeMap<AccountId, Refusal>>,
+}
+
+/// When a node that refused is asked again.
+pub struct Refusal {
+    until: Millis,
+    /// How long that is after it refused, milliseconds.
+    wait: u64,
 }
 
 impl Warden {
@@ -171,7 +178,7 @@ impl Warden {
     /// Other hospitals' nodes in an order of this root's own, so that copies spread evenly.
     fn candidates(&self, root: &Cid, own: Node, taken: &[AccountId]) -> Vec<(Vec<u8>, Node)> {
         let now = self.now();
-        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let refused = self.refused();
         let connected = self.keeper.net.connected();
         let mut nodes = self.registry().nodes();
         nodes.retain(|(peer, node)| {
@@ -180,13 +187,19 @@ impl Warden {
                 && node.institution != own.institution
                 && !taken.contains(&node.account)
                 && connected.contains(peer)
-                && refused.get(&node.account).is_none_or(|until| *until <= now)
+                && refused
+                    .get(&node.account)
+                    .is_none_or(|refusal| refusal.until <= now)
         });
         nodes.sort_by_key(|(_, node)| -> [u8; 32] {
             let hash = Sha256::new().chain_update(root.to_bytes());
             hash.chain_update(node.account.0).finalize().into()
         });
         nodes
+    }
+
+    fn refused(&self) -> MutexGuard<'_, BTreeMap<AccountId, Refusal>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn ask(&self, peer: &[u8], node: Node, root: Cid, bytes: u64) {
@@ -199,6 +212,7 @@ impl Warden {
             Ok(Reply::Kept) => {
                 log_line(&format!("{} keeps a copy of {root}", node.account));
                 self.say(root, Says::Entrusted(node.account));
+                self.refused().remove(&node.account);
             }
             Ok(Reply::No(reason)) => {
                 log_line(&format!(
@@ -206,9 +220,11 @@ impl Warden {
                     node.account,
                     plain(&reason)
                 ));
-                let until = self.now().plus(REFUSED);
-                let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-                refused.insert(node.account, until);
+                let mut refused = self.refused();
+                let last = refused.get(&node.account);
+                let wait = last.map_or(REFUSED, |last| (2 * last.wait).min(REFUSED_LONG));
+                let until = self.now().plus(wait);
+                refused.insert(node.account, Refusal { until, wait });
             }
             _ => {} // away: asked again in a later round
         }
@@ -349,7 +365,10 @@ fn states(view: &View, record: RecordId) -> Result<Vec<Cid>, Fault> {
 const RECORDS_A_PAGE: usize = 500;
 /// A keeper that has not confirmed by then does not count, and a promise lapses.
 const CONFIRM: u64 = 10 * 60 * Millis::SECOND;
-/// A node that refused is not asked again for so long.
-const REFUSED: u64 = Millis::HOUR;
+/// A node that refused is not asked again for so long, and each time for twice as long: it may
+/// only not have the block yet that names the record.
+const REFUSED: u64 = 5 * Millis::SECOND;
+/// And at most for so long.
+const REFUSED_LONG: u64 = Millis::HOUR;
 /// What may come beyond the size that was told: nodes of the tree, for example.
 const SLACK: u64 = 1 << 20;

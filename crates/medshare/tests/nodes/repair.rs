@@ -94,6 +94,36 @@ fn a_keeper_that_stays_away_is_replaced() {
     until("another copy", || is_here(&fleet, other));
 }
 
+/// It may only not have had the block yet that names the record, or no room that day.
+#[test]
+fn a_node_that_refused_is_asked_again() {
+    let Cast {
+        mut fleet, patient, ..
+    } = gather_with(|fleet, node| {
+        if node != "n1" {
+            fleet.set(node, "keep-mebibytes", "0");
+        }
+    });
+    fleet.write("note.txt", "kept by one more");
+    let publish = [
+        "record",
+        "publish",
+        "note.txt",
+        "--patient",
+        &patient,
+        "--home",
+        "h1",
+    ];
+    fleet.json("n1", &publish);
+    until("three refusals", || {
+        fleet.talk("n1").matches("keeps no copy").count() >= 3
+    });
+    assert_eq!(fleet.stop("n2"), Some(0));
+    fleet.set("n2", "keep-mebibytes", "64");
+    fleet.run_node("n2");
+    until("a copy", || fleet.talk("n2").contains(" is here"));
+}
+
 fn largest_file(folder: &std::path::Path) -> PathBuf {
     fs::read_dir(folder)
         .unwrap()
