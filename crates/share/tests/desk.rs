@@ -21,18 +21,8 @@ use std::sync::{
     Arc, MutexGuard,
     atomic::{AtomicUsize, Ordering},
 };
-use world::{Cast, Lies, MemoryVault, World, bundle, file, rng};
+use world::{Cast, Lies, MemoryVault, World, bundle, file, refused, rng};
 use zeroize::Zeroizing;
-
-macro_rules! refused {
-    ($result:expr, $pattern:pat $(if $guard:expr)?) => {
-        match $result {
-            Err($pattern) $(if $guard)? => {}
-            Err(other) => panic!("refused, but with: {other}"),
-            Ok(_) => panic!("not refused"),
-        }
-    };
-}
 
 fn lies(world: &World) -> MutexGuard<'_, Lies> {
     world.lies.lock().unwrap()

@@ -16,19 +16,9 @@ use share::{
     open,
     part::State,
 };
-use world::{Cast, Person, bundle, rng};
+use world::{Cast, Person, bundle, refused, rng};
 
 const LAB: &[Class] = &[Class::Laboratory];
-
-macro_rules! refused {
-    ($result:expr, $pattern:pat $(if $guard:expr)?) => {
-        match $result {
-            Err($pattern) $(if $guard)? => {}
-            Err(other) => panic!("refused, but with: {other}"),
-            Ok(_) => panic!("not refused"),
-        }
-    };
-}
 
 /// An answer of the first agent under a grant that names two.
 struct Case {

@@ -18,17 +18,7 @@ use share::{
     trust,
 };
 use std::sync::MutexGuard;
-use world::{Cast, Lies, MemoryVault, Person, World, rng};
-
-macro_rules! refused {
-    ($result:expr, $pattern:pat $(if $guard:expr)?) => {
-        match $result {
-            Err($pattern) $(if $guard)? => {}
-            Err(other) => panic!("refused, but with: {other}"),
-            Ok(_) => panic!("not refused"),
-        }
-    };
-}
+use world::{Cast, Lies, MemoryVault, Person, World, refused, rng};
 
 fn lies(world: &World) -> MutexGuard<'_, Lies> {
     world.lies.lock().unwrap()

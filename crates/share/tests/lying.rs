@@ -17,19 +17,9 @@ use share::{
     open::{self, OpenError},
     part::State,
 };
-use world::{Cast, Person, bundle, rng};
+use world::{Cast, Person, bundle, refused, rng};
 
 const LAB: &[Class] = &[Class::Laboratory];
-
-macro_rules! refused {
-    ($result:expr, $pattern:pat $(if $guard:expr)?) => {
-        match $result {
-            Err($pattern) $(if $guard)? => {}
-            Err(other) => panic!("refused, but with: {other}"),
-            Ok(_) => panic!("not refused"),
-        }
-    };
-}
 
 /// What an agent's vault holds for one scope.
 #[derive(Deserialize, serde::Serialize)]

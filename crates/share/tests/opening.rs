@@ -27,20 +27,10 @@ use share::{
     scheme::sid_of,
     sealed::{CapsuleNode, ContentKey, PartOpening, Place, SUITE, SealedPart, SealedRecord},
 };
-use world::{Cast, Person, bundle, rng};
+use world::{Cast, Person, bundle, refused, rng};
 
 const LAB: &[Class] = &[Class::Laboratory];
 const CONTENT: &[u8] = b"blood";
-
-macro_rules! refused {
-    ($result:expr, $pattern:pat $(if $guard:expr)?) => {
-        match $result {
-            Err($pattern) $(if $guard)? => {}
-            Err(other) => panic!("refused, but with: {other}"),
-            Ok(_) => panic!("not refused"),
-        }
-    };
-}
 
 fn random() -> [u8; 32] {
     *HpkeSecret::generate(&mut rng()).as_secret()

@@ -27,20 +27,10 @@ use share::{
     vault::{Change, Entries},
 };
 use store::BlockStore as _;
-use world::{Cast, MemoryVault, Person, bundle, rng, wish};
+use world::{Cast, MemoryVault, Person, bundle, refused, rng, wish};
 use zeroize::Zeroizing;
 
 const LAB: &[Class] = &[Class::Laboratory];
-
-macro_rules! refused {
-    ($result:expr, $pattern:pat $(if $guard:expr)?) => {
-        match $result {
-            Err($pattern) $(if $guard)? => {}
-            Err(other) => panic!("refused, but with: {other}"),
-            Ok(_) => panic!("not refused"),
-        }
-    };
-}
 
 #[test]
 fn a_file_on_disk_is_published_as_it_is_or_not_at_all() {

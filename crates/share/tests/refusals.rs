@@ -15,19 +15,9 @@ use share::{
     publish,
     reencrypt::{self, PacketError, ReencryptError},
 };
-use world::{Cast, bundle, file, rng, wish};
+use world::{Cast, bundle, file, refused, rng, wish};
 
 const LAB: &[Class] = &[Class::Laboratory];
-
-macro_rules! refused {
-    ($result:expr, $pattern:pat $(if $guard:expr)?) => {
-        match $result {
-            Err($pattern) $(if $guard)? => {}
-            Err(other) => panic!("refused, but with: {other}"),
-            Ok(_) => panic!("not refused"),
-        }
-    };
-}
 
 #[test]
 fn without_a_live_grant_nothing_is_released() {

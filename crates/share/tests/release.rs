@@ -12,19 +12,9 @@ use share::{
     open,
     reencrypt::{self, PacketError, ReencryptError},
 };
-use world::{Cast, bundle, rng};
+use world::{Cast, bundle, refused, rng};
 
 const LAB: &[Class] = &[Class::Laboratory];
-
-macro_rules! refused {
-    ($result:expr, $pattern:pat $(if $guard:expr)?) => {
-        match $result {
-            Err($pattern) $(if $guard)? => {}
-            Err(other) => panic!("refused, but with: {other}"),
-            Ok(_) => panic!("not refused"),
-        }
-    };
-}
 
 /// The only query of a grant.
 fn query_of(cast: &Cast, grant: OperationId) -> QueryState {

@@ -41,6 +41,20 @@ use share::{
 };
 use store::Embedded;
 
+/// The result is an error, and this one.
+#[allow(unused_macros)]
+macro_rules! refused {
+    ($result:expr, $pattern:pat $(if $guard:expr)?) => {
+        match $result {
+            Err($pattern) $(if $guard)? => {}
+            Err(other) => panic!("refused, but with: {other}"),
+            Ok(_) => panic!("not refused"),
+        }
+    };
+}
+#[allow(unused_imports)]
+pub(crate) use refused;
+
 pub fn rng() -> UnwrapErr<getrandom::SysRng> {
     UnwrapErr(getrandom::SysRng)
 }
