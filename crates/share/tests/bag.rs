@@ -40,16 +40,11 @@ fn put(world: &World, phrase: &Phrase, bag: Vec<u8>) {
 
 /// Who has nothing yet but a phrase's operation key.
 fn empty(world: &World, phrase: &Phrase) -> Person {
-    Person {
-        party: Party::new(
-            world.chain(),
-            phrase.operation(),
-            HpkeSecret::generate(&mut rng()),
-        ),
-        vault: MemoryVault::default(),
-        secrets: None,
-        phrase: None,
-    }
+    Person::new(Party::new(
+        world.chain(),
+        phrase.operation(),
+        HpkeSecret::generate(&mut rng()),
+    ))
 }
 
 fn logged(cast: &Cast) -> u64 {

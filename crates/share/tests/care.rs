@@ -89,16 +89,11 @@ fn a_rotated_scope_moves_its_keys_and_nothing_else() {
 
 fn restored(cast: &Cast, phrase: &Phrase) -> (Person, bag::Restored) {
     let world = &cast.world;
-    let mut person = Person {
-        party: Party::new(
-            world.chain(),
-            phrase.operation(),
-            HpkeSecret::generate(&mut rng()),
-        ),
-        vault: MemoryVault::default(),
-        secrets: None,
-        phrase: None,
-    };
+    let mut person = Person::new(Party::new(
+        world.chain(),
+        phrase.operation(),
+        HpkeSecret::generate(&mut rng()),
+    ));
     let back = bag::restore(&world.desk(&person), phrase.bag()).unwrap();
     person.party.hpke = back.hpke.clone();
     (person, back)
@@ -253,12 +248,11 @@ fn a_delegate_acts_for_her() {
 
     // the delegate keeps her things in a vault of their own
     let secret = cast.stranger.party.operation.clone();
-    let mut guardian = Person {
-        party: Party::new(world.chain(), secret, cast.stranger.party.hpke.clone()),
-        vault: MemoryVault::default(),
-        secrets: None,
-        phrase: None,
-    };
+    let mut guardian = Person::new(Party::new(
+        world.chain(),
+        secret,
+        cast.stranger.party.hpke.clone(),
+    ));
     guardian.party.delegation = Some(letter.delegation);
     let secrets = account::receive_delegation(&world.desk(&guardian), &letter).unwrap();
     let acting = Wallet::new(world.desk(&guardian), &secrets, cast.patient.id());

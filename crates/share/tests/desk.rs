@@ -11,18 +11,16 @@ use base::{
 };
 use ledger::{Header, KeyPeriod, Receipt, Refusal, Reign, StateInfo, Transition, ValidatorSet};
 use share::{
-    Desk, LookError, NodeError, SendError, Sent, Table, Vault, VaultError,
+    Desk, LookError, NodeError, SendError, Sent,
     account::{self, Replacement},
     follow::{self, FollowError},
     identity::{HpkeSecret, Party},
-    vault::{Change, Entries},
 };
 use std::sync::{
     Arc, MutexGuard,
     atomic::{AtomicUsize, Ordering},
 };
-use world::{Cast, Lies, MemoryVault, World, bundle, file, refused, rng};
-use zeroize::Zeroizing;
+use world::{Cast, Full, Lies, MemoryVault, World, bundle, file, refused, rng};
 
 fn lies(world: &World) -> MutexGuard<'_, Lies> {
     world.lies.lock().unwrap()
@@ -272,21 +270,6 @@ fn a_second_block_of_the_same_height_gives_no_time() {
     refused!(desk.block_of(&head, done.id), LookError::NotProven);
 }
 
-/// A vault that takes nothing.
-struct Full(MemoryVault);
-
-impl Vault for Full {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
-        self.0.get(table, key)
-    }
-    fn apply(&self, _: &[Change<'_>]) -> Result<(), VaultError> {
-        Err(VaultError::Storage("full".into()))
-    }
-    fn list(&self, table: Table) -> Result<Entries, VaultError> {
-        self.0.list(table)
-    }
-}
-
 #[test]
 fn a_block_that_cannot_be_checked_now_is_not_called_a_lie() {
     let cast = Cast::new();
@@ -323,7 +306,8 @@ fn a_block_that_cannot_be_checked_now_is_not_called_a_lie() {
         next,
     };
     lies(world).transitions = Some(Box::new(move |_, _| Ok(vec![transition.clone()])));
-    let vault = Full(MemoryVault::default());
+    let empty = MemoryVault::default();
+    let vault = Full(&empty);
     let full = Desk {
         vault: &vault,
         ..desk

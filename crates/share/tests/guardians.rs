@@ -21,7 +21,7 @@ use share::{
         letters::{ClaimLetter, ReleaseLetter, ShareLetter},
     },
 };
-use world::{Cast, DELAY, MemoryVault, Person, rng};
+use world::{Cast, DELAY, Person, rng};
 
 #[test]
 fn what_cannot_be_named_is_not() {
@@ -324,19 +324,14 @@ fn the_ledger_refuses_what_a_dishonest_device_sends() {
     let wallet = world.wallet(&cast.patient);
     let delegation =
         account::delegate(&wallet, cast.institute.id(), powers, until, &mut rng()).unwrap();
-    let acting = Person {
-        party: Party {
-            delegation: Some(delegation.id),
-            ..Party::new(
-                world.chain(),
-                cast.institute.party.operation.clone(),
-                HpkeSecret::generate(&mut rng()),
-            )
-        },
-        vault: MemoryVault::default(),
-        secrets: None,
-        phrase: None,
-    };
+    let acting = Person::new(Party {
+        delegation: Some(delegation.id),
+        ..Party::new(
+            world.chain(),
+            cast.institute.party.operation.clone(),
+            HpkeSecret::generate(&mut rng()),
+        )
+    });
     let action = Guard {
         set: set.digest(),
         delay: DELAY,

@@ -18,7 +18,7 @@ use share::{
     wallet::Wallet,
 };
 use std::sync::atomic::Ordering;
-use world::{Cast, MemoryVault, Person, bundle, file, rng};
+use world::{Cast, Person, bundle, file, rng};
 
 const LAB: &[Class] = &[Class::Laboratory];
 
@@ -272,15 +272,12 @@ fn a_restore_takes_no_nodes_word_for_the_log() {
     let stale = world.bags.lock().unwrap().get(&locator).cloned().unwrap();
     cast.accepted(&file(b"new", Class::Condition));
     world.bags.lock().unwrap().insert(locator, stale);
-    let person = || Person {
-        party: Party::new(
+    let person = || {
+        Person::new(Party::new(
             world.chain(),
             phrase.operation(),
             HpkeSecret::generate(&mut rng()),
-        ),
-        vault: MemoryVault::default(),
-        secrets: None,
-        phrase: None,
+        ))
     };
     // the node says that the old bag is the newest
     let number = 1;
@@ -310,16 +307,11 @@ fn a_restored_wallet_knows_its_records_again() {
     let world = &cast.world;
     let record = cast.accepted(&bundle());
     let phrase = cast.patient.phrase.as_ref().unwrap();
-    let mut person = Person {
-        party: Party::new(
-            world.chain(),
-            phrase.operation(),
-            HpkeSecret::generate(&mut rng()),
-        ),
-        vault: MemoryVault::default(),
-        secrets: None,
-        phrase: None,
-    };
+    let mut person = Person::new(Party::new(
+        world.chain(),
+        phrase.operation(),
+        HpkeSecret::generate(&mut rng()),
+    ));
     let back = bag::restore(&world.desk(&person), phrase.bag()).unwrap();
     person.party.hpke = back.hpke.clone();
     let wallet = Wallet::new(world.desk(&person), &back.secrets, person.id());
@@ -331,12 +323,11 @@ fn a_restored_wallet_knows_its_records_again() {
     // whom she took off the list stays off it
     wallet.unlist_hospital(cast.hospital.id()).unwrap();
     bag::sync(&wallet, &mut rng()).unwrap();
-    let mut again = Person {
-        party: Party::new(world.chain(), phrase.operation(), back.hpke.clone()),
-        vault: MemoryVault::default(),
-        secrets: None,
-        phrase: None,
-    };
+    let mut again = Person::new(Party::new(
+        world.chain(),
+        phrase.operation(),
+        back.hpke.clone(),
+    ));
     let back = bag::restore(&world.desk(&again), phrase.bag()).unwrap();
     again.secrets = Some(back.secrets);
     assert_eq!(world.wallet(&again).hospitals().unwrap(), []);
@@ -350,15 +341,12 @@ fn a_rotated_operation_key_comes_back_from_the_bag() {
     let phrase = cast.patient.phrase.as_ref().unwrap();
     let locator = phrase.bag().locator;
     let stale = world.bags.lock().unwrap().get(&locator).cloned().unwrap();
-    let person = || Person {
-        party: Party::new(
+    let person = || {
+        Person::new(Party::new(
             world.chain(),
             phrase.operation(),
             HpkeSecret::generate(&mut rng()),
-        ),
-        vault: MemoryVault::default(),
-        secrets: None,
-        phrase: None,
+        ))
     };
     let next = OperationSecret::new([9; 32]);
     let wallet = world.wallet(&cast.patient);

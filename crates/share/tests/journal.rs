@@ -127,6 +127,22 @@ fn what_was_cut_short_is_named_and_finished() {
     assert_eq!(letters, ids);
 }
 
+/// What pins nothing is noted in the form that earlier releases read and wrote: no field of
+/// later ones stands in it.
+#[test]
+fn an_operation_that_pins_nothing_is_noted_as_ever() {
+    let cast = Cast::new();
+    reach(&cast.world, false);
+    ask_in_vain(&cast, Purpose::Research);
+    let noted = cast.institute.vault.list(Table::Journal).unwrap();
+    let [(_, intent)] = &noted[..] else {
+        panic!("one operation")
+    };
+    let has = |name: &[u8]| intent.windows(name.len()).any(|found| found == name);
+    assert!(has(b"wanted") && has(b"undo"));
+    assert!(!has(b"pins") && !has(b"unsent"));
+}
+
 /// Two calls were cut short and are to have the same number. The ledger takes one under it:
 /// the other ends, with its key and its letter, and its next call is a new operation.
 #[test]

@@ -3,77 +3,26 @@
 
 mod world;
 
-use base::{
-    Class, Digest, Signed, codec,
-    operation::{Query, SignedAsk},
-};
-use ibpre::{AcceptedCapsule, AuditVerdict, NoiseKey, ReencryptionKey, SetA};
-use serde::Deserialize;
+use base::{Class, Signed};
+use ibpre::AuditVerdict;
 use share::{
     Table, Vault as _,
     authorize::{self, AuthorizeError},
     dispute,
-    letter::{AgentKey, Answer, Letter, Reencrypted},
+    letter::{Answer, Letter},
     open::{self, OpenError},
-    part::State,
 };
-use world::{Cast, Person, bundle, refused, rng};
+use world::{Cast, Person, astray, bundle, refused, rng};
 
 const LAB: &[Class] = &[Class::Laboratory];
 
-/// What an agent's vault holds for one scope.
-#[derive(Deserialize, serde::Serialize)]
-struct Held {
-    gid: base::GrantId,
-    key: AgentKey,
-}
-
 /// An agent that logs and signs a corrupted re-encryption.
 fn lie(cast: &Cast, agent: &Person, ask: &share::letter::AskLetter) -> Answer {
-    let desk = cast.world.desk(agent);
-    let body = &ask.ask.body;
-    let state = State::load(&desk, ask.record, body.state).unwrap();
-    let capsule = state.capsule(&desk, body.part as usize).unwrap();
-    let (_, bytes) = agent.vault.list(Table::Reencryption).unwrap().remove(0);
-    let held: Held = codec::decode(&bytes).unwrap();
-    let rk = ReencryptionKey::<SetA>::from_bytes(&held.key.rk).unwrap();
-    let accepted = AcceptedCapsule::trust_ledger(capsule.capsule.clone());
-    let gid = ibpre::GrantId::from_bytes(held.gid.0);
-    let ctid = ibpre::CapsuleId::from_bytes(capsule.header.ctid.0);
-    let mut c2 = rk
-        .prepare()
-        .reencrypt(&accepted, &NoiseKey::from_bytes(held.key.noise), gid, ctid)
-        .to_bytes();
-    for byte in c2.iter_mut().skip(40).take(300) {
-        *byte ^= 0x5a;
-    }
-    let result = Digest::of(&c2);
-    let query = desk
-        .send(Query {
-            grant: body.grant,
-            ask: SignedAsk {
-                expires: body.expires,
-                signature: ask.ask.signature,
-            },
-            record: ask.record,
-            state: body.state,
-            part: body.part,
-            sid: capsule.header.sid,
-            ctid: capsule.header.ctid,
-            result,
-        })
-        .unwrap();
-    let word = Reencrypted {
-        chain: body.chain,
-        gid: held.gid,
-        ctid: capsule.header.ctid,
-        result,
-    };
-    Answer {
-        query: query.id,
-        result: c2.into(),
-        word: Signed::new(word, &agent.party.operation),
-    }
+    astray(cast, agent, ask, None, |c2| {
+        for byte in c2.iter_mut().skip(40).take(300) {
+            *byte ^= 0x5a;
+        }
+    })
 }
 
 #[test]

@@ -16,7 +16,7 @@ use share::{
     sealed::{CapsuleNode, SealedError},
 };
 use store::BlockStore as _;
-use world::{Cast, MemoryVault, Person, bundle, rng};
+use world::{Cast, Person, bundle, rng};
 
 const LAB: &[Class] = &[Class::Laboratory];
 const SECOND: UnknownVersion = UnknownVersion { found: 2, known: 1 };
@@ -108,16 +108,11 @@ fn a_newer_bag_restores_nothing_and_says_why() {
         *bag = raised(bag);
     }
     let phrase = cast.patient.phrase.as_ref().unwrap();
-    let empty = Person {
-        party: Party::new(
-            world.chain(),
-            phrase.operation(),
-            share::identity::HpkeSecret::generate(&mut rng()),
-        ),
-        vault: MemoryVault::default(),
-        secrets: None,
-        phrase: None,
-    };
+    let empty = Person::new(Party::new(
+        world.chain(),
+        phrase.operation(),
+        share::identity::HpkeSecret::generate(&mut rng()),
+    ));
     let refused = bag::restore(&world.desk(&empty), phrase.bag()).err();
     assert!(matches!(refused, Some(RestoreError::Newer(SECOND))));
     for table in Table::ALL {

@@ -6,11 +6,10 @@ mod world;
 use base::Signed;
 use base::{
     AccountId, Cid, Class, Digest, Millis, Nonce, RecordId, Salt, Version, cid, codec,
-    operation::{Accept, PartKey, Publish, Query, RejectCode, SignedAsk, Verdict},
+    operation::{Accept, PartKey, Publish, RejectCode, Verdict},
     scope::Cover,
 };
-use ibpre::{AcceptedCapsule, NoiseKey, ReencryptionKey, ScopeKey, SetA};
-use serde::{Deserialize, Serialize};
+use ibpre::{ScopeKey, SetA};
 use serde_bytes::ByteBuf;
 use share::{
     Table, Vault as _,
@@ -18,16 +17,16 @@ use share::{
     authorize,
     body::{self, BodyHeader, padded},
     identity::HpkeSecret,
-    letter::{AgentKey, Answer, AskLetter, Letter, Reencrypted},
+    letter::{Letter, Reencrypted},
     manifest::{Manifest, Opening},
     open::{self, OpenError},
-    part::{PartError, State},
+    part::PartError,
     record::{Layout, RecordError},
     reencrypt::{PacketError, ReencryptError},
     scheme::sid_of,
     sealed::{CapsuleNode, ContentKey, PartOpening, Place, SUITE, SealedPart, SealedRecord},
 };
-use world::{Cast, Person, bundle, refused, rng};
+use world::{Cast, astray, bundle, refused, rng};
 
 const LAB: &[Class] = &[Class::Laboratory];
 const CONTENT: &[u8] = b"blood";
@@ -263,61 +262,6 @@ fn a_part_has_one_layout_of_its_own_length() {
     }
 }
 
-/// What an agent's vault holds for one scope.
-#[derive(Deserialize, Serialize)]
-struct Held {
-    gid: base::GrantId,
-    key: AgentKey,
-}
-
-/// An agent that re-encrypts the capsule in the store without asking whether the patient
-/// accepted it, and logs that as a query of `accepted`.
-fn careless(cast: &Cast, agent: &Person, ask: &AskLetter, accepted: &PartKey) -> Answer {
-    let desk = cast.world.desk(agent);
-    let body = &ask.ask.body;
-    let state = State::load(&desk, ask.record, body.state).unwrap();
-    let stored = state.capsule(&desk, body.part as usize).unwrap();
-    let (_, bytes) = agent.vault.list(Table::Reencryption).unwrap().remove(0);
-    let held: Held = codec::decode(&bytes).unwrap();
-    let result = ReencryptionKey::<SetA>::from_bytes(&held.key.rk)
-        .unwrap()
-        .prepare()
-        .reencrypt(
-            &AcceptedCapsule::trust_ledger(stored.capsule.clone()),
-            &NoiseKey::from_bytes(held.key.noise),
-            ibpre::GrantId::from_bytes(held.gid.0),
-            ibpre::CapsuleId::from_bytes(stored.header.ctid.0),
-        )
-        .to_bytes();
-    let digest = Digest::of(&result);
-    let query = desk
-        .send(Query {
-            grant: body.grant,
-            ask: SignedAsk {
-                expires: body.expires,
-                signature: ask.ask.signature,
-            },
-            record: ask.record,
-            state: body.state,
-            part: body.part,
-            sid: accepted.sid,
-            ctid: accepted.ctid,
-            result: digest,
-        })
-        .unwrap();
-    let word = Reencrypted {
-        chain: body.chain,
-        gid: held.gid,
-        ctid: accepted.ctid,
-        result: digest,
-    };
-    Answer {
-        query: query.id,
-        result: result.into(),
-        word: Signed::new(word, &agent.party.operation),
-    }
-}
-
 #[test]
 fn only_the_capsule_that_the_patient_accepted_is_opened() {
     let cast = Cast::new();
@@ -343,7 +287,7 @@ fn only_the_capsule_that_the_patient_accepted_is_opened() {
     let ask = cast.ask(grant, record, 0, &cast.agent);
     refused!(cast.answer(&cast.agent, &ask), ReencryptError::OtherCapsule);
     // and an agent that does not look is of no use to anybody
-    let answer = careless(&cast, &cast.agent, &ask, &accepted);
+    let answer = astray(&cast, &cast.agent, &ask, Some(&accepted), |_| ());
     let mut out = Vec::new();
     refused!(
         open::open(&world.desk(&cast.institute), &answer, &mut out),

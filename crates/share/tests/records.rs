@@ -9,7 +9,7 @@ use base::{
 };
 use ledger::{Leaf, Page};
 use share::{
-    Node as _, NodeError, Table, Vault, VaultError,
+    Node as _, NodeError, Table, Vault,
     body::SealBodyError,
     identity::HpkeSecret,
     letter::{
@@ -24,11 +24,9 @@ use share::{
     request::{self, RequestError, SentRequest},
     revoke,
     seal::SealError,
-    vault::{Change, Entries},
 };
 use store::BlockStore as _;
-use world::{Cast, MemoryVault, Person, bundle, refused, rng, wish};
-use zeroize::Zeroizing;
+use world::{Cast, Full, Person, bundle, refused, rng, wish};
 
 const LAB: &[Class] = &[Class::Laboratory];
 
@@ -383,21 +381,6 @@ fn a_one_time_key_is_its_agents_own_word() {
         assert_ne!(taken().unwrap(), key);
     }
     refused!(taken(), PrekeyError::NoneLeft { agent: id } if id == agent.id());
-}
-
-/// A vault that takes nothing more.
-struct Full<'a>(&'a MemoryVault);
-
-impl Vault for Full<'_> {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
-        self.0.get(table, key)
-    }
-    fn apply(&self, _: &[Change<'_>]) -> Result<(), VaultError> {
-        Err(VaultError::Storage("full".into()))
-    }
-    fn list(&self, table: Table) -> Result<Entries, VaultError> {
-        self.0.list(table)
-    }
 }
 
 #[test]

@@ -58,7 +58,7 @@ pub struct Warden {
     pub wishes: Wishes,
     /// Who was here lately.
     pub sightings: Mutex<Sightings>,
-    /// Nodes that refused and were not asked again since.
+    /// Nodes that refused, and have kept nothing since.
     pub refused: Mutex<BTreeMap<AccountId, Refusal>>,
 }
 

@@ -235,6 +235,21 @@ impl Fleet {
         .ok();
     }
 
+    /// Publishes a file as a record of `patient`; the record's id.
+    pub(crate) fn publish(&self, node: &str, file: &str, patient: &str, home: &str) -> String {
+        let publish = [
+            "record",
+            "publish",
+            file,
+            "--patient",
+            patient,
+            "--home",
+            home,
+        ];
+        let published = self.json(node, &publish);
+        published["record"].as_str().unwrap().to_owned()
+    }
+
     /// The account that stands in a home.
     pub(crate) fn account_of(&self, home: &str) -> String {
         let text = fs::read_to_string(self.path(home).join("home.toml")).unwrap();

@@ -38,17 +38,7 @@ fn a_second_hospitals_parties_live_at_their_own_node() {
         ],
     );
     fleet.write("note.txt", "seen at the second node");
-    let published = [
-        "record",
-        "publish",
-        "note.txt",
-        "--patient",
-        &patient,
-        "--home",
-        "clinic",
-    ];
-    let record = fleet.json("second", &published);
-    let record = record["record"].as_str().unwrap();
+    let record = &fleet.publish("second", "note.txt", &patient, "clinic");
     fleet
         .run("second", &["wallet", "run", "--once", "--home", "anna"])
         .ok();

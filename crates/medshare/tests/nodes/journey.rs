@@ -91,19 +91,7 @@ fn sealed_at_one_copied_to_two_opened_at_three() {
         patient,
         agent,
     } = gather();
-    let published = fleet.json(
-        "n1",
-        &[
-            "record",
-            "publish",
-            image.to_str().unwrap(),
-            "--patient",
-            &patient,
-            "--home",
-            "h1",
-        ],
-    );
-    let record = published["record"].as_str().unwrap().to_owned();
+    let record = fleet.publish("n1", image.to_str().unwrap(), &patient, "h1");
     fleet
         .run("n1", &["wallet", "run", "--once", "--home", "anna"])
         .ok();
@@ -229,19 +217,7 @@ fn an_erasure_reaches_the_copy() {
         mut fleet, patient, ..
     } = gather();
     fleet.write("note.txt", "to be forgotten");
-    let published = fleet.json(
-        "n1",
-        &[
-            "record",
-            "publish",
-            "note.txt",
-            "--patient",
-            &patient,
-            "--home",
-            "h1",
-        ],
-    );
-    let record = published["record"].as_str().unwrap().to_owned();
+    let record = fleet.publish("n1", "note.txt", &patient, "h1");
     fleet
         .run("n1", &["wallet", "run", "--once", "--home", "anna"])
         .ok();

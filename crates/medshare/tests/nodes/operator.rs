@@ -12,19 +12,7 @@ fn what_an_operator_does_with_a_store() {
     let Cast { fleet, patient, .. } = gather();
     let note: Vec<u8> = (0..3_000_000u32).map(|number| (number / 7) as u8).collect();
     fleet.write("scan.bin", &note);
-    let published = fleet.json(
-        "n1",
-        &[
-            "record",
-            "publish",
-            "scan.bin",
-            "--patient",
-            &patient,
-            "--home",
-            "h1",
-        ],
-    );
-    let record = published["record"].as_str().unwrap().to_owned();
+    let record = fleet.publish("n1", "scan.bin", &patient, "h1");
     fleet
         .run("n1", &["wallet", "run", "--once", "--home", "anna"])
         .ok();

@@ -18,17 +18,7 @@ fn what_rots_is_repaired_from_another_node() {
         .map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8)
         .collect();
     fleet.write("scan.bin", &bytes);
-    let publish = [
-        "record",
-        "publish",
-        "scan.bin",
-        "--patient",
-        &patient,
-        "--home",
-        "h1",
-    ];
-    let published = fleet.json("n1", &publish);
-    let record = published["record"].as_str().unwrap().to_owned();
+    let record = fleet.publish("n1", "scan.bin", &patient, "h1");
     fleet
         .run("n1", &["wallet", "run", "--once", "--home", "anna"])
         .ok();
@@ -68,16 +58,7 @@ fn a_keeper_that_stays_away_is_replaced() {
         _ => {}
     });
     fleet.write("note.txt", "kept by two");
-    let publish = [
-        "record",
-        "publish",
-        "note.txt",
-        "--patient",
-        &patient,
-        "--home",
-        "h1",
-    ];
-    fleet.json("n1", &publish);
+    fleet.publish("n1", "note.txt", &patient, "h1");
     fleet
         .run("n1", &["wallet", "run", "--once", "--home", "anna"])
         .ok();
@@ -105,16 +86,7 @@ fn a_node_that_refused_is_asked_again() {
         }
     });
     fleet.write("note.txt", "kept by one more");
-    let publish = [
-        "record",
-        "publish",
-        "note.txt",
-        "--patient",
-        &patient,
-        "--home",
-        "h1",
-    ];
-    fleet.json("n1", &publish);
+    fleet.publish("n1", "note.txt", &patient, "h1");
     until("three refusals", || {
         fleet.talk("n1").matches("keeps no copy").count() >= 3
     });

@@ -13,7 +13,7 @@ use share::{
     recovery::{claim, code, guard, guard::Guards, keep},
 };
 
-use super::{Cast, MemoryVault, Person, rng};
+use super::{Cast, Person, rng};
 
 pub const DELAY: u64 = 3 * Millis::DAY;
 
@@ -53,12 +53,11 @@ impl Cast {
     /// A device with an account of its own.
     pub fn device(&self) -> Person {
         let secret = OperationSecret::new(*HpkeSecret::generate(&mut rng()).as_secret());
-        let device = Person {
-            party: Party::new(self.world.chain(), secret, HpkeSecret::generate(&mut rng())),
-            vault: MemoryVault::default(),
-            secrets: None,
-            phrase: None,
-        };
+        let device = Person::new(Party::new(
+            self.world.chain(),
+            secret,
+            HpkeSecret::generate(&mut rng()),
+        ));
         account::register(&self.world.desk(&device), Role::Requester, None, None).unwrap();
         device
     }
@@ -136,12 +135,7 @@ impl Cast {
             HpkeSecret::generate(&mut rng()),
         );
         party.operation = key;
-        let mut person = Person {
-            party,
-            vault: MemoryVault::default(),
-            secrets: None,
-            phrase: None,
-        };
+        let mut person = Person::new(party);
         let back = bag::restore(&self.world.desk(&person), phrase.bag()).unwrap();
         person.party.operation = back.operation.clone();
         person.party.hpke = back.hpke.clone();

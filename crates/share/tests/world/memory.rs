@@ -41,3 +41,18 @@ impl Vault for MemoryVault {
             .collect())
     }
 }
+
+/// A vault that takes nothing more.
+pub struct Full<'a>(pub &'a MemoryVault);
+
+impl Vault for Full<'_> {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
+        self.0.get(table, key)
+    }
+    fn apply(&self, _: &[Change<'_>]) -> Result<(), VaultError> {
+        Err(VaultError::Storage("full".into()))
+    }
+    fn list(&self, table: Table) -> Result<Entries, VaultError> {
+        self.0.list(table)
+    }
+}

@@ -156,15 +156,12 @@ impl Cast {
         let validator = chainless(&mut rng);
         let founders: Vec<OperationSecret> = (0..3).map(|_| chainless(&mut rng)).collect();
         let world = World::new(validator, &founders);
-        let person = |secret: OperationSecret| Person {
-            party: Party::new(
+        let person = |secret: OperationSecret| {
+            Person::new(Party::new(
                 world.chain(),
                 secret,
                 HpkeSecret::generate(&mut self::rng()),
-            ),
-            vault: MemoryVault::default(),
-            secrets: None,
-            phrase: None,
+            ))
         };
         let mut founders = founders.into_iter().map(person);
         let hospital = founders.next().unwrap().with_record_key();
@@ -243,6 +240,16 @@ impl Cast {
 }
 
 impl Person {
+    /// Whose vault is empty.
+    pub fn new(party: Party) -> Self {
+        Self {
+            party,
+            vault: MemoryVault::default(),
+            secrets: None,
+            phrase: None,
+        }
+    }
+
     pub fn patient(chain: base::ChainId) -> Self {
         let phrase = Phrase::generate(&mut rng());
         let secrets = PatientSecrets::generate(phrase.bag(), &mut rng());
@@ -405,15 +412,18 @@ impl World {
     }
 }
 
+mod astray;
 mod guards;
 mod memory;
 mod node;
 mod steps;
 
 #[allow(unused_imports)]
+pub use astray::astray;
+#[allow(unused_imports)]
 pub use guards::DELAY;
 #[allow(unused_imports)]
-pub use memory::MemoryVault;
+pub use memory::{Full, MemoryVault};
 #[allow(unused_imports)]
 pub use node::Client;
 #[allow(unused_imports)]
